@@ -1,0 +1,70 @@
+//! The engine that a run asks for: a real one, or one in memory.
+
+use std::{fs, io, path::Path, sync::Arc};
+
+use docker_api_trait::{BollardDocker, DockerApi, Endpoint, EndpointSources, Volume};
+use testkit::{FakeDocker, ScriptedRun};
+
+use crate::{
+    args::{EngineKind, RunArguments},
+    failure::{Failure, say},
+};
+
+/// An engine; the one in memory also by its own type, so that its volumes can be kept.
+pub(crate) struct Engine {
+    pub(crate) docker: Arc<dyn DockerApi>,
+    memory: Option<FakeDocker>,
+}
+
+impl Engine {
+    /// Makes a handle; does not connect yet.
+    pub(crate) fn new(arguments: &RunArguments) -> Result<Self, Failure> {
+        match arguments.engine {
+            EngineKind::Docker => {
+                let sources = EndpointSources::from_process(arguments.host.clone());
+                let docker =
+                    Endpoint::resolve(&sources).and_then(BollardDocker::new).map_err(|error| {
+                        Failure::from_error(&error, error.hint().map(str::to_owned))
+                    })?;
+                Ok(Self { docker: Arc::new(docker), memory: None })
+            }
+            EngineKind::Memory => {
+                say("berth: engine in memory: no script is executed; its exit code is given");
+                let memory = FakeDocker::new().with_any_image();
+                memory.script(ScriptedRun::exits(i64::from(arguments.memory_exit_code)));
+                if let Some(path) = &arguments.memory_state {
+                    memory.restore(read_state(path)?);
+                }
+                Ok(Self { docker: Arc::new(memory.clone()), memory: Some(memory) })
+            }
+        }
+    }
+
+    /// Keeps the volumes of an engine in memory for the next run, if that was asked for.
+    pub(crate) fn keep(&self, arguments: &RunArguments) -> Result<(), Failure> {
+        if let (Some(memory), Some(path)) = (&self.memory, &arguments.memory_state) {
+            let state = serde_json::to_vec_pretty(&memory.snapshot())
+                .map_err(io::Error::other)
+                .and_then(|state| fs::write(path, state));
+            state.map_err(|error| unusable(path, &error.to_string()))?;
+        }
+        Ok(())
+    }
+}
+
+fn read_state(path: &Path) -> Result<Vec<Volume>, Failure> {
+    match fs::read(path) {
+        Ok(bytes) => {
+            serde_json::from_slice(&bytes).map_err(|error| unusable(path, &error.to_string()))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(unusable(path, &error.to_string())),
+    }
+}
+
+fn unusable(path: &Path, why: &str) -> Failure {
+    Failure::new(
+        format!("the state file {} cannot be used: {why}", path.display()),
+        "name a file that an earlier run has written, or one that does not exist yet",
+    )
+}

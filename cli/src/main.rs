@@ -1,0 +1,47 @@
+//! `berth`: runs CI jobs in containers, with their caches in named Docker volumes.
+
+mod args;
+mod engine;
+mod failure;
+mod plan;
+mod run;
+mod sink;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use tracing_subscriber::EnvFilter;
+
+use crate::{
+    args::{Arguments, Subcommand},
+    failure::OUR_FAILURE,
+};
+
+fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Nothing is left to report to when this cannot be printed.
+            let _ = error.print();
+            // Not clap's 2: that could be the script's own.
+            return ExitCode::from(if error.use_stderr() { OUR_FAILURE } else { 0 });
+        }
+    };
+    // The filter names our own crates: what the client library logs has requests' bodies in it.
+    let filter = std::env::var("BERTH_LOG").map_or_else(
+        |_| EnvFilter::new("off"),
+        |level| EnvFilter::new(format!("executor={level},volume_manager={level},berth={level}")),
+    );
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let outcome = match arguments.subcommand {
+        Subcommand::Run(arguments) => run::run(&arguments),
+        Subcommand::Plan(arguments) => plan::plan(&arguments),
+    };
+    match outcome {
+        Ok(code) => ExitCode::from(code),
+        Err(failure) => {
+            failure.show();
+            ExitCode::from(OUR_FAILURE)
+        }
+    }
+}

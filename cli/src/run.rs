@@ -1,0 +1,172 @@
+//! `berth run`.
+
+use std::{
+    fs::File,
+    io::{self, Write as _},
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
+
+use docker_api_trait::VolumeApi;
+use executor::{
+    Cancel, Executor, FailureReason, JobOutcome, JobReport, JobResult, LogEnd, RunContext,
+    plan as plan_job,
+};
+use tokio::signal::unix::{SignalKind, signal};
+use volume_manager::DockerVolumeManager;
+
+use crate::{
+    args::RunArguments,
+    engine::Engine,
+    failure::{Failure, INTERRUPTED, OUR_FAILURE, TIMED_OUT, say},
+    sink::{Narrator, StandardSink},
+};
+
+/// Runs a job; returns the exit code.
+pub(crate) fn run(arguments: &RunArguments) -> Result<u8, Failure> {
+    let job = arguments.job()?;
+    let config = arguments.config();
+    // All that can be said before the job starts is said before.
+    let plan = plan_job(&job, &config, &RunContext::draw()).map_err(|error| {
+        let hint = error.hint();
+        Failure::from_error(&error, Some(hint))
+    })?;
+    let report = arguments.report.as_deref().map(ReportFile::open).transpose()?;
+    let engine = Engine::new(arguments)?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
+            Failure::from_error(&error, Some("the system is short of something".into()))
+        })?;
+    let volumes = DockerVolumeManager::new(Arc::clone(&engine.docker) as Arc<dyn VolumeApi>);
+    let mut executor = Executor::new(Arc::clone(&engine.docker), Arc::new(volumes), config);
+    if !arguments.quiet {
+        executor = executor.with_observer(Arc::new(Narrator));
+    }
+    let result = runtime.block_on(async {
+        let cancel = Cancel::new();
+        let sink = Box::new(StandardSink::new());
+        tokio::select! {
+            result = executor.run_plan(&plan, sink, &cancel) => Ok(result),
+            Err(error) = obey_signals(&cancel) => Err(Failure::from_error(&error, None)),
+        }
+    });
+    // A write to a terminal that is stopped would otherwise hold us.
+    runtime.shutdown_timeout(Duration::from_millis(100));
+    let result = result?;
+    engine.keep(arguments)?;
+    for failed in &result.cleanup.failed {
+        let left = format!("the {} {} may still be there", failed.kind.as_str(), failed.name);
+        say(&format!("berth: {left}: {}", failed.error));
+    }
+    if let LogEnd::Truncated(why) = &result.log
+        && matches!(result.outcome, JobOutcome::Succeeded)
+    {
+        say(&format!("berth: the log is not complete: {}", why.reason()));
+    }
+    let code = exit_code(&result, arguments.timeout_words().as_deref());
+    if let Some(report) = report {
+        report.write(&JobReport::from(&result))?;
+    }
+    Ok(code)
+}
+
+/// Stops the job at the first signal, kills it at the second. Ends only with an error.
+async fn obey_signals(cancel: &Cancel) -> io::Result<std::convert::Infallible> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    loop {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hangup.recv() => {}
+        }
+        if cancel.is_stopped() {
+            cancel.kill();
+        } else {
+            cancel.stop();
+        }
+    }
+}
+
+fn exit_code(result: &JobResult, limit: Option<&str>) -> u8 {
+    let JobOutcome::Failed(reason) = &result.outcome else { return 0 };
+    match reason {
+        FailureReason::Script { exit_code } => {
+            say(&format!("berth: the script failed with exit code {exit_code}"));
+            say("hint: the output above says why; berth did its part");
+            u8::try_from(*exit_code).unwrap_or(OUR_FAILURE)
+        }
+        FailureReason::Timeout { .. } => {
+            let limit = limit.unwrap_or("its limit");
+            Failure::new(
+                format!("the job took longer than {limit}"),
+                "give it more time with --timeout, or none to let it run",
+            )
+            .show();
+            TIMED_OUT
+        }
+        FailureReason::Canceled => {
+            say("berth: the job was stopped");
+            INTERRUPTED
+        }
+        reason => {
+            if let Some(error) = reason.error() {
+                Failure::from_error(error, error.hint()).show();
+            }
+            OUR_FAILURE
+        }
+    }
+}
+
+/// The report's file, opened before the job starts: whether it can be written is known in time.
+/// It appears whole or not at all.
+struct ReportFile {
+    path: std::path::PathBuf,
+    temporary: tempfile::NamedTempFile,
+}
+
+impl ReportFile {
+    fn open(path: &Path) -> Result<Self, Failure> {
+        let failed = |error: &dyn std::fmt::Display| {
+            Failure::new(
+                format!("the report {} cannot be written: {error}", path.display()),
+                "give --report a file in a folder that exists and that you may write to",
+            )
+        };
+        if path.is_dir() {
+            return Err(failed(&"it is a folder"));
+        }
+        if path.exists() {
+            // To a file that is there we need the right to write, not only to its folder.
+            File::options().append(true).open(path).map_err(|error| failed(&error))?;
+        }
+        let folder = match path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => Path::new("."),
+        };
+        let temporary = tempfile::Builder::new()
+            .prefix(".berth-report-")
+            // As any file that a program makes; the user's mask applies.
+            .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666))
+            .tempfile_in(folder)
+            .map_err(|error| failed(&error))?;
+        Ok(Self { path: path.to_owned(), temporary })
+    }
+
+    fn write(mut self, report: &JobReport) -> Result<(), Failure> {
+        let failed = |path: &Path, error: &dyn std::fmt::Display| {
+            Failure::new(
+                format!("the report {} could not be written: {error}", path.display()),
+                "the job has ended as said above; only its report is missing",
+            )
+        };
+        let mut text = serde_json::to_vec_pretty(report).unwrap_or_default();
+        text.push(b'\n');
+        self.temporary.write_all(&text).map_err(|error| failed(&self.path, &error))?;
+        let path = self.path.clone();
+        self.temporary.persist(&self.path).map_err(|error| failed(&path, &error.error))?;
+        Ok(())
+    }
+}

@@ -1,0 +1,40 @@
+//! Images.
+
+use std::fmt::Debug;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::stream::BoxStream;
+
+use crate::{
+    ApiError,
+    id::ImageReference,
+    model::{ImageDetails, PullProgress},
+};
+
+/// The messages of a pull, in the engine's order. The pull goes on while the stream is polled; when
+/// it is dropped the engine abandons the pull.
+pub type PullStream = BoxStream<'static, Result<PullProgress, ApiError>>;
+
+/// Images on the engine.
+#[async_trait]
+pub trait ImageApi: Debug + Send + Sync {
+    /// Looks at an image that the engine has.
+    ///
+    /// # Errors
+    /// [`ApiError::NotFound`] when it does not have it.
+    async fn inspect_image(&self, image: &ImageReference) -> Result<ImageDetails, ApiError>;
+
+    /// Pulls an image from its registry, without credentials. A reference without tag or digest
+    /// means `latest`, never all tags.
+    ///
+    /// # Errors
+    /// Before the stream: [`ApiError::NotFound`] and others when the registry refuses. In the
+    /// stream: [`ApiError::Engine`] with the engine's words when the pull breaks off. An end without
+    /// an error does not prove that the image is there: inspect it.
+    async fn pull_image(&self, image: &ImageReference) -> Result<PullStream, ApiError>;
+
+    /// Makes an image of a root file system, given as an uncompressed tar archive, under the name
+    /// `image`. An image that had the name loses it.
+    async fn import_image(&self, image: &ImageReference, archive: Bytes) -> Result<(), ApiError>;
+}

@@ -1,0 +1,151 @@
+//! `ContainerApi` on a real engine.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bollard::{
+    errors::Error,
+    query_parameters::{
+        AttachContainerOptions, CreateContainerOptions, ListContainersOptions,
+        RemoveContainerOptions, StopContainerOptions, WaitContainerOptions,
+    },
+};
+use futures_util::{
+    FutureExt as _, StreamExt as _,
+    future::{self, Either},
+};
+
+use super::{BollardDocker, client, convert, transport::HeadSignal};
+use crate::{
+    ApiError, ContainerApi, ContainerDetails, ContainerId, ContainerRequest, ContainerSummary,
+    CreatedContainer, ExitFuture, LabelFilter, LogStream, Operation, WaitCondition,
+};
+
+#[async_trait]
+impl ContainerApi for BollardDocker {
+    async fn create_container(
+        &self,
+        request: &ContainerRequest,
+    ) -> Result<CreatedContainer, ApiError> {
+        let options = CreateContainerOptions {
+            name: Some(request.name.as_str().to_owned()),
+            ..CreateContainerOptions::default()
+        };
+        let body = convert::container_request(request);
+        let reply = self
+            .call(Operation::CreateContainer, self.docker().create_container(Some(options), body))
+            .await?;
+        convert::created_container(reply)
+    }
+
+    async fn inspect_container(&self, id: &ContainerId) -> Result<ContainerDetails, ApiError> {
+        let reply = self
+            .call(Operation::InspectContainer, self.docker().inspect_container(id.as_str(), None))
+            .await?;
+        Ok(convert::container(id, reply))
+    }
+
+    async fn list_containers(
+        &self,
+        labels: &[LabelFilter],
+    ) -> Result<Vec<ContainerSummary>, ApiError> {
+        let options = ListContainersOptions {
+            all: true,
+            filters: convert::label_filters(labels),
+            ..ListContainersOptions::default()
+        };
+        let reply = self
+            .call(Operation::ListContainers, self.docker().list_containers(Some(options)))
+            .await?;
+        reply.into_iter().map(convert::container_summary).collect()
+    }
+
+    async fn attach_container(&self, id: &ContainerId) -> Result<LogStream, ApiError> {
+        let options = AttachContainerOptions {
+            stdout: true,
+            stderr: true,
+            stream: true,
+            ..AttachContainerOptions::default()
+        };
+        let attached = self
+            .call(
+                Operation::AttachContainer,
+                self.docker().attach_container(id.as_str(), Some(options)),
+            )
+            .await?;
+        let endpoint = self.endpoint().clone();
+        // The write half is dropped: nothing is written to a container's standard input.
+        Ok(attached.output.map(move |frame| convert::log_chunk(&endpoint, frame)).boxed())
+    }
+
+    async fn wait_container(
+        &self,
+        id: &ContainerId,
+        condition: WaitCondition,
+    ) -> Result<ExitFuture, ApiError> {
+        let operation = Operation::WaitContainer;
+        let options = WaitContainerOptions { condition: convert::wait_condition(condition) };
+        let (signal, registered) = HeadSignal::new();
+        // The library sends a wait when its stream is first polled and shows nothing before the
+        // exit. The engine sends the reply's head once the waiter is registered: the signal, which
+        // travels with this one request, tells of it.
+        let docker = self.docker().clone().with_request_modifier(move |mut request| {
+            request.extensions_mut().insert(signal.clone());
+            request
+        });
+        let mut replies = docker.wait_container(id.as_str(), Some(options)).boxed();
+        let endpoint = self.endpoint().clone();
+        let exit = async move {
+            match replies.next().await {
+                Some(Ok(reply)) => Ok(convert::exit_status(reply)),
+                // Any code but 0 comes as this error.
+                Some(Err(Error::DockerContainerWaitError { error, code })) => {
+                    Ok(convert::failed_exit_status(error, code))
+                }
+                Some(Err(error)) => Err(convert::error(operation, &endpoint, error)),
+                None => Err(ApiError::Lost {
+                    operation,
+                    source: "the reply ended before the container did".into(),
+                }),
+            }
+        }
+        .boxed();
+        let limit = client::limit(operation);
+        match tokio::time::timeout(limit, future::select(registered, exit)).await {
+            Ok(Either::Left((Ok(()), exit))) => Ok(exit),
+            Ok(Either::Left((Err(_), exit))) => {
+                // No signal any more, so no head: what remains is the error.
+                exit.await.map(|status| future::ready(Ok(status)).boxed())
+            }
+            Ok(Either::Right((status, _))) => {
+                status.map(|status| future::ready(Ok(status)).boxed())
+            }
+            Err(_) => Err(ApiError::TimedOut { operation, limit }),
+        }
+    }
+
+    async fn start_container(&self, id: &ContainerId) -> Result<(), ApiError> {
+        self.call(Operation::StartContainer, self.docker().start_container(id.as_str(), None)).await
+    }
+
+    async fn stop_container(&self, id: &ContainerId, grace: Duration) -> Result<(), ApiError> {
+        let seconds = convert::whole_seconds(grace);
+        let options = StopContainerOptions { signal: None, t: Some(seconds) };
+        let operation = Operation::StopContainer;
+        self.call_within(
+            operation,
+            client::limit(operation).saturating_add(grace),
+            self.docker().stop_container(id.as_str(), Some(options)),
+        )
+        .await
+    }
+
+    async fn remove_container(&self, id: &ContainerId) -> Result<(), ApiError> {
+        let options = RemoveContainerOptions { force: true, v: true, link: false };
+        self.call(
+            Operation::RemoveContainer,
+            self.docker().remove_container(id.as_str(), Some(options)),
+        )
+        .await
+    }
+}

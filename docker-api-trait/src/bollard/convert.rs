@@ -1,0 +1,333 @@
+//! Between our plain data and the client library's types. Pure.
+
+use std::{collections::HashMap, fmt::Write as _, os::unix::ffi::OsStrExt as _, time::Duration};
+
+use bollard::{
+    container::LogOutput,
+    errors::Error,
+    models::{
+        ContainerCreateBody, ContainerCreateResponse, ContainerInspectResponse,
+        ContainerStateStatusEnum, ContainerSummary as EngineContainerSummary,
+        ContainerWaitResponse, CreateImageInfo, HostConfig, HostConfigLogConfig, ImageInspect,
+        Mount as EngineMount, MountType, MountVolumeOptions, SystemVersion, Volume as EngineVolume,
+        VolumeCreateRequest,
+    },
+};
+
+use super::{Endpoint, transport::TransportError};
+use crate::{
+    ApiError, ApiVersion, ConnectFailure, ContainerDetails, ContainerId, ContainerRequest,
+    ContainerStatus, ContainerSummary, CreatedContainer, EngineVersion, ExitStatus, ImageDetails,
+    ImageReference, LabelFilter, LogChunk, LogSource, Mount, MountSource, Operation, PullProgress,
+    Volume, VolumeRequest, WaitCondition,
+};
+
+/// The address as the client library wants it: of a socket's path, the hexadecimal digits.
+pub(super) fn base_address(endpoint: &Endpoint) -> String {
+    match endpoint {
+        Endpoint::Unix(path) => {
+            path.as_os_str().as_bytes().iter().fold("unix://".to_owned(), |mut address, byte| {
+                // Writing to a string cannot fail.
+                let _ = write!(address, "{byte:02x}");
+                address
+            })
+        }
+        Endpoint::Tcp(address) => format!("http://{address}"),
+        Endpoint::Tls { address, .. } => format!("https://{address}"),
+    }
+}
+
+pub(super) fn error(operation: Operation, endpoint: &Endpoint, error: Error) -> ApiError {
+    match error {
+        Error::DockerResponseServerError { status_code, message } => {
+            ApiError::from_status(operation, status_code, message)
+        }
+        Error::DockerStreamError { error } => ApiError::Reported { operation, message: error },
+        Error::IOError { err } => match err.downcast::<TransportError>() {
+            Ok(TransportError::Connect { failure, source }) => {
+                ApiError::Unreachable { endpoint: endpoint.to_string(), failure, source }
+            }
+            Ok(TransportError::Lost { source }) => ApiError::Lost { operation, source },
+            Err(source) => ApiError::Lost { operation, source: source.into() },
+        },
+        Error::HyperResponseError { err } => ApiError::Lost { operation, source: err.into() },
+        error @ (Error::InvalidURIError { .. } | Error::URLParseError { .. }) => {
+            ApiError::Unreachable {
+                endpoint: endpoint.to_string(),
+                failure: ConnectFailure::Other,
+                source: error.into(),
+            }
+        }
+        error => ApiError::Protocol { operation, detail: error.to_string() },
+    }
+}
+
+pub(super) fn engine_version(reply: SystemVersion) -> Result<EngineVersion, ApiError> {
+    let api_version = reply.api_version.unwrap_or_default();
+    let Some(api_version) = ApiVersion::parse(&api_version) else {
+        return Err(ApiError::Protocol {
+            operation: Operation::Version,
+            detail: format!("its API version is {api_version:?}"),
+        });
+    };
+    Ok(EngineVersion::new(
+        reply.version.unwrap_or_default(),
+        api_version,
+        reply.os.unwrap_or_default(),
+        reply.arch.unwrap_or_default(),
+    ))
+}
+
+pub(super) fn image(reply: ImageInspect) -> ImageDetails {
+    ImageDetails {
+        id: reply.id.unwrap_or_default(),
+        digests: reply.repo_digests.unwrap_or_default(),
+    }
+}
+
+/// The reference with `:latest` when it has neither tag nor digest: without, the engine would pull
+/// every tag there is.
+pub(super) fn with_tag(image: &ImageReference) -> String {
+    let name = image.as_str();
+    let last = name.rsplit('/').next().unwrap_or(name);
+    if last.contains([':', '@']) { name.to_owned() } else { format!("{name}:latest") }
+}
+
+pub(super) fn pull_progress(info: CreateImageInfo) -> PullProgress {
+    let detail = info.progress_detail.unwrap_or_default();
+    let count = |value: Option<i64>| value.and_then(|value| u64::try_from(value).ok());
+    PullProgress {
+        layer: info.id,
+        status: info.status.unwrap_or_default(),
+        current: count(detail.current),
+        total: count(detail.total),
+    }
+}
+
+pub(super) fn volume_request(request: &VolumeRequest) -> VolumeCreateRequest {
+    VolumeCreateRequest {
+        name: Some(request.name.as_str().to_owned()),
+        driver: request.driver.clone(),
+        driver_opts: Some(request.options.clone().into_iter().collect()),
+        labels: Some(request.labels.clone().into_iter().collect()),
+        cluster_volume_spec: None,
+    }
+}
+
+pub(super) fn volume(reply: EngineVolume) -> Volume {
+    Volume {
+        name: reply.name,
+        driver: reply.driver,
+        options: reply.options.into_iter().collect(),
+        labels: reply.labels.into_iter().collect(),
+        scope: reply.scope.map(|scope| scope.to_string()).unwrap_or_default(),
+        mountpoint: reply.mountpoint,
+    }
+}
+
+pub(super) fn label_filters(labels: &[LabelFilter]) -> Option<HashMap<String, Vec<String>>> {
+    if labels.is_empty() {
+        return None;
+    }
+    let labels = labels.iter().map(ToString::to_string).collect();
+    Some(HashMap::from([("label".to_owned(), labels)]))
+}
+
+pub(super) fn container_request(request: &ContainerRequest) -> ContainerCreateBody {
+    let some_if_any = |words: &[String]| (!words.is_empty()).then(|| words.to_vec());
+    ContainerCreateBody {
+        image: Some(request.image.as_str().to_owned()),
+        entrypoint: some_if_any(&request.entrypoint),
+        cmd: some_if_any(&request.arguments),
+        env: some_if_any(&request.environment),
+        working_dir: request.working_directory.clone(),
+        labels: Some(request.labels.clone().into_iter().collect()),
+        attach_stdout: Some(true),
+        attach_stderr: Some(true),
+        tty: Some(false),
+        host_config: Some(HostConfig {
+            mounts: Some(request.mounts.iter().map(mount).collect()),
+            log_config: request.log_driver.map(|driver| HostConfigLogConfig {
+                typ: Some(driver.as_str().to_owned()),
+                config: None,
+            }),
+            init: request.init.then_some(true),
+            ..HostConfig::default()
+        }),
+        ..ContainerCreateBody::default()
+    }
+}
+
+fn mount(mount: &Mount) -> EngineMount {
+    let (kind, source, volume_options) = match &mount.source {
+        MountSource::Volume { name, labels, no_copy } => (
+            MountType::VOLUME,
+            name.as_str().to_owned(),
+            Some(MountVolumeOptions {
+                no_copy: Some(*no_copy),
+                labels: Some(labels.clone().into_iter().collect()),
+                ..MountVolumeOptions::default()
+            }),
+        ),
+        MountSource::Host { path } => (MountType::BIND, path.clone(), None),
+    };
+    EngineMount {
+        target: Some(mount.destination.clone()),
+        source: Some(source),
+        typ: Some(kind),
+        read_only: Some(mount.read_only),
+        volume_options,
+        ..EngineMount::default()
+    }
+}
+
+pub(super) fn created_container(
+    reply: ContainerCreateResponse,
+) -> Result<CreatedContainer, ApiError> {
+    let id = container_id(Operation::CreateContainer, reply.id)?;
+    Ok(CreatedContainer { id, warnings: reply.warnings })
+}
+
+pub(super) fn container(id: &ContainerId, reply: ContainerInspectResponse) -> ContainerDetails {
+    let state = reply.state.unwrap_or_default();
+    ContainerDetails {
+        id: id.clone(),
+        status: match state.status {
+            Some(ContainerStateStatusEnum::CREATED) => ContainerStatus::Created,
+            Some(
+                ContainerStateStatusEnum::RUNNING
+                | ContainerStateStatusEnum::PAUSED
+                | ContainerStateStatusEnum::RESTARTING,
+            ) => ContainerStatus::Running,
+            Some(ContainerStateStatusEnum::EXITED | ContainerStateStatusEnum::DEAD) => {
+                ContainerStatus::Exited
+            }
+            _ => ContainerStatus::Other,
+        },
+        exit_code: state.exit_code.unwrap_or_default(),
+        oom_killed: state.oom_killed.unwrap_or_default(),
+        labels: reply
+            .config
+            .and_then(|config| config.labels)
+            .unwrap_or_default()
+            .into_iter()
+            .collect(),
+    }
+}
+
+pub(super) fn container_summary(
+    reply: EngineContainerSummary,
+) -> Result<ContainerSummary, ApiError> {
+    let id = container_id(Operation::ListContainers, reply.id.unwrap_or_default())?;
+    // The engine begins a name with a slash.
+    let name =
+        reply.names.unwrap_or_default().first().map(|name| name.trim_start_matches('/').to_owned());
+    Ok(ContainerSummary {
+        id,
+        name: name.unwrap_or_default(),
+        labels: reply.labels.unwrap_or_default().into_iter().collect(),
+    })
+}
+
+fn container_id(operation: Operation, id: String) -> Result<ContainerId, ApiError> {
+    ContainerId::new(id)
+        .map_err(|error| ApiError::Protocol { operation, detail: error.to_string() })
+}
+
+pub(super) fn wait_condition(condition: WaitCondition) -> String {
+    match condition {
+        WaitCondition::NextExit => "next-exit",
+        WaitCondition::NotRunning => "not-running",
+    }
+    .to_owned()
+}
+
+pub(super) fn exit_status(reply: ContainerWaitResponse) -> ExitStatus {
+    ExitStatus {
+        code: reply.status_code,
+        error: reply.error.and_then(|error| error.message).filter(|message| !message.is_empty()),
+    }
+}
+
+pub(super) fn failed_exit_status(message: String, code: i64) -> ExitStatus {
+    ExitStatus { code, error: Some(message).filter(|message| !message.is_empty()) }
+}
+
+/// A frame of an attached container without a terminal. What the client library could not read as
+/// a whole frame it hands out as `Console`: a stream that was cut, or a message of the engine's.
+pub(super) fn log_chunk(
+    endpoint: &Endpoint,
+    frame: Result<LogOutput, Error>,
+) -> Result<LogChunk, ApiError> {
+    let operation = Operation::AttachContainer;
+    match frame {
+        Ok(LogOutput::StdOut { message } | LogOutput::StdIn { message }) => {
+            Ok(LogChunk { source: LogSource::Stdout, bytes: message })
+        }
+        Ok(LogOutput::StdErr { message }) => {
+            Ok(LogChunk { source: LogSource::Stderr, bytes: message })
+        }
+        Ok(LogOutput::Console { .. }) => Err(ApiError::Protocol {
+            operation,
+            detail: "a piece of output is cut short or of an unknown kind".to_owned(),
+        }),
+        Err(frame_error) => Err(error(operation, endpoint, frame_error)),
+    }
+}
+
+/// Rounded up: a grace of 0.5 s must not become none.
+pub(super) fn whole_seconds(time: Duration) -> i32 {
+    let seconds = time.as_secs().saturating_add(u64::from(time.subsec_nanos() > 0));
+    i32::try_from(seconds).unwrap_or(i32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+
+    #[test]
+    fn a_reference_without_tag_or_digest_means_latest() {
+        let tagged = |image| with_tag(&ImageReference::new(image).unwrap());
+        assert_eq!(tagged("busybox"), "busybox:latest");
+        assert_eq!(tagged("host:5000/busybox"), "host:5000/busybox:latest");
+        assert_eq!(tagged("host:5000/busybox:1"), "host:5000/busybox:1");
+        assert_eq!(tagged("busybox@sha256:00"), "busybox@sha256:00");
+    }
+
+    #[test]
+    fn a_grace_is_rounded_up_to_whole_seconds() {
+        assert_eq!(whole_seconds(Duration::ZERO), 0);
+        assert_eq!(whole_seconds(Duration::from_millis(1)), 1);
+        assert_eq!(whole_seconds(Duration::from_secs(2)), 2);
+        assert_eq!(whole_seconds(Duration::MAX), i32::MAX);
+    }
+
+    #[test]
+    fn a_cut_frame_is_an_error_not_output() {
+        let endpoint = Endpoint::Unix(PathBuf::from("/x"));
+        let cut = LogOutput::Console { message: "half".into() };
+        let error = log_chunk(&endpoint, Ok(cut)).unwrap_err();
+        assert!(matches!(error, ApiError::Protocol { .. }), "{error:?}");
+    }
+
+    #[test]
+    fn a_mount_carries_its_labels_and_is_no_bind_string() {
+        let mut request =
+            ContainerRequest::new("job".repeat(2).parse().unwrap(), "image".parse().unwrap());
+        request.mounts.push(Mount::new(
+            "/cache",
+            MountSource::Volume {
+                name: "cache".parse().unwrap(),
+                labels: [("a".to_owned(), "b".to_owned())].into(),
+                no_copy: true,
+            },
+        ));
+        let host = container_request(&request).host_config.unwrap();
+        assert_eq!(host.binds, None);
+        let options = host.mounts.unwrap().remove(0).volume_options.unwrap();
+        assert_eq!(options.labels.unwrap().get("a").map(String::as_str), Some("b"));
+        assert_eq!(options.no_copy, Some(true));
+    }
+}

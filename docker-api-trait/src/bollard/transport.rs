@@ -1,0 +1,201 @@
+//! Connections: requests are counted here, where they leave.
+
+use std::{
+    error::Error,
+    future::Future,
+    io,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use bollard::BollardRequest;
+use bytes::Bytes;
+use http_body_util::{BodyExt, combinators::UnsyncBoxBody};
+use hyper::{Request, Response, body::Incoming};
+use hyper_rustls::HttpsConnector;
+use hyper_util::{
+    client::legacy::{Client, Error as ClientError, connect::HttpConnector},
+    rt::{TokioExecutor, TokioTimer},
+};
+use hyperlocal::UnixConnector;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
+use tokio::sync::oneshot;
+
+use super::{Endpoint, EndpointError, TlsFiles};
+use crate::ConnectFailure;
+
+/// How long an idle connection is kept. An engine keeps its side for longer.
+const IDLE: Duration = Duration::from_secs(20);
+
+type BoxError = Box<dyn Error + Send + Sync>;
+type Body = UnsyncBoxBody<Bytes, BoxError>;
+
+/// HTTP clients with connections that are used again, which saves a TLS handshake a request.
+#[derive(Clone)]
+enum Pool {
+    Unix(Client<UnixConnector, Body>),
+    Tcp(Client<HttpConnector, Body>),
+    Tls(Client<HttpsConnector<HttpConnector>, Body>),
+}
+
+/// Sends requests to one engine and counts them. Clones share connections and count.
+#[derive(Clone)]
+pub(super) struct Transport {
+    pool: Pool,
+    sent: Arc<AtomicU64>,
+}
+
+/// Goes with a request as an extension; fires when the reply's head has come.
+#[derive(Clone)]
+pub(super) struct HeadSignal(Arc<Mutex<Option<oneshot::Sender<()>>>>);
+
+impl HeadSignal {
+    pub(super) fn new() -> (Self, oneshot::Receiver<()>) {
+        let (sender, receiver) = oneshot::channel();
+        (Self(Arc::new(Mutex::new(Some(sender)))), receiver)
+    }
+
+    fn fire(&self) {
+        let sender = self.0.lock().ok().and_then(|mut sender| sender.take());
+        if let Some(sender) = sender {
+            // Nobody listening is fine: the waiter was dropped.
+            let _ = sender.send(());
+        }
+    }
+}
+
+/// Why a request got no reply. Travels through the client library inside an I/O error.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum TransportError {
+    #[error("no connection")]
+    Connect {
+        failure: ConnectFailure,
+        #[source]
+        source: BoxError,
+    },
+    #[error("the connection was lost")]
+    Lost {
+        #[source]
+        source: BoxError,
+    },
+}
+
+impl Transport {
+    pub(super) fn new(endpoint: &Endpoint) -> Result<Self, EndpointError> {
+        let mut builder = Client::builder(TokioExecutor::new());
+        builder.pool_timer(TokioTimer::new()).pool_idle_timeout(IDLE);
+        let pool = match endpoint {
+            Endpoint::Unix(_) => Pool::Unix(builder.build(UnixConnector)),
+            Endpoint::Tcp(_) => Pool::Tcp(builder.build(HttpConnector::new())),
+            Endpoint::Tls { files, .. } => {
+                let mut connector = HttpConnector::new();
+                connector.enforce_http(false);
+                Pool::Tls(builder.build(HttpsConnector::from((connector, tls_config(files)?))))
+            }
+        };
+        Ok(Self { pool, sent: Arc::default() })
+    }
+
+    /// The same connections with a count of its own.
+    pub(super) fn with_own_count(&self) -> Self {
+        Self { pool: self.pool.clone(), sent: Arc::default() }
+    }
+
+    pub(super) fn sent(&self) -> u64 {
+        self.sent.load(Ordering::Relaxed)
+    }
+
+    async fn send(self, request: Request<Body>) -> Result<Response<Incoming>, ClientError> {
+        self.sent.fetch_add(1, Ordering::Relaxed);
+        match &self.pool {
+            Pool::Unix(client) => client.request(request).await,
+            Pool::Tcp(client) => client.request(request).await,
+            Pool::Tls(client) => client.request(request).await,
+        }
+    }
+}
+
+impl Transport {
+    /// Sends a request for the client library, in its terms.
+    pub(super) fn request(
+        &self,
+        request: BollardRequest,
+    ) -> impl Future<Output = Result<Response<Incoming>, bollard::errors::Error>> + Send + use<>
+    {
+        let transport = self.clone();
+        let mut request = request.map(BodyExt::boxed_unsync);
+        let signal = request.extensions_mut().remove::<HeadSignal>();
+        async move {
+            let response = transport.send(request).await.map_err(|error| {
+                bollard::errors::Error::IOError { err: io::Error::other(classify(error)) }
+            })?;
+            if let Some(signal) = signal {
+                signal.fire();
+            }
+            Ok(response)
+        }
+    }
+}
+
+fn classify(error: ClientError) -> TransportError {
+    if !error.is_connect() {
+        return TransportError::Lost { source: error.into() };
+    }
+    let mut failure = ConnectFailure::Other;
+    let mut cause: Option<&(dyn Error + 'static)> = Some(&error);
+    while let Some(current) = cause {
+        if current.is::<rustls::Error>() {
+            failure = ConnectFailure::Tls;
+        }
+        if let Some(error) = current.downcast_ref::<io::Error>() {
+            failure = match error.kind() {
+                io::ErrorKind::NotFound => ConnectFailure::Absent,
+                io::ErrorKind::ConnectionRefused => ConnectFailure::Refused,
+                io::ErrorKind::PermissionDenied => ConnectFailure::PermissionDenied,
+                _ if error
+                    .get_ref()
+                    .is_some_and(<dyn Error + Send + Sync>::is::<rustls::Error>) =>
+                {
+                    ConnectFailure::Tls
+                }
+                _ => failure,
+            };
+        }
+        cause = current.source();
+    }
+    TransportError::Connect { failure, source: error.into() }
+}
+
+/// TLS as the `docker` program does it: the given authority alone is trusted, and we show our own
+/// certificate.
+fn tls_config(files: &TlsFiles) -> Result<rustls::ClientConfig, EndpointError> {
+    let unusable = |path: &std::path::Path, detail: String| EndpointError::Certificate {
+        path: path.to_owned(),
+        detail,
+    };
+    let certificates = |path: &std::path::Path| {
+        let found = CertificateDer::pem_file_iter(path)
+            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+            .map_err(|error| unusable(path, error.to_string()))?;
+        if found.is_empty() {
+            return Err(unusable(path, "it holds no certificate".to_owned()));
+        }
+        Ok(found)
+    };
+    let mut roots = rustls::RootCertStore::empty();
+    for certificate in certificates(&files.authority)? {
+        roots.add(certificate).map_err(|error| unusable(&files.authority, error.to_string()))?;
+    }
+    let key = PrivateKeyDer::from_pem_file(&files.key)
+        .map_err(|error| unusable(&files.key, error.to_string()))?;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| unusable(&files.authority, error.to_string()))?
+        .with_root_certificates(roots)
+        .with_client_auth_cert(certificates(&files.certificate)?, key)
+        .map_err(|error| unusable(&files.certificate, error.to_string()))
+}

@@ -1,0 +1,213 @@
+//! The one error type of the Engine API, in the cases that a caller would tell apart.
+
+use std::{error::Error, fmt, time::Duration};
+
+/// What was being done when an error came up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Operation {
+    /// Asking the engine for its version.
+    Version,
+    /// Looking at an image.
+    InspectImage,
+    /// Pulling an image from a registry.
+    PullImage,
+    /// Making an image from a root file system.
+    ImportImage,
+    /// Creating a volume.
+    CreateVolume,
+    /// Looking at a volume.
+    InspectVolume,
+    /// Listing volumes.
+    ListVolumes,
+    /// Removing a volume.
+    RemoveVolume,
+    /// Creating a container.
+    CreateContainer,
+    /// Looking at a container.
+    InspectContainer,
+    /// Listing containers.
+    ListContainers,
+    /// Attaching to a container's output.
+    AttachContainer,
+    /// Waiting for a container's exit.
+    WaitContainer,
+    /// Starting a container.
+    StartContainer,
+    /// Stopping a container.
+    StopContainer,
+    /// Removing a container.
+    RemoveContainer,
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Version => "ask for the engine's version",
+            Self::InspectImage => "inspect the image",
+            Self::PullImage => "pull the image",
+            Self::ImportImage => "import the image",
+            Self::CreateVolume => "create the volume",
+            Self::InspectVolume => "inspect the volume",
+            Self::ListVolumes => "list volumes",
+            Self::RemoveVolume => "remove the volume",
+            Self::CreateContainer => "create the container",
+            Self::InspectContainer => "inspect the container",
+            Self::ListContainers => "list containers",
+            Self::AttachContainer => "attach to the container",
+            Self::WaitContainer => "wait for the container",
+            Self::StartContainer => "start the container",
+            Self::StopContainer => "stop the container",
+            Self::RemoveContainer => "remove the container",
+        })
+    }
+}
+
+/// Why no connection came about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ConnectFailure {
+    /// There is no socket at that path, or no host of that name.
+    Absent,
+    /// Nobody listens there.
+    Refused,
+    /// The socket's permissions do not let this user in.
+    PermissionDenied,
+    /// The TLS handshake failed.
+    Tls,
+    /// Any other reason; the error's source tells it.
+    Other,
+}
+
+/// What can go wrong between a caller and the engine.
+///
+/// The variants are the cases that a caller would branch on. `Display` states the fact alone; the
+/// cause is in the `source` chain and the remedy in [`ApiError::hint`].
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ApiError {
+    /// No connection came about, so the request had no effect.
+    #[error("cannot connect to the engine at {endpoint}")]
+    Unreachable {
+        /// The address that was tried.
+        endpoint: String,
+        /// Why, as far as it could be told.
+        failure: ConnectFailure,
+        /// The cause.
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// The object, or one that the request names, does not exist (404).
+    #[error("could not {operation}: {message}")]
+    NotFound {
+        /// What was being done.
+        operation: Operation,
+        /// The engine's words.
+        message: String,
+    },
+    /// The object's state, or another of that name, stands in the way (409).
+    #[error("could not {operation}: {message}")]
+    Conflict {
+        /// What was being done.
+        operation: Operation,
+        /// The engine's words.
+        message: String,
+    },
+    /// The engine refused the request as malformed (400).
+    #[error("could not {operation}: {message}")]
+    Rejected {
+        /// What was being done.
+        operation: Operation,
+        /// The engine's words.
+        message: String,
+    },
+    /// The engine answered with another error status.
+    #[error("could not {operation}: the engine answered {status}: {message}")]
+    Engine {
+        /// What was being done.
+        operation: Operation,
+        /// The HTTP status.
+        status: u16,
+        /// The engine's words.
+        message: String,
+    },
+    /// The engine had begun to answer and then reported a failure, as it does in a pull.
+    #[error("could not {operation}: {message}")]
+    Reported {
+        /// What was being done.
+        operation: Operation,
+        /// The engine's words.
+        message: String,
+    },
+    /// No whole reply came in time. The request may have taken effect.
+    #[error("could not {operation}: no reply within {} s", .limit.as_secs())]
+    TimedOut {
+        /// What was being done.
+        operation: Operation,
+        /// How long was waited.
+        limit: Duration,
+    },
+    /// The connection ended before the whole reply came. The request may have taken effect.
+    #[error("could not {operation}: the connection to the engine was lost")]
+    Lost {
+        /// What was being done.
+        operation: Operation,
+        /// The cause.
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// The reply is not what the protocol says it is. The request may have taken effect.
+    #[error("could not {operation}: the engine's reply makes no sense: {detail}")]
+    Protocol {
+        /// What was being done.
+        operation: Operation,
+        /// What is wrong with it.
+        detail: String,
+    },
+}
+
+impl ApiError {
+    /// The error for an HTTP status that is not a success.
+    pub fn from_status(operation: Operation, status: u16, message: impl Into<String>) -> Self {
+        let message = message.into().trim().to_owned();
+        match status {
+            404 => Self::NotFound { operation, message },
+            409 => Self::Conflict { operation, message },
+            400 => Self::Rejected { operation, message },
+            _ => Self::Engine { operation, status, message },
+        }
+    }
+
+    /// Whether the request may have taken effect although it failed: a caller that was creating
+    /// something has to look for it.
+    pub fn effect_unknown(&self) -> bool {
+        matches!(self, Self::TimedOut { .. } | Self::Lost { .. } | Self::Protocol { .. })
+            || matches!(self, Self::Engine { status, .. } if *status >= 500)
+    }
+
+    /// What a person can do about it, when that is known.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Unreachable { failure, .. } => Some(match failure {
+                ConnectFailure::Absent => {
+                    "start the engine, or name the right one with --host or DOCKER_HOST"
+                }
+                ConnectFailure::Refused => {
+                    "the engine is not running, or listens elsewhere: start it, or name it with \
+                     --host or DOCKER_HOST"
+                }
+                ConnectFailure::PermissionDenied => {
+                    "run as root, or add your user to the group that owns the socket (often \
+                     `docker`) and log in again"
+                }
+                ConnectFailure::Tls => {
+                    "check DOCKER_TLS_VERIFY and the files ca.pem, cert.pem and key.pem in \
+                     DOCKER_CERT_PATH"
+                }
+                ConnectFailure::Other => "check --host, DOCKER_HOST and the network",
+            }),
+            Self::TimedOut { .. } | Self::Lost { .. } => {
+                Some("look at the engine's log; a restart of the engine ends its containers")
+            }
+            _ => None,
+        }
+    }
+}

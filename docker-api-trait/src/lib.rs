@@ -1,0 +1,48 @@
+//! The Docker Engine API as small, object-safe traits over plain data.
+//!
+//! - [`api`]: the role traits ([`SystemApi`], [`ImageApi`], [`VolumeApi`], [`ContainerApi`]) and
+//!   [`DockerApi`], which is all of them;
+//! - [`model`]: plain requests and replies, free of any client library's types;
+//! - [`id`]: names and ids that are validated before they can reach a URL;
+//! - [`ApiError`]: what can go wrong, in the cases that a caller would tell apart;
+//! - `BollardDocker` (feature `bollard`): the adapter for a real engine;
+//! - `MockDocker` (feature `mock`): mocks, for tests that ask "was it called, in what order".
+//!
+//! This crate knows nothing of jobs, caches or policy.
+//!
+//! ```
+//! use docker_api_trait::{ApiError, VolumeApi, VolumeName, VolumeRequest};
+//!
+//! /// Works on a real engine, on a fake and on a mock alike.
+//! async fn cache(engine: &dyn VolumeApi) -> Result<String, ApiError> {
+//!     let name = VolumeName::new("cargo-registry").expect("a legal name");
+//!     let volume = engine.create_volume(&VolumeRequest::new(name)).await?;
+//!     Ok(volume.mountpoint)
+//! }
+//! ```
+
+pub mod api;
+#[cfg(feature = "bollard")]
+mod bollard;
+mod error;
+pub mod id;
+mod log;
+#[cfg(feature = "mock")]
+mod mock;
+pub mod model;
+
+pub use api::{
+    ContainerApi, DockerApi, ExitFuture, ImageApi, LogStream, PullStream, SystemApi, VolumeApi,
+};
+#[cfg(feature = "bollard")]
+pub use bollard::{BollardDocker, Endpoint, EndpointError, EndpointSources, TlsFiles};
+pub use error::{ApiError, ConnectFailure, Operation};
+pub use id::{ContainerId, ContainerName, ImageReference, InvalidId, VolumeName};
+pub use log::{LogChunk, LogSource};
+#[cfg(feature = "mock")]
+pub use mock::MockDocker;
+pub use model::{
+    ApiVersion, ContainerDetails, ContainerRequest, ContainerStatus, ContainerSummary,
+    CreatedContainer, EngineVersion, ExitStatus, ImageDetails, LabelFilter, LogDriver, Mount,
+    MountSource, PullProgress, Volume, VolumeRequest, WaitCondition,
+};

@@ -1,0 +1,72 @@
+//! `MockDocker`: every role, by expectation.
+
+#![allow(clippy::struct_field_names, reason = "the generated struct has a field a method")]
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use crate::{
+    ApiError, ContainerApi, ExitFuture, ImageApi, LogStream, PullStream, SystemApi, VolumeApi,
+    id::{ContainerId, ImageReference, VolumeName},
+    model::{
+        ContainerDetails, ContainerRequest, ContainerSummary, CreatedContainer, EngineVersion,
+        ImageDetails, LabelFilter, Volume, VolumeRequest, WaitCondition,
+    },
+};
+
+mockall::mock! {
+    /// An engine of expectations: for tests that ask whether something was called, how often, in
+    /// what order. A call that was not expected panics. For everything else use a fake, which has
+    /// behaviour instead.
+    #[derive(Debug)]
+    pub Docker {}
+
+    #[async_trait]
+    impl SystemApi for Docker {
+        async fn version(&self) -> Result<EngineVersion, ApiError>;
+        fn requests_sent(&self) -> u64;
+    }
+
+    #[async_trait]
+    impl ImageApi for Docker {
+        async fn inspect_image(&self, image: &ImageReference) -> Result<ImageDetails, ApiError>;
+        async fn pull_image(&self, image: &ImageReference) -> Result<PullStream, ApiError>;
+        async fn import_image(&self, image: &ImageReference, archive: Bytes) -> Result<(), ApiError>;
+    }
+
+    #[async_trait]
+    impl VolumeApi for Docker {
+        async fn create_volume(&self, request: &VolumeRequest) -> Result<Volume, ApiError>;
+        async fn inspect_volume(&self, name: &VolumeName) -> Result<Volume, ApiError>;
+        async fn list_volumes(&self, labels: &[LabelFilter]) -> Result<Vec<Volume>, ApiError>;
+        async fn remove_volume(&self, name: &VolumeName) -> Result<(), ApiError>;
+    }
+
+    #[async_trait]
+    impl ContainerApi for Docker {
+        async fn create_container(&self, request: &ContainerRequest) -> Result<CreatedContainer, ApiError>;
+        async fn inspect_container(&self, id: &ContainerId) -> Result<ContainerDetails, ApiError>;
+        async fn list_containers(&self, labels: &[LabelFilter]) -> Result<Vec<ContainerSummary>, ApiError>;
+        async fn attach_container(&self, id: &ContainerId) -> Result<LogStream, ApiError>;
+        async fn wait_container(&self, id: &ContainerId, condition: WaitCondition) -> Result<ExitFuture, ApiError>;
+        async fn start_container(&self, id: &ContainerId) -> Result<(), ApiError>;
+        async fn stop_container(&self, id: &ContainerId, grace: Duration) -> Result<(), ApiError>;
+        async fn remove_container(&self, id: &ContainerId) -> Result<(), ApiError>;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::DockerApi;
+
+    #[tokio::test]
+    async fn a_mock_stands_in_for_a_whole_engine() {
+        let mut engine = MockDocker::new();
+        engine.expect_remove_volume().times(1).returning(|_| Ok(()));
+        let engine: &dyn DockerApi = &engine;
+        engine.remove_volume(&VolumeName::new("cache").unwrap()).await.unwrap();
+    }
+}

@@ -1,0 +1,178 @@
+//! Containers.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    id::{ContainerId, ContainerName, ImageReference},
+    model::Mount,
+};
+
+/// A container to create. Nothing is attached to its standard input, and it has no terminal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ContainerRequest {
+    /// Its name.
+    pub name: ContainerName,
+    /// The image that it is made of.
+    pub image: ImageReference,
+    /// The program and its first arguments; empty is the image's own entrypoint.
+    pub entrypoint: Vec<String>,
+    /// The arguments after the entrypoint.
+    pub arguments: Vec<String>,
+    /// Environment variables, `NAME=value`, beside those of the image.
+    pub environment: Vec<String>,
+    /// The folder that it starts in; `None` is the image's own.
+    pub working_directory: Option<String>,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+    /// What is mounted into it.
+    pub mounts: Vec<Mount>,
+    /// Where the engine keeps its output; `None` is the engine's default.
+    pub log_driver: Option<LogDriver>,
+    /// Whether a small init process runs as process 1: it passes signals on and reaps orphans.
+    pub init: bool,
+}
+
+impl ContainerRequest {
+    /// A container that runs what its image says, with nothing mounted.
+    pub fn new(name: ContainerName, image: ImageReference) -> Self {
+        Self {
+            name,
+            image,
+            entrypoint: Vec::new(),
+            arguments: Vec::new(),
+            environment: Vec::new(),
+            working_directory: None,
+            labels: BTreeMap::new(),
+            mounts: Vec::new(),
+            log_driver: None,
+            init: false,
+        }
+    }
+}
+
+/// Where the engine keeps a container's output, beside handing it to whoever is attached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LogDriver {
+    /// Nowhere.
+    None,
+    /// In a JSON file on the engine's host.
+    JsonFile,
+}
+
+impl LogDriver {
+    /// The engine's word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::JsonFile => "json-file",
+        }
+    }
+}
+
+/// The engine's answer to a creation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CreatedContainer {
+    /// The new container.
+    pub id: ContainerId,
+    /// What the engine finds odd about the request.
+    pub warnings: Vec<String>,
+}
+
+impl CreatedContainer {
+    /// A container that was created without a warning.
+    pub fn new(id: ContainerId) -> Self {
+        Self { id, warnings: Vec::new() }
+    }
+}
+
+/// The state that a container is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ContainerStatus {
+    /// Never started.
+    Created,
+    /// Running, paused or restarting.
+    Running,
+    /// Ended.
+    Exited,
+    /// A state that this crate has no name for.
+    Other,
+}
+
+/// A container, looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ContainerDetails {
+    /// Its id.
+    pub id: ContainerId,
+    /// Its state.
+    pub status: ContainerStatus,
+    /// The exit code of its last run; 0 before the first.
+    pub exit_code: i64,
+    /// Whether the kernel killed it, or a process in it, for lack of memory.
+    pub oom_killed: bool,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+}
+
+impl ContainerDetails {
+    /// A container that was created and never started.
+    pub fn created(id: ContainerId) -> Self {
+        Self {
+            id,
+            status: ContainerStatus::Created,
+            exit_code: 0,
+            oom_killed: false,
+            labels: BTreeMap::new(),
+        }
+    }
+}
+
+/// A container in a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ContainerSummary {
+    /// Its id.
+    pub id: ContainerId,
+    /// Its name.
+    pub name: String,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+}
+
+impl ContainerSummary {
+    /// A container without labels.
+    pub fn new(id: ContainerId, name: impl Into<String>) -> Self {
+        Self { id, name: name.into(), labels: BTreeMap::new() }
+    }
+}
+
+/// What a waiter waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum WaitCondition {
+    /// The next exit. On a container that has ended, it waits for ever.
+    NextExit,
+    /// That the container does not run. One that was never started counts, with exit code 0.
+    NotRunning,
+}
+
+/// How a container ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ExitStatus {
+    /// The exit code of its first process; 128 + n when signal n ended it.
+    pub code: i64,
+    /// What the engine could not do, when the end was not the container's own.
+    pub error: Option<String>,
+}
+
+impl ExitStatus {
+    /// An exit with this code.
+    pub fn new(code: i64) -> Self {
+        Self { code, error: None }
+    }
+}

@@ -1,0 +1,21 @@
+//! Plain requests and replies.
+//!
+//! Requests have constructors and public fields, and may gain fields; replies hold what our callers
+//! read, not all that the engine says.
+
+mod container;
+mod image;
+mod label;
+mod mount;
+mod system;
+mod volume;
+
+pub use container::{
+    ContainerDetails, ContainerRequest, ContainerStatus, ContainerSummary, CreatedContainer,
+    ExitStatus, LogDriver, WaitCondition,
+};
+pub use image::{ImageDetails, PullProgress};
+pub use label::LabelFilter;
+pub use mount::{Mount, MountSource};
+pub use system::{ApiVersion, EngineVersion};
+pub use volume::{Volume, VolumeRequest};

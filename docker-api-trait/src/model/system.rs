@@ -1,0 +1,70 @@
+//! What the engine says of itself.
+
+use std::fmt;
+
+/// A version of the Engine API, such as 1.41.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ApiVersion {
+    /// Before the point.
+    pub major: u32,
+    /// After the point.
+    pub minor: u32,
+}
+
+impl ApiVersion {
+    /// Reads `1.41`; `None` when `text` has another form.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (major, minor) = text.split_once('.')?;
+        Some(Self { major: major.parse().ok()?, minor: minor.parse().ok()? })
+    }
+}
+
+impl fmt::Display for ApiVersion {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}.{}", self.major, self.minor)
+    }
+}
+
+/// The engine's version and platform.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct EngineVersion {
+    /// The engine's own version, such as `20.10.24`.
+    pub version: String,
+    /// The newest version of the API that it speaks.
+    pub api_version: ApiVersion,
+    /// The operating system of its containers: `linux` or `windows`.
+    pub os: String,
+    /// The processor architecture, in Go's words: `amd64`, `arm64`, …
+    pub architecture: String,
+}
+
+impl EngineVersion {
+    /// A description of an engine.
+    pub fn new(
+        version: impl Into<String>,
+        api_version: ApiVersion,
+        os: impl Into<String>,
+        architecture: impl Into<String>,
+    ) -> Self {
+        Self {
+            version: version.into(),
+            api_version,
+            os: os.into(),
+            architecture: architecture.into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ApiVersion;
+
+    #[test]
+    fn api_versions_compare_as_numbers_not_as_text() {
+        assert!(ApiVersion::parse("1.9").unwrap() < ApiVersion::parse("1.41").unwrap());
+        assert_eq!(ApiVersion::parse("1.41").unwrap().to_string(), "1.41");
+        assert_eq!(ApiVersion::parse("1"), None);
+        assert_eq!(ApiVersion::parse("1.x"), None);
+    }
+}

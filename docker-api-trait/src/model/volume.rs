@@ -1,0 +1,66 @@
+//! Volumes.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::VolumeName;
+
+/// A volume to create.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct VolumeRequest {
+    /// Its name.
+    pub name: VolumeName,
+    /// Its driver; `None` is the engine's default, `local`.
+    pub driver: Option<String>,
+    /// Options for the driver.
+    pub options: BTreeMap<String, String>,
+    /// Its labels. They cannot be changed later.
+    pub labels: BTreeMap<String, String>,
+}
+
+impl VolumeRequest {
+    /// A volume with the default driver, no options and no labels.
+    pub fn new(name: VolumeName) -> Self {
+        Self { name, driver: None, options: BTreeMap::new(), labels: BTreeMap::new() }
+    }
+
+    /// With these labels.
+    pub fn with_labels(mut self, labels: BTreeMap<String, String>) -> Self {
+        self.labels = labels;
+        self
+    }
+}
+
+/// A volume that the engine has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Volume {
+    /// Its name. Not validated: others may have given it by other rules.
+    pub name: String,
+    /// Its driver, `local` as a rule.
+    pub driver: String,
+    /// The options that it was created with.
+    pub options: BTreeMap<String, String>,
+    /// The labels that it was created with.
+    pub labels: BTreeMap<String, String>,
+    /// `local` when it is on one engine only.
+    pub scope: String,
+    /// Where it is on the engine's host.
+    pub mountpoint: String,
+}
+
+impl Volume {
+    /// A volume of the local driver without options, labels or mount point.
+    pub fn local(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            driver: "local".to_owned(),
+            options: BTreeMap::new(),
+            labels: BTreeMap::new(),
+            scope: "local".to_owned(),
+            mountpoint: String::new(),
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! Runs CI jobs in containers.
+//!
+//! - [`JobSpec`] and [`ExecutorConfig`] say what to run; [`plan()`] turns them into a [`JobPlan`]
+//!   without I/O;
+//! - [`Executor`] carries a plan out, on any [`DockerApi`](docker_api_trait::DockerApi) and with
+//!   any [`VolumeManager`](volume_manager::VolumeManager), and returns a [`JobResult`];
+//! - [`LogSink`] takes the job's output, [`Observer`] its progress, [`Cancel`] stops it;
+//! - [`JobReport`] is the result as stable JSON; [`docker_commands`] shows a plan as `docker` lines.
+//!
+//! A failing script is an outcome, not an error. Whatever the outcome, a job is cleaned up, and the
+//! result says what could not be.
+//!
+//! A unit test of code that runs jobs, without an engine: the fake runs what it is told, and a mock
+//! answers whether the volumes were given back.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use executor::{Cancel, Command, Executor, ExecutorConfig, JobOutcome, JobSpec, NullSink};
+//! use testkit::{FakeDocker, ScriptedRun};
+//! use volume_manager::{FinishReport, MockVolumeManager, PreparedVolumes};
+//!
+//! # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
+//! let engine = FakeDocker::new().with_image("busybox");
+//! engine.script(ScriptedRun::exits(0));
+//! let mut volumes = MockVolumeManager::new();
+//! volumes.expect_prepare().times(1).returning(|plan| Ok(PreparedVolumes::abandoned(plan)));
+//! volumes.expect_finish().times(1).returning(|_, _| FinishReport::default());
+//!
+//! let executor =
+//!     Executor::new(Arc::new(engine), Arc::new(volumes), ExecutorConfig::new("my-ci"));
+//! let mut job = JobSpec::new("my-project", "busybox".parse()?, Command::script("make")?);
+//! job.volumes.push("/cache".parse()?);
+//! let result = executor.run(&job, Box::new(NullSink), &Cancel::new()).await?;
+//! assert!(matches!(result.outcome, JobOutcome::Succeeded));
+//! # Ok::<_, Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<_, Box<dyn std::error::Error>>(())
+//! ```
+
+mod cancel;
+mod cleanup;
+mod commands;
+mod config;
+mod container;
+mod error;
+mod event;
+mod executor;
+mod image;
+mod job;
+mod log;
+mod outcome;
+mod plan;
+mod report;
+mod step;
+
+pub use cancel::Cancel;
+pub use commands::{DockerCommand, docker_commands};
+pub use config::ExecutorConfig;
+pub use container::ContainerPlan;
+pub use error::{ExecutorError, JobError};
+pub use event::{JobEvent, Observer};
+pub use executor::Executor;
+pub use job::{Command, JobSpec, Variable};
+pub use log::{LogEnd, LogSink, MemorySink, NullSink, Truncation};
+pub use outcome::{
+    CleanupFailure, CleanupReport, FailureReason, JobOutcome, JobResult, ObjectKind, RemovedObject,
+    Timings,
+};
+pub use plan::{JobPlan, RunContext, plan};
+pub use report::{
+    CleanupFailureReport, CleanupSummary, JobReport, LogReport, ObjectReport, TimingsReport,
+    VolumeReport,
+};

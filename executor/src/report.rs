@@ -1,0 +1,191 @@
+//! A job's result as JSON: a stable format of its own, so that the types inside may change.
+
+use std::{error::Error, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{CleanupReport, FailureReason, JobOutcome, JobResult, LogEnd, Timings};
+
+/// A job's result, for programs. `schema` changes when a field changes its meaning or goes away;
+/// new fields may come at any time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobReport {
+    /// The version of this format: 1.
+    pub schema: u32,
+    /// The run's unique id, as in the labels.
+    pub run: String,
+    /// The project.
+    pub project: String,
+    /// `succeeded` or `failed`.
+    pub outcome: String,
+    /// The command's own exit code; null when it did not end by itself.
+    pub exit_code: Option<i64>,
+    /// `script_failure`, `job_execution_timeout`, `job_canceled`, `image_pull_failure` or
+    /// `runner_system_failure`; null on success.
+    pub failure_reason: Option<String>,
+    /// What went wrong, causes included, when it was not the command.
+    pub error: Option<String>,
+    /// What to do about it, when that is known.
+    pub hint: Option<String>,
+    /// The volumes, in the order in which they are mounted.
+    pub volumes: Vec<VolumeReport>,
+    /// How long the phases took.
+    pub timings_ms: TimingsReport,
+    /// Requests sent to the engine, counted where they leave.
+    pub api_requests: u64,
+    /// How the log ended.
+    pub log: LogReport,
+    /// What cleanup did.
+    pub cleanup: CleanupSummary,
+}
+
+/// What cleanup did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CleanupSummary {
+    /// What was removed: containers and temporary volumes.
+    pub removed: Vec<ObjectReport>,
+    /// What should have been removed and may still be there.
+    pub not_removed: Vec<CleanupFailureReport>,
+}
+
+/// A volume of the job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VolumeReport {
+    /// Its name; of a host bind, the host's path.
+    pub name: String,
+    /// Where it was mounted.
+    pub destination: String,
+    /// `cache`, `temporary`, `named` or `host`.
+    pub kind: String,
+    /// `created` or `reused`; null for what is the user's own, and when it never got ready.
+    pub state: Option<String>,
+}
+
+/// How long the phases of a job took, in milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TimingsReport {
+    /// Until the engine had answered.
+    pub connect: u64,
+    /// Until volumes and container were there.
+    pub prepare: u64,
+    /// Until the container ran.
+    pub start: u64,
+    /// Until the command had ended and its output was delivered.
+    pub script: u64,
+    /// Until what is temporary was gone.
+    pub cleanup: u64,
+}
+
+/// How the log ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogReport {
+    /// Whether everything that the command wrote was delivered.
+    pub complete: bool,
+    /// Why not.
+    pub reason: Option<String>,
+}
+
+/// An object on the engine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObjectReport {
+    /// `container` or `volume`.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+}
+
+/// An object that could not be removed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CleanupFailureReport {
+    /// `container` or `volume`.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+    /// Why not.
+    pub error: String,
+}
+
+impl From<&JobResult> for JobReport {
+    fn from(result: &JobResult) -> Self {
+        let reason = match &result.outcome {
+            JobOutcome::Succeeded => None,
+            JobOutcome::Failed(reason) => Some(reason),
+        };
+        let error = reason.and_then(FailureReason::error);
+        Self {
+            schema: 1,
+            run: result.run.clone(),
+            project: result.project.clone(),
+            outcome: if reason.is_none() { "succeeded" } else { "failed" }.to_owned(),
+            exit_code: match reason {
+                None => Some(0),
+                Some(FailureReason::Script { exit_code }) => Some(*exit_code),
+                Some(_) => None,
+            },
+            failure_reason: reason.map(|reason| reason.as_str().to_owned()),
+            error: error.map(|error| chain(error)),
+            hint: error.and_then(crate::ExecutorError::hint),
+            volumes: result
+                .volumes
+                .volumes
+                .iter()
+                .map(|volume| VolumeReport {
+                    name: volume.planned.source.name().to_owned(),
+                    destination: volume.planned.destination.to_string(),
+                    kind: volume.planned.source.kind().to_owned(),
+                    state: volume.state.map(|state| state.as_str().to_owned()),
+                })
+                .collect(),
+            timings_ms: (&result.timings).into(),
+            api_requests: result.api_requests,
+            log: match &result.log {
+                LogEnd::Complete => LogReport { complete: true, reason: None },
+                LogEnd::Truncated(why) => LogReport { complete: false, reason: Some(why.reason()) },
+            },
+            cleanup: (&result.cleanup).into(),
+        }
+    }
+}
+
+impl From<&CleanupReport> for CleanupSummary {
+    fn from(report: &CleanupReport) -> Self {
+        let removed = report.removed.iter().map(|object| ObjectReport {
+            kind: object.kind.as_str().to_owned(),
+            name: object.name.clone(),
+        });
+        let not_removed = report.failed.iter().map(|failure| CleanupFailureReport {
+            kind: failure.kind.as_str().to_owned(),
+            name: failure.name.clone(),
+            error: chain(&failure.error),
+        });
+        Self { removed: removed.collect(), not_removed: not_removed.collect() }
+    }
+}
+
+impl From<&Timings> for TimingsReport {
+    fn from(timings: &Timings) -> Self {
+        let milliseconds = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        Self {
+            connect: milliseconds(timings.connect),
+            prepare: milliseconds(timings.prepare),
+            start: milliseconds(timings.start),
+            script: milliseconds(timings.script),
+            cleanup: milliseconds(timings.cleanup),
+        }
+    }
+}
+
+/// An error and its causes on one line; a cause that only repeats what was said is left out.
+fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(current) = cause {
+        let words = current.to_string();
+        if !text.ends_with(&words) {
+            text.push_str(": ");
+            text.push_str(&words);
+        }
+        cause = current.source();
+    }
+    text.replace(['\n', '\r'], " ")
+}

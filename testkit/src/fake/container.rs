@@ -1,0 +1,229 @@
+//! `ContainerApi` on the fake.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use docker_api_trait::{
+    ApiError, ContainerApi, ContainerDetails, ContainerId, ContainerRequest, ContainerSummary,
+    CreatedContainer, ExitFuture, ExitStatus, LabelFilter, LogStream, MountSource, Operation,
+    WaitCondition,
+};
+use futures_util::{FutureExt as _, future};
+use tokio::{sync::watch, time::Instant};
+
+use super::{
+    FakeDocker, image,
+    life::{self, Life},
+    mount::{self, MountedVolume},
+    state::{State, StoredContainer},
+    volume,
+};
+
+#[async_trait]
+impl ContainerApi for FakeDocker {
+    /// Measured on Engine 20.10: mounts are checked one by one first, then the image, then the name,
+    /// and only then whether two mounts have one destination; volumes that were created until then
+    /// stay.
+    async fn create_container(
+        &self,
+        request: &ContainerRequest,
+    ) -> Result<CreatedContainer, ApiError> {
+        // The journal holds the requests of refused and held calls too.
+        self.state().container_requests.push(request.clone());
+        let reply = self.admit(Operation::CreateContainer).await?;
+        let outcome = create(&mut self.state(), request);
+        reply.deliver(outcome)
+    }
+
+    async fn inspect_container(&self, id: &ContainerId) -> Result<ContainerDetails, ApiError> {
+        let operation = Operation::InspectContainer;
+        let reply = self.admit(operation).await?;
+        let outcome = self.state().container(operation, id).map(details);
+        reply.deliver(outcome)
+    }
+
+    /// Measured on Engine 20.10: the newest comes first.
+    async fn list_containers(
+        &self,
+        labels: &[LabelFilter],
+    ) -> Result<Vec<ContainerSummary>, ApiError> {
+        let reply = self.admit(Operation::ListContainers).await?;
+        let mut containers = self.containers();
+        containers.retain(|container| labels.iter().all(|label| label.matches(&container.labels)));
+        containers.reverse();
+        reply.deliver(Ok(containers))
+    }
+
+    /// Measured on Engine 20.10: a stream that is attached while the container does not run shows
+    /// its next run; when it is removed without one, the stream stays open for ever.
+    async fn attach_container(&self, id: &ContainerId) -> Result<LogStream, ApiError> {
+        let operation = Operation::AttachContainer;
+        let reply = self.admit(operation).await?;
+        let outcome = self.state().container(operation, id).map(|container| {
+            let now = Instant::now();
+            let (run, first) = {
+                let life = container.life.borrow();
+                (life.current_or_next_run(now), life.pieces_written(now))
+            };
+            life::output(container.life.subscribe(), run, first)
+        });
+        reply.deliver(outcome)
+    }
+
+    /// Measured on Engine 20.10: when the container is removed while it runs, waiters get 137; when
+    /// it is removed while it does not, they get its last exit code, which is 0 for one that never
+    /// ran.
+    async fn wait_container(
+        &self,
+        id: &ContainerId,
+        condition: WaitCondition,
+    ) -> Result<ExitFuture, ApiError> {
+        let operation = Operation::WaitContainer;
+        let reply = self.admit(operation).await?;
+        let outcome =
+            self.state().container(operation, id).map(|container| waiter(container, condition));
+        reply.deliver(outcome)
+    }
+
+    /// Measured on Engine 20.10: a container that has ended runs once more.
+    async fn start_container(&self, id: &ContainerId) -> Result<(), ApiError> {
+        let reply = self.admit(Operation::StartContainer).await?;
+        let outcome = start(&mut self.state(), id);
+        reply.deliver(outcome)
+    }
+
+    /// A run that does not ignore the stop ends at once with exit code 143; one that does is killed
+    /// after `grace`, exit code 137, unless it ends before by itself. A caller that goes away does
+    /// not save it.
+    async fn stop_container(&self, id: &ContainerId, grace: Duration) -> Result<(), ApiError> {
+        let operation = Operation::StopContainer;
+        let reply = self.admit(operation).await?;
+        let outcome = match self.ask_to_stop(operation, id, grace) {
+            Ok(Some(stopped)) => stopped.await.map(|_| ()),
+            Ok(None) => Ok(()),
+            Err(error) => Err(error),
+        };
+        reply.deliver(outcome)
+    }
+
+    async fn remove_container(&self, id: &ContainerId) -> Result<(), ApiError> {
+        let operation = Operation::RemoveContainer;
+        let reply = self.admit(operation).await?;
+        let outcome = {
+            let mut state = self.state();
+            let found = state.container(operation, id).map(|_| ());
+            state.take_container(id);
+            found
+        };
+        reply.deliver(outcome)
+    }
+}
+
+impl FakeDocker {
+    /// Asks the container to stop; the future, if it runs, resolves when it has.
+    fn ask_to_stop(
+        &self,
+        operation: Operation,
+        id: &ContainerId,
+        grace: Duration,
+    ) -> Result<Option<ExitFuture>, ApiError> {
+        let state = self.state();
+        let container = state.container(operation, id)?;
+        let now = Instant::now();
+        let (running, run) = {
+            let life = container.life.borrow();
+            (life.is_running(now), life.current_or_next_run(now))
+        };
+        if !running {
+            return Ok(None);
+        }
+        // The engine takes whole seconds.
+        let seconds = grace.as_secs().saturating_add(u64::from(grace.subsec_nanos() > 0));
+        let grace = Duration::from_secs(seconds);
+        container.life.send_modify(|life| life.stop(now, grace));
+        Ok(Some(life::exit(container.life.subscribe(), run, operation)))
+    }
+}
+
+fn create(state: &mut State, request: &ContainerRequest) -> Result<CreatedContainer, ApiError> {
+    let operation = Operation::CreateContainer;
+    let rejected = |message| ApiError::Rejected { operation, message };
+    let destinations =
+        request.mounts.iter().map(mount::check).collect::<Result<Vec<_>, _>>().map_err(rejected)?;
+    if image::find(state, request.image.as_str()).is_none() {
+        let message = image::no_such_image(&request.image);
+        return Err(ApiError::NotFound { operation, message });
+    }
+    let name = request.name.as_str();
+    if let Some(holder) = state.containers.values().find(|holder| holder.summary.name == name) {
+        let message = format!(
+            "Conflict. The container name \"/{name}\" is already in use by container \"{}\". You \
+             have to remove (or rename) that container to be able to reuse that name.",
+            holder.summary.id
+        );
+        return Err(ApiError::Conflict { operation, message });
+    }
+    let mut volumes = Vec::new();
+    for (index, (mount, destination)) in request.mounts.iter().zip(&destinations).enumerate() {
+        if destinations[..index].contains(destination) {
+            return Err(rejected(format!("Duplicate mount point: {}", mount.destination)));
+        }
+        if let MountSource::Volume { name, labels, .. } = &mount.source {
+            volume::create_for_mount(state, name, labels);
+            volumes.push(MountedVolume {
+                volume: name.as_str().to_owned(),
+                destination: destination.clone(),
+                read_only: mount.read_only,
+            });
+        }
+    }
+    state.containers_created += 1;
+    let id = nth_id(state.containers_created);
+    let mut summary = ContainerSummary::new(id.clone(), name);
+    summary.labels = request.labels.clone();
+    let life = watch::Sender::new(Life::default());
+    state.containers.insert(id.clone(), StoredContainer { summary, volumes, life });
+    Ok(CreatedContainer::new(id))
+}
+
+/// The count comes first: people and programs show the first 12 digits of an id.
+fn nth_id(count: u64) -> ContainerId {
+    ContainerId::new(format!("{count:012x}{:052}", 0)).expect("64 hexadecimal digits")
+}
+
+fn details(container: &StoredContainer) -> ContainerDetails {
+    let condition = container.life.borrow().condition(Instant::now());
+    let mut details = ContainerDetails::created(container.summary.id.clone());
+    details.status = condition.status;
+    details.exit_code = condition.exit_code;
+    details.oom_killed = condition.oom_killed;
+    details.labels = container.summary.labels.clone();
+    details
+}
+
+fn waiter(container: &StoredContainer, condition: WaitCondition) -> ExitFuture {
+    let now = Instant::now();
+    let (running, run, last) = {
+        let life = container.life.borrow();
+        (life.is_running(now), life.current_or_next_run(now), life.condition(now))
+    };
+    if condition == WaitCondition::NotRunning && !running {
+        return future::ready(Ok(ExitStatus::new(last.exit_code))).boxed();
+    }
+    life::exit(container.life.subscribe(), run, Operation::WaitContainer)
+}
+
+fn start(state: &mut State, id: &ContainerId) -> Result<(), ApiError> {
+    let now = Instant::now();
+    let container = state.container(Operation::StartContainer, id)?;
+    if container.life.borrow().is_running(now) {
+        return Ok(());
+    }
+    let mounted = container.volumes.clone();
+    let script = state.next_scripts.pop_front().unwrap_or_else(|| state.script.clone());
+    let refused = state.write_files(&mounted, &script);
+    let script = script.refused_to_write(&refused);
+    let container = state.container(Operation::StartContainer, id)?;
+    container.life.send_modify(|life| life.start(now, script));
+    Ok(())
+}

@@ -1,0 +1,165 @@
+//! `FakeDocker` itself: setting it up, looking at it, and changing it behind its callers' backs.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use async_trait::async_trait;
+use docker_api_trait::{
+    ApiError, ApiVersion, ContainerId, ContainerRequest, ContainerSummary, EngineVersion,
+    Operation, SystemApi, Volume, VolumeName,
+};
+
+use super::{
+    image,
+    script::ScriptedRun,
+    state::{State, StoredVolume},
+};
+
+/// A Docker engine in memory.
+///
+/// It keeps volumes, images and containers and answers like Engine 20.10, on which its behaviour
+/// was measured: the roles' methods say what that is where it surprises. Clones are handles to the
+/// same engine.
+///
+/// Containers execute nothing; each start plays a [`ScriptedRun`], on tokio's clock. The engine
+/// needs no task of its own, so it works on any runtime with time, and a test with a paused clock
+/// waits for nothing.
+///
+/// # Not modelled
+/// Files are names without content; containers have no processes, networks or limits; a host path
+/// that is mounted is taken to exist; an image has no volumes or environment of its own; an unknown
+/// volume driver is given up at once instead of after 15 s; a removal takes no time.
+#[derive(Debug, Clone, Default)]
+pub struct FakeDocker {
+    state: Arc<Mutex<State>>,
+}
+
+/// Setting it up.
+impl FakeDocker {
+    /// An engine without volumes, containers and images, and with an empty registry. Its containers
+    /// succeed at once.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// With an image on the engine. A reference without tag or digest means `latest`.
+    pub fn with_image(self, reference: &str) -> Self {
+        image::add(&mut self.state(), reference);
+        self
+    }
+
+    /// With an image in the registry, from where it can be pulled. A reference without tag or
+    /// digest means `latest`.
+    pub fn with_registry_image(self, reference: &str) -> Self {
+        self.state().registry.insert(image::canonical(reference));
+        self
+    }
+
+    /// With every image there could be, on the engine and in the registry.
+    pub fn with_any_image(self) -> Self {
+        self.state().any_image = true;
+        self
+    }
+
+    /// Sets what containers do that are started from now on.
+    pub fn script(&self, run: ScriptedRun) {
+        self.state().script = run;
+    }
+
+    /// Queues what the next container does that is started; after the queue, it is again what
+    /// [`script`](Self::script) says. A start of a container that runs takes nothing from the queue.
+    pub fn script_next(&self, run: ScriptedRun) {
+        self.state().next_scripts.push_back(run);
+    }
+}
+
+/// Looking at it. None of this counts as a call.
+impl FakeDocker {
+    /// The volumes, in the order of their names.
+    pub fn volumes(&self) -> Vec<Volume> {
+        self.state().volumes.values().map(|stored| stored.volume.clone()).collect()
+    }
+
+    /// The volumes' names, in order.
+    pub fn volume_names(&self) -> Vec<String> {
+        self.state().volumes.keys().cloned().collect()
+    }
+
+    /// The files in a volume, as paths from its root; none when there is no such volume.
+    pub fn volume_files(&self, name: &str) -> BTreeSet<String> {
+        self.state().volumes.get(name).map(|stored| stored.files.clone()).unwrap_or_default()
+    }
+
+    /// The containers, running or not, in the order of their creation.
+    pub fn containers(&self) -> Vec<ContainerSummary> {
+        self.state().containers.values().map(|stored| stored.summary.clone()).collect()
+    }
+
+    /// Every call so far, in order, whatever became of it. One that was never polled is none.
+    pub fn calls(&self) -> Vec<Operation> {
+        self.state().calls.clone()
+    }
+
+    /// The request of every call of `create_container` so far, in order, whatever became of it.
+    pub fn container_requests(&self) -> Vec<ContainerRequest> {
+        self.state().container_requests.clone()
+    }
+
+    /// The volumes, to be kept for [`restore`](Self::restore). The names of files are not in it.
+    pub fn snapshot(&self) -> Vec<Volume> {
+        self.volumes()
+    }
+}
+
+/// Changing it as others would, beside the API: an administrator, a prune, a second program.
+impl FakeDocker {
+    /// Puts a volume on the engine as it is, in place of one that has the name. Its driver is known
+    /// from then on, while the volume is there.
+    pub fn insert_volume(&self, volume: Volume) {
+        self.state().volumes.insert(volume.name.clone(), StoredVolume::from(volume));
+    }
+
+    /// Replaces all volumes by these, empty.
+    pub fn restore(&self, volumes: Vec<Volume>) {
+        let stored =
+            volumes.into_iter().map(|volume| (volume.name.clone(), StoredVolume::from(volume)));
+        self.state().volumes = stored.collect();
+    }
+
+    /// Takes a volume away, whether or not a container refers to it. Containers that do are left
+    /// as they are; what they write there is lost. Without such a volume nothing happens.
+    pub fn vanish_volume(&self, name: &VolumeName) {
+        self.state().volumes.remove(name.as_str());
+    }
+
+    /// Takes a container away, killing it when it runs, as a forced removal by somebody else.
+    /// Without such a container nothing happens.
+    pub fn vanish_container(&self, id: &ContainerId) {
+        self.state().take_container(id);
+    }
+}
+
+impl FakeDocker {
+    /// The state, for as long as it takes to read or change it; never across an await.
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing that belongs together is changed round a point that can panic.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl SystemApi for FakeDocker {
+    /// The version on which the behaviour was measured.
+    async fn version(&self) -> Result<EngineVersion, ApiError> {
+        let reply = self.admit(Operation::Version).await?;
+        let api_version = ApiVersion { major: 1, minor: 41 };
+        reply.deliver(Ok(EngineVersion::new("20.10.24", api_version, "linux", "amd64")))
+    }
+
+    /// One a call, as on a real engine, where a call that finds nobody listening counts too.
+    fn requests_sent(&self) -> u64 {
+        self.state().calls.len() as u64
+    }
+}

@@ -1,0 +1,149 @@
+//! Faults that can be put into the fake: each is of one kind of call, before or after its effect.
+
+use std::{
+    collections::{HashMap, HashSet, VecDeque},
+    fmt,
+    future::pending,
+    sync::Arc,
+};
+
+use docker_api_trait::{ApiError, ConnectFailure, Operation};
+
+use super::FakeDocker;
+
+/// Makes the error of a refused call; an error cannot be cloned.
+#[derive(Clone)]
+struct Refusal(Arc<dyn Fn() -> ApiError + Send + Sync>);
+
+impl fmt::Debug for Refusal {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Refusal")
+    }
+}
+
+/// The faults that are in force.
+#[derive(Debug, Default)]
+pub(super) struct Faults {
+    unreachable: bool,
+    held: HashSet<Operation>,
+    refused: HashMap<Operation, Refusal>,
+    refused_once: HashMap<Operation, VecDeque<Refusal>>,
+    lost_replies: HashMap<Operation, usize>,
+}
+
+/// What becomes of a call.
+enum Admission {
+    /// It is carried out.
+    Serve(Reply),
+    /// It fails before any effect.
+    Refuse(Refusal),
+    /// No connection comes about.
+    Unreachable,
+    /// It never comes to anything.
+    Hold,
+}
+
+impl Faults {
+    fn admit(&mut self, operation: Operation) -> Admission {
+        if self.unreachable {
+            return Admission::Unreachable;
+        }
+        if self.held.contains(&operation) {
+            return Admission::Hold;
+        }
+        let once = self.refused_once.get_mut(&operation).and_then(VecDeque::pop_front);
+        if let Some(refusal) = once.or_else(|| self.refused.get(&operation).cloned()) {
+            return Admission::Refuse(refusal);
+        }
+        let lost = match self.lost_replies.get_mut(&operation) {
+            Some(left) if *left > 0 => {
+                *left -= 1;
+                true
+            }
+            _ => false,
+        };
+        Admission::Serve(Reply { operation, lost })
+    }
+}
+
+/// The way back of an admitted call.
+#[must_use]
+pub(super) struct Reply {
+    operation: Operation,
+    lost: bool,
+}
+
+impl Reply {
+    /// The outcome as the caller gets it, now that the call has had its effect.
+    pub(super) fn deliver<T>(self, outcome: Result<T, ApiError>) -> Result<T, ApiError> {
+        if self.lost {
+            return Err(ApiError::Lost {
+                operation: self.operation,
+                source: "the connection ended before the reply".into(),
+            });
+        }
+        outcome
+    }
+}
+
+impl FakeDocker {
+    /// Notes a call and lets it through, or not, as the faults say.
+    pub(super) async fn admit(&self, operation: Operation) -> Result<Reply, ApiError> {
+        let admission = {
+            let mut state = self.state();
+            state.calls.push(operation);
+            state.faults.admit(operation)
+        };
+        match admission {
+            Admission::Serve(reply) => Ok(reply),
+            Admission::Refuse(Refusal(error)) => Err(error()),
+            Admission::Unreachable => Err(ApiError::Unreachable {
+                endpoint: "memory".to_owned(),
+                failure: ConnectFailure::Refused,
+                source: "the engine was made unreachable".into(),
+            }),
+            Admission::Hold => pending().await,
+        }
+    }
+
+    /// Refuses every later call of `operation` with what `error` makes, before any effect. A second
+    /// refusal of the operation replaces the first.
+    pub fn refuse(
+        &self,
+        operation: Operation,
+        error: impl Fn() -> ApiError + Send + Sync + 'static,
+    ) {
+        self.state().faults.refused.insert(operation, Refusal(Arc::new(error)));
+    }
+
+    /// Refuses the next call of `operation` with what `error` makes, before any effect. Several
+    /// refusals meet as many calls, in order, and go before those of [`refuse`](Self::refuse).
+    pub fn refuse_once(
+        &self,
+        operation: Operation,
+        error: impl Fn() -> ApiError + Send + Sync + 'static,
+    ) {
+        let refusal = Refusal(Arc::new(error));
+        self.state().faults.refused_once.entry(operation).or_default().push_back(refusal);
+    }
+
+    /// Carries out the next call of `operation` that is not refused, and then answers
+    /// [`ApiError::Lost`], whether it succeeded or not: what a broken connection looks like.
+    ///
+    /// Of a wait, an attach and a pull, the reply that is lost is the first, so that there is no
+    /// future or stream.
+    pub fn lose_reply_once(&self, operation: Operation) {
+        *self.state().faults.lost_replies.entry(operation).or_default() += 1;
+    }
+
+    /// Answers every later call with [`ApiError::Unreachable`]. Futures and streams that were
+    /// handed out go on.
+    pub fn unreachable(&self) {
+        self.state().faults.unreachable = true;
+    }
+
+    /// Leaves every later call of `operation` pending for ever, without any effect.
+    pub fn hold(&self, operation: Operation) {
+        self.state().faults.held.insert(operation);
+    }
+}

@@ -1,0 +1,113 @@
+//! What the engine in memory knows.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use docker_api_trait::{
+    ApiError, ContainerId, ContainerRequest, ContainerSummary, ImageDetails, Operation, Volume,
+};
+use tokio::{sync::watch, time::Instant};
+
+use super::{fault::Faults, life::Life, mount::MountedVolume, script::ScriptedRun};
+
+/// Everything behind the lock.
+#[derive(Debug, Default)]
+pub(super) struct State {
+    /// By name.
+    pub(super) volumes: BTreeMap<String, StoredVolume>,
+    /// By id, which is also the order of their creation.
+    pub(super) containers: BTreeMap<ContainerId, StoredContainer>,
+    /// How many containers were ever created; ids are not used again.
+    pub(super) containers_created: u64,
+    /// The images on the engine, by reference with tag.
+    pub(super) images: BTreeMap<String, ImageDetails>,
+    /// The images that can be pulled, by reference with tag.
+    pub(super) registry: BTreeSet<String>,
+    /// Whether every image is on the engine.
+    pub(super) any_image: bool,
+    /// What a container does when no run is queued.
+    pub(super) script: ScriptedRun,
+    /// What the containers started next do.
+    pub(super) next_scripts: VecDeque<ScriptedRun>,
+    /// Every call, in order.
+    pub(super) calls: Vec<Operation>,
+    /// The request of every call that would create a container.
+    pub(super) container_requests: Vec<ContainerRequest>,
+    pub(super) faults: Faults,
+}
+
+/// A volume and the names of the files in it.
+#[derive(Debug)]
+pub(super) struct StoredVolume {
+    pub(super) volume: Volume,
+    /// Paths from the volume's root.
+    pub(super) files: BTreeSet<String>,
+}
+
+impl From<Volume> for StoredVolume {
+    /// The volume, empty.
+    fn from(volume: Volume) -> Self {
+        Self { volume, files: BTreeSet::new() }
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct StoredContainer {
+    pub(super) summary: ContainerSummary,
+    pub(super) volumes: Vec<MountedVolume>,
+    pub(super) life: watch::Sender<Life>,
+}
+
+impl State {
+    /// A container, or the engine's words that it is not there.
+    pub(super) fn container(
+        &self,
+        operation: Operation,
+        id: &ContainerId,
+    ) -> Result<&StoredContainer, ApiError> {
+        self.containers.get(id).ok_or_else(|| ApiError::NotFound {
+            operation,
+            message: format!("No such container: {id}"),
+        })
+    }
+
+    /// Kills and removes a container, if it is there.
+    pub(super) fn take_container(&mut self, id: &ContainerId) {
+        if let Some(container) = self.containers.remove(id) {
+            container.life.send_modify(|life| life.remove(Instant::now()));
+        }
+    }
+
+    /// The containers that refer to a volume, running or not, by id.
+    pub(super) fn users_of(&self, volume: &str) -> Vec<&str> {
+        let uses = |container: &&StoredContainer| {
+            container.volumes.iter().any(|mounted| mounted.volume == volume)
+        };
+        self.containers.values().filter(uses).map(|user| user.summary.id.as_str()).collect()
+    }
+
+    /// Writes the script's files into the volumes that `mounted` has; the paths that a read-only
+    /// mount refused come back.
+    pub(super) fn write_files(
+        &mut self,
+        mounted: &[MountedVolume],
+        script: &ScriptedRun,
+    ) -> Vec<String> {
+        let mut refused = Vec::new();
+        for path in script.writes() {
+            // A mount within another's destination covers it.
+            let innermost = mounted
+                .iter()
+                .filter_map(|volume| Some((volume, volume.path_inside(path)?)))
+                .max_by_key(|(volume, _)| volume.destination.len());
+            let Some((volume, inside)) = innermost else {
+                continue;
+            };
+            if volume.read_only {
+                refused.push(path.clone());
+            } else if let Some(stored) = self.volumes.get_mut(&volume.volume) {
+                stored.files.insert(inside);
+            }
+        }
+        refused
+    }
+}

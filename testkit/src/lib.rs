@@ -1,0 +1,42 @@
+//! Engines to test with, and to run without Docker.
+//!
+//! [`FakeDocker`] is a whole engine in memory: it keeps volumes, images and containers, and answers
+//! as a real engine does, the surprises included. Assert what is on it after the fact, not which
+//! calls were made:
+//!
+//! ```
+//! use docker_api_trait::{
+//!     ApiError, ContainerApi, ContainerRequest, DockerApi, VolumeApi, VolumeName, VolumeRequest,
+//!     WaitCondition,
+//! };
+//! use testkit::{FakeDocker, ScriptedRun};
+//!
+//! /// Works on a real engine and on the fake alike.
+//! async fn exit_code(engine: &dyn DockerApi, job: &ContainerRequest) -> Result<i64, ApiError> {
+//!     let id = engine.create_container(job).await?.id;
+//!     let exit = engine.wait_container(&id, WaitCondition::NextExit).await?;
+//!     engine.start_container(&id).await?;
+//!     let code = exit.await?.code;
+//!     engine.remove_container(&id).await?;
+//!     Ok(code)
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let docker = FakeDocker::new().with_image("busybox");
+//! docker.script(ScriptedRun::exits(3));
+//! docker.create_volume(&VolumeRequest::new(VolumeName::new("cache")?)).await?;
+//!
+//! let job = ContainerRequest::new("job-1".parse()?, "busybox".parse()?);
+//! assert_eq!(exit_code(&docker, &job).await?, 3);
+//! assert_eq!(docker.volume_names(), ["cache"]);
+//! assert_eq!(docker.containers(), []);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Real engines stay the judge: `tests/differential.rs` sends the same calls to both and compares.
+
+mod fake;
+
+pub use fake::{FakeDocker, ScriptedRun};

@@ -1,0 +1,151 @@
+//! The `VolumeManager` trait and its contract.
+
+use std::fmt::Debug;
+
+use async_trait::async_trait;
+use docker_api_trait::{Mount, VolumeName};
+
+use crate::{PlannedVolume, VolumeError, VolumePlan, mount::mount};
+
+/// Whether this run made a volume or found it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum VolumeState {
+    /// This run made it: it is empty, or filled from the image.
+    Created,
+    /// An earlier run made it.
+    Reused,
+}
+
+impl VolumeState {
+    /// One word for people and reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Reused => "reused",
+        }
+    }
+}
+
+/// How the job ended, as far as its volumes care.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// All went well.
+    Succeeded,
+    /// Anything else.
+    Failed,
+}
+
+/// A volume of a job, ready or about to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PreparedVolume {
+    /// What was planned.
+    pub planned: PlannedVolume,
+    /// Whether this run made it; `None` for what is the user's own, and before it is known.
+    pub state: Option<VolumeState>,
+}
+
+/// The volumes of a job, ready to be mounted. What [`VolumeManager::prepare`] returns and
+/// [`VolumeManager::finish`] takes back.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PreparedVolumes {
+    /// In the order of the plan.
+    pub volumes: Vec<PreparedVolume>,
+}
+
+impl PreparedVolumes {
+    /// The volumes of a plan whose preparation failed or was abandoned: any of them may exist.
+    /// Handing this to [`VolumeManager::finish`] removes the temporary ones that came to be.
+    pub fn abandoned(plan: &VolumePlan) -> Self {
+        let volumes = plan.volumes.iter().cloned();
+        Self { volumes: volumes.map(|planned| PreparedVolume { planned, state: None }).collect() }
+    }
+
+    /// A plan's volumes with the state of each. For those who implement a [`VolumeManager`].
+    pub fn new(volumes: impl IntoIterator<Item = (PlannedVolume, Option<VolumeState>)>) -> Self {
+        let volumes = volumes.into_iter();
+        Self {
+            volumes: volumes.map(|(planned, state)| PreparedVolume { planned, state }).collect(),
+        }
+    }
+
+    /// What to mount into the job's containers.
+    pub fn mounts(&self) -> Vec<Mount> {
+        self.volumes.iter().map(|volume| mount(&volume.planned)).collect()
+    }
+
+    /// The state of each, in order.
+    pub fn states(&self) -> Vec<Option<VolumeState>> {
+        self.volumes.iter().map(|volume| volume.state).collect()
+    }
+
+    /// The names of the volumes that go with the run.
+    pub fn temporaries(&self) -> impl Iterator<Item = &VolumeName> {
+        self.volumes.iter().filter_map(|volume| match &volume.planned.source {
+            crate::PlannedSource::Temporary(managed) => Some(&managed.name),
+            _ => None,
+        })
+    }
+}
+
+/// What [`VolumeManager::finish`] did.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct FinishReport {
+    /// The volumes that are gone.
+    pub removed: Vec<VolumeName>,
+    /// The volumes that should be gone and may not be.
+    pub failed: Vec<FailedRemoval>,
+}
+
+/// A volume that could not be removed.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct FailedRemoval {
+    /// The volume.
+    pub volume: VolumeName,
+    /// Why.
+    pub error: VolumeError,
+}
+
+impl FailedRemoval {
+    /// A removal that failed.
+    pub fn new(volume: VolumeName, error: VolumeError) -> Self {
+        Self { volume, error }
+    }
+}
+
+/// Makes the volumes of a plan ready, and clears up after the job.
+///
+/// # Contract
+/// - `prepare` makes every cache and temporary volume of the plan exist, or fails. It never makes,
+///   changes or looks at what is the user's own.
+/// - `prepare` is idempotent by name: a volume that is there is used again, and says
+///   [`VolumeState::Reused`] unless this very run made it. Of runs that prepare one cache at once,
+///   exactly one is told [`VolumeState::Created`].
+/// - `prepare` refuses a volume that has the name but not the identity of what was planned, with
+///   [`VolumeError::Mismatch`], and does not change it.
+/// - After a failed or dropped `prepare`, caches that were made stay, as they are found again by
+///   name. Temporary volumes may exist: give [`PreparedVolumes::abandoned`] to `finish`.
+/// - `finish` removes the temporary volumes of the run, whatever the outcome; caches, and what is
+///   the user's own, stay. It tries each, and reports each that it could not remove; one that is
+///   gone already counts as removed. So it can be called again.
+/// - What is the user's own has no state; every other prepared volume has one.
+/// - All methods may be called concurrently, for the same and for different runs.
+///
+/// Not promised: that a prepared volume still exists when a container is created. The mounts carry
+/// its labels, so that an engine makes it anew as ours.
+#[cfg_attr(feature = "mock", mockall::automock)]
+#[async_trait]
+pub trait VolumeManager: Debug + Send + Sync {
+    /// Makes the volumes of `plan` exist, and tells which were there.
+    ///
+    /// # Errors
+    /// [`VolumeError`], of the first volume in the plan's order that is not ready.
+    async fn prepare(&self, plan: &VolumePlan) -> Result<PreparedVolumes, VolumeError>;
+
+    /// Clears up after the run. Call it once the run's containers are gone: a volume in use cannot
+    /// be removed.
+    async fn finish(&self, prepared: PreparedVolumes, outcome: Outcome) -> FinishReport;
+}

@@ -1,0 +1,142 @@
+//! Whether the volume that the engine returned is the one that was asked for.
+//!
+//! Creating a volume is idempotent by name only: when the name is taken, the engine returns
+//! whatever has it. A stranger could have made it first, with options that mount a folder of the
+//! host, so everything is compared before anything is mounted.
+
+use std::fmt;
+
+use docker_api_trait::Volume;
+
+use crate::{ManagedVolume, VolumeError, VolumeState, label};
+
+/// A property of a volume in which it can differ from what was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum VolumeField {
+    /// Its name.
+    Name,
+    /// Its driver.
+    Driver,
+    /// Its options.
+    Options,
+    /// Its scope.
+    Scope,
+    /// The label of this key.
+    Label(&'static str),
+}
+
+impl fmt::Display for VolumeField {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name => formatter.write_str("its name"),
+            Self::Driver => formatter.write_str("its driver"),
+            Self::Options => formatter.write_str("its options"),
+            Self::Scope => formatter.write_str("its scope"),
+            Self::Label(key) => write!(formatter, "its label {key}"),
+        }
+    }
+}
+
+/// The labels that say what a volume is; the others say which run made it.
+const IDENTITY: [&str; 8] = [
+    label::SCHEMA,
+    label::KIND,
+    label::OWNER,
+    label::PROJECT,
+    label::TRUST,
+    label::DESTINATION,
+    label::KEY,
+    label::CONFIG_HASH,
+];
+
+/// Compares what was asked for with what is there, and tells whether this run made it.
+///
+/// # Errors
+/// [`VolumeError::Mismatch`] with the first property that differs.
+pub(crate) fn verify(wanted: &ManagedVolume, found: &Volume) -> Result<VolumeState, VolumeError> {
+    let differs = |field, expected: &str, found: &str| {
+        (expected != found).then(|| VolumeError::Mismatch {
+            volume: wanted.name.clone(),
+            field,
+            expected: expected.to_owned(),
+            found: found.to_owned(),
+        })
+    };
+    let options: Vec<_> =
+        found.options.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    let label = |volume: &std::collections::BTreeMap<String, String>, key| {
+        volume.get(key).cloned().unwrap_or_default()
+    };
+    let mismatch = differs(VolumeField::Name, wanted.name.as_str(), &found.name)
+        .or_else(|| differs(VolumeField::Driver, "local", &found.driver))
+        .or_else(|| differs(VolumeField::Options, "", &options.join(",")))
+        .or_else(|| differs(VolumeField::Scope, "local", &found.scope))
+        .or_else(|| {
+            IDENTITY.iter().find_map(|key| {
+                differs(
+                    VolumeField::Label(key),
+                    &label(&wanted.labels, *key),
+                    &label(&found.labels, *key),
+                )
+            })
+        });
+    if let Some(mismatch) = mismatch {
+        return Err(mismatch);
+    }
+    let made_by_this_run = [label::RUN, label::INSTANCE]
+        .iter()
+        .all(|key| wanted.labels.get(*key) == found.labels.get(*key));
+    Ok(if made_by_this_run { VolumeState::Created } else { VolumeState::Reused })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use super::*;
+    use crate::{Policy, Provenance, Scope, plan};
+
+    fn wanted(run: &str) -> ManagedVolume {
+        let origin = Provenance::new(run, SystemTime::UNIX_EPOCH);
+        let specs = ["/cache".parse().unwrap()];
+        let plan = plan(&specs, &Scope::trusted("ci", "app"), &origin, &Policy::default()).unwrap();
+        plan.volumes[0].source.managed().unwrap().clone()
+    }
+
+    fn made(by: &ManagedVolume) -> Volume {
+        let mut volume = Volume::local(by.name.as_str());
+        volume.labels = by.labels.clone();
+        volume
+    }
+
+    #[test]
+    fn the_run_in_the_labels_tells_created_from_reused() {
+        assert_eq!(verify(&wanted("1"), &made(&wanted("1"))).unwrap(), VolumeState::Created);
+        assert_eq!(verify(&wanted("2"), &made(&wanted("1"))).unwrap(), VolumeState::Reused);
+    }
+
+    #[test]
+    fn whatever_differs_is_named() {
+        type Change = fn(&mut Volume);
+        let bind: Change = |volume| {
+            volume.options.insert("device".into(), "/etc".into());
+        };
+        let changes: [(VolumeField, Change); 5] = [
+            (VolumeField::Options, bind),
+            (VolumeField::Driver, |volume| volume.driver = "nfs".into()),
+            (VolumeField::Scope, |volume| volume.scope = "global".into()),
+            (VolumeField::Label(label::SCHEMA), |volume| volume.labels.clear()),
+            (VolumeField::Label(label::TRUST), |volume| {
+                volume.labels.insert(label::TRUST.into(), "untrusted".into());
+            }),
+        ];
+        for (expected, change) in changes {
+            let mut volume = made(&wanted("1"));
+            change(&mut volume);
+            let error = verify(&wanted("2"), &volume).unwrap_err();
+            let VolumeError::Mismatch { field, .. } = error else { panic!("{error:?}") };
+            assert_eq!(field, expected);
+        }
+    }
+}

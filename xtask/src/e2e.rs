@@ -1,0 +1,156 @@
+//! `e2e`: the tests that need a real engine, and a look at what they leave on it.
+
+use std::{io, process::Stdio, time::SystemTime};
+
+use anyhow::{Context as _, Result, bail};
+use docker_api_trait::DockerApi;
+use tokio::{
+    io::{AsyncBufReadExt as _, BufReader},
+    process::Command,
+};
+
+use crate::{
+    engine::{self, Engine},
+    failure::failure,
+    image::{self, IMAGE_VARIABLE},
+    inventory,
+    leftovers::{self, Leftovers, SUITE_PREFIX},
+    process,
+    workspace::Workspace,
+};
+
+/// The variable by which tests learn the owner that they put on everything they make.
+const OWNER_VARIABLE: &str = "BERTH_E2E_OWNER";
+
+/// Runs the suite, or those of its tests whose names contain `filter`; returns the engine.
+pub(crate) async fn run(workspace: &Workspace, filter: Option<&str>) -> Result<Engine> {
+    let engine = engine::require().await?;
+    println!("engine: {engine}");
+    let docker: &dyn DockerApi = &engine.docker;
+    let image = image::ensure_image(docker).await?;
+    let owner = format!("{SUITE_PREFIX}{:08x}", getrandom::u32().context("no random number")?);
+
+    let before = inventory::take(docker).await?;
+    inventory::remove(docker, &leftovers::abandoned(&before, SystemTime::now()))
+        .await
+        .context("what earlier suites left")?;
+
+    // Without documentation tests: `--ignored` would run the examples that are marked `ignore`.
+    let mut tests = workspace.cargo([
+        "test",
+        "--workspace",
+        "--all-features",
+        "--tests",
+        "--no-fail-fast",
+        "--",
+        "--ignored",
+    ]);
+    tests.args(filter).env(IMAGE_VARIABLE, image.as_str()).env(OWNER_VARIABLE, &owner);
+    let outcome = run_tests(&mut tests, filter, &mut io::stdout()).await;
+
+    // Also after a failure: what a failed test leaves is a fault of its own.
+    let clean = clean_up(docker, &before, &owner).await;
+    match (outcome, clean) {
+        (Ok(()), Ok(())) => Ok(engine),
+        (Err(error), Ok(())) | (Ok(()), Err(error)) => Err(error),
+        (Err(outcome), Err(clean)) => bail!("{outcome:#}; and {clean:#}"),
+    }
+}
+
+/// Runs the tests, passes their output on to `out`, and insists that there are any.
+async fn run_tests(
+    command: &mut Command,
+    filter: Option<&str>,
+    out: &mut impl io::Write,
+) -> Result<()> {
+    println!("$ {}", process::command_line(command));
+    let spawned = command.stdout(Stdio::piped()).spawn();
+    let mut child = process::checked(command, spawned)?;
+    let output = child.stdout.take().context("the tests have no standard output")?;
+    let mut lines = BufReader::new(output);
+    let mut ran = 0;
+    let mut line = Vec::new();
+    while lines.read_until(b'\n', &mut line).await.context("could not read the tests' output")? > 0
+    {
+        ran += tests_in(&String::from_utf8_lossy(&line));
+        out.write_all(&line).and_then(|()| out.flush()).context("could not pass output on")?;
+        line.clear();
+    }
+    process::expect_success(command, process::checked(command, child.wait().await)?)?;
+    if ran == 0 {
+        let fact = match filter {
+            Some(filter) => format!("no real-engine test has {filter:?} in its name"),
+            None => "there is no real-engine test".to_owned(),
+        };
+        return Err(failure(
+            fact,
+            "such a test carries #[ignore = \"needs Docker: cargo xtask e2e\"]",
+        ));
+    }
+    println!("real-engine tests that passed: {ran}");
+    Ok(())
+}
+
+/// How many tests passed, when `line` is a test binary's closing line.
+fn tests_in(line: &str) -> u64 {
+    line.trim()
+        .strip_prefix("test result: ")
+        .and_then(|counts| counts.split_once(". "))
+        .and_then(|(_, counts)| counts.split_once(" passed"))
+        .and_then(|(passed, _)| passed.parse().ok())
+        .unwrap_or(0)
+}
+
+/// Removes what the suite made; fails when there is more than its caches.
+async fn clean_up(docker: &dyn DockerApi, before: &[leftovers::Object], owner: &str) -> Result<()> {
+    let after = inventory::take(docker).await?;
+    let leftovers = Leftovers::between(before, &after, owner);
+    for object in &leftovers.ours {
+        println!("left behind: {object}");
+    }
+    for object in &leftovers.of_others {
+        println!("left behind by another owner, and left there: {object}");
+    }
+    let swept = inventory::remove(docker, &leftovers.ours).await;
+    let caches = inventory::remove(docker, &leftovers::caches_of(&after, owner)).await;
+    swept.and(caches).context("after the suite")?;
+    let found: Vec<String> =
+        leftovers.ours.iter().chain(&leftovers.of_others).map(ToString::to_string).collect();
+    if !found.is_empty() {
+        bail!("the tests left more than caches on the engine: {}", found.join(", "));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tests_that_ran_are_counted_from_the_closing_lines() {
+        let line = "test result: ok. 12 passed; 0 failed; 3 ignored; 0 measured; 0 filtered out";
+        assert_eq!(tests_in(line), 12);
+        assert_eq!(tests_in("test result: FAILED. 4 passed; 1 failed; 0 ignored\n"), 4);
+        assert_eq!(tests_in("test result: ok. 0 passed; 0 failed; 0 ignored"), 0);
+    }
+
+    #[test]
+    fn other_lines_count_nothing() {
+        assert_eq!(tests_in("running 5 tests"), 0);
+        assert_eq!(tests_in("test counts::result ... ok"), 0);
+        assert_eq!(tests_in("it printed: test result: ok. 9 passed"), 0);
+        assert_eq!(tests_in(""), 0);
+    }
+
+    #[tokio::test]
+    async fn a_suite_without_a_test_is_a_failure() {
+        let closing = "test result: ok. 0 passed; 0 failed";
+        let mut out = Vec::new();
+        let mut command = Command::new("echo");
+        let error = run_tests(command.arg(closing), Some("x"), &mut out).await.unwrap_err();
+        assert_eq!(error.to_string(), "no real-engine test has \"x\" in its name");
+        assert_eq!(out, format!("{closing}\n").into_bytes());
+        let mut command = Command::new("echo");
+        run_tests(command.arg("test result: ok. 2 passed"), None, &mut out).await.unwrap();
+    }
+}

@@ -1,0 +1,10 @@
+//! The Docker engine that the commands use: finding it, providing one, stopping that one again.
+
+mod answer;
+mod daemon;
+mod os_release;
+mod up;
+
+pub(crate) use answer::{Answer, Engine, ask, require, status};
+pub(crate) use daemon::down;
+pub(crate) use up::up;

@@ -1,0 +1,128 @@
+//! The development commands of this workspace: parses, and hands over to one module a command.
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "the commands talk to a person")]
+
+mod apt;
+mod ci;
+mod demo;
+mod e2e;
+mod engine;
+mod failure;
+mod image;
+mod inventory;
+mod leftovers;
+mod process;
+mod rootfs;
+mod test;
+mod tidy;
+mod workspace;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use workspace::Workspace;
+
+/// The development commands of Berth.
+#[derive(Debug, Parser)]
+#[command(
+    name = "cargo xtask",
+    bin_name = "cargo xtask",
+    arg_required_else_help = true,
+    after_help = "A fresh clone: `cargo xtask demo` shows what Berth does, `cargo xtask test` \
+                  tests it,\nand `cargo xtask ci` is what a change must pass."
+)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// The Docker engine that the other commands use
+    #[command(subcommand)]
+    Engine(EngineCommand),
+    /// Run one job twice: the second finds the first one's cache
+    ///
+    /// Provides an engine and an image when there is none. The cache volume stays; the last line
+    /// says how to remove it.
+    Demo,
+    /// Run all tests; those that need an engine when one answers
+    Test {
+        /// Fail when no engine answers
+        #[arg(long)]
+        require_engine: bool,
+    },
+    /// Run the tests that need a real engine, and fail when they leave anything on it
+    ///
+    /// `BERTH_E2E_IMAGE` names the image to run them in; without it one is found, pulled or made.
+    E2e {
+        /// Only tests whose names contain this
+        filter: Option<String>,
+    },
+    /// Check the rules of this workspace that no lint can check
+    Tidy,
+    /// Run everything that a change must pass, up to the first failure
+    Ci {
+        /// Leave out what needs an engine
+        #[arg(long)]
+        no_engine: bool,
+    },
+}
+
+#[derive(Debug, Clone, Copy, Subcommand)]
+enum EngineCommand {
+    /// Say which engine answers, and where; fails when none does
+    Status,
+    /// Make sure that an engine answers
+    ///
+    /// Does nothing when one does. On Debian and its derivatives, as root, installs the package
+    /// docker.io when it is missing, and starts the daemon. Elsewhere it says what to do. An engine
+    /// that `DOCKER_HOST` or a context names is never replaced.
+    Up,
+    /// Stop the engine that `up` started, and no other
+    Down,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    match dispatch(Arguments::parse().command).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            if let Some(hint) = failure::hint(&error) {
+                eprintln!("hint: {hint}");
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn dispatch(command: Command) -> Result<()> {
+    match command {
+        Command::Engine(EngineCommand::Status) => engine::status().await,
+        Command::Engine(EngineCommand::Up) => engine::up().await.map(drop),
+        Command::Engine(EngineCommand::Down) => engine::down().await,
+        Command::Demo => demo::run(&Workspace::load().await?).await,
+        Command::Test { require_engine } => {
+            test::run(&Workspace::load().await?, require_engine).await
+        }
+        Command::E2e { filter } => {
+            e2e::run(&Workspace::load().await?, filter.as_deref()).await.map(drop)
+        }
+        Command::Tidy => tidy::run(&Workspace::load().await?),
+        Command::Ci { no_engine } => ci::run(&Workspace::load().await?, !no_engine).await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Arguments::command().debug_assert();
+    }
+}
