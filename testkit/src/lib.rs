@@ -36,7 +36,10 @@
 //! ```
 //!
 //! Real engines stay the judge: `tests/differential.rs` sends the same calls to both and compares.
+//!
+//! [`conformance`] judges implementations of our traits by their contracts.
 
+pub mod conformance;
 mod fake;
 
 pub use fake::{FakeDocker, ScriptedRun};

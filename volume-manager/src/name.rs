@@ -102,7 +102,7 @@ mod tests {
         );
         assert_eq!(
             name(&Scope::trusted("", "日本"), "/root/.cargo/registry/index/very-long"),
-            "berth-c1-x-argo-registry-index-very-long-535c7381bd335fb54e4e9278cb131ac9"
+            "berth-c1-x-registry-index-very-long-535c7381bd335fb54e4e9278cb131ac9"
         );
         assert_eq!(
             temporary(&Scope::trusted("ci", "group/app"), &path("/cache"), "run-1").to_string(),

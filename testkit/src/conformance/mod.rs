@@ -1,0 +1,3 @@
+//! Suites that judge every implementation of a trait by the trait's contract.
+
+pub mod volume_manager;

@@ -1,0 +1,32 @@
+//! Every implementation of `VolumeManager`, judged by its contract.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod in_memory {
+    use testkit::conformance::volume_manager::MemorySubject;
+
+    testkit::volume_manager_conformance!(MemorySubject::default());
+}
+
+mod on_a_fake_engine {
+    use std::sync::Arc;
+
+    use testkit::{FakeDocker, conformance::volume_manager::DockerSubject};
+
+    testkit::volume_manager_conformance!(DockerSubject::new(Arc::new(FakeDocker::new()), "fake"));
+}
+
+mod on_a_real_engine {
+    use std::sync::Arc;
+
+    use docker_api_trait::{BollardDocker, Endpoint, EndpointSources};
+    use testkit::conformance::volume_manager::DockerSubject;
+
+    fn subject() -> DockerSubject {
+        let endpoint = Endpoint::resolve(&EndpointSources::from_process(None)).unwrap();
+        let owner = std::env::var("BERTH_E2E_OWNER").unwrap_or_else(|_| "e2e-manual".to_owned());
+        DockerSubject::new(Arc::new(BollardDocker::new(endpoint).unwrap()), owner)
+    }
+
+    testkit::volume_manager_conformance!(ignore = "needs Docker: cargo xtask e2e", subject());
+}
