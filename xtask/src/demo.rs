@@ -22,7 +22,7 @@ const SCRIPT: &str = "\
 if [ -f /cache/warm ]; then
     echo \"warm: $(wc -c < /cache/warm) bytes are in /cache already\"
 else
-    echo 'cold: /cache is empty; working for it'
+    echo \"cold: /cache is empty; working for it\"
     sleep 2
     dd if=/dev/zero of=/cache/warm.part bs=1048576 count=32 2> /dev/null
     mv /cache/warm.part /cache/warm

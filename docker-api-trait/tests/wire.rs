@@ -1,0 +1,165 @@
+//! The adapter against a socket that answers what the test says: what is sent, what is counted,
+//! and what becomes of replies that are odd, late or cut short.
+
+#![cfg(feature = "bollard")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use docker_api_trait::{
+    ApiError, BollardDocker, ConnectFailure, ContainerApi, ContainerId, Endpoint, SystemApi,
+    VolumeApi, VolumeName, WaitCondition,
+};
+use futures_util::StreamExt as _;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{UnixListener, UnixStream},
+    time::timeout,
+};
+
+/// A socket that gives every request the same pieces, with a pause between them, and then closes.
+struct Answering {
+    folder: tempfile::TempDir,
+    seen: Arc<Mutex<Vec<String>>>,
+}
+
+const PAUSE: Duration = Duration::from_millis(150);
+
+impl Answering {
+    fn with(pieces: &'static [&'static [u8]]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let listener = UnixListener::bind(folder.path().join("socket")).unwrap();
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let requests = Arc::clone(&seen);
+        tokio::spawn(async move {
+            while let Ok((connection, _)) = listener.accept().await {
+                tokio::spawn(answer(connection, pieces, Arc::clone(&requests)));
+            }
+        });
+        Self { folder, seen }
+    }
+
+    fn engine(&self) -> BollardDocker {
+        BollardDocker::new(Endpoint::Unix(self.folder.path().join("socket"))).unwrap()
+    }
+
+    fn seen(&self) -> Vec<String> {
+        self.seen.lock().unwrap().clone()
+    }
+}
+
+async fn answer(
+    mut connection: UnixStream,
+    pieces: &'static [&'static [u8]],
+    requests: Arc<Mutex<Vec<String>>>,
+) {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        match connection.read_u8().await {
+            Ok(byte) => head.push(byte),
+            Err(_) => return,
+        }
+    }
+    let head = String::from_utf8_lossy(&head).into_owned();
+    requests.lock().unwrap().push(head.lines().next().unwrap_or_default().to_owned());
+    for piece in pieces {
+        if connection.write_all(piece).await.is_err() {
+            return;
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+fn container() -> ContainerId {
+    ContainerId::new("0".repeat(64)).unwrap()
+}
+
+fn volume() -> VolumeName {
+    VolumeName::new("cache").unwrap()
+}
+
+#[tokio::test]
+async fn each_request_is_counted_where_it_leaves() {
+    let socket = Answering::with(&[b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n"]);
+    let engine = socket.engine();
+    for _ in 0..3 {
+        engine.remove_volume(&volume()).await.unwrap();
+    }
+    let other = engine.with_own_count();
+    other.start_container(&container()).await.unwrap();
+    assert_eq!((engine.requests_sent(), other.requests_sent()), (3, 1));
+    assert_eq!(socket.seen().len(), 4);
+    assert!(socket.seen()[0].starts_with("DELETE /volumes/cache"), "{:?}", socket.seen());
+}
+
+#[tokio::test]
+async fn a_wait_is_registered_when_the_head_has_come_and_ends_with_the_body() {
+    let socket = Answering::with(&[
+        b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n",
+        b"",
+        b"",
+        b"{\"StatusCode\":3}",
+    ]);
+    let engine = socket.engine();
+    let id = container();
+    let exit = timeout(PAUSE * 2, engine.wait_container(&id, WaitCondition::NextExit));
+    let exit = exit.await.expect("the wait returns before the body comes").unwrap();
+    assert_eq!(exit.await.unwrap().code, 3);
+    assert!(socket.seen()[0].contains("condition=next-exit"), "{:?}", socket.seen());
+}
+
+#[tokio::test]
+async fn a_wait_that_ends_without_an_answer_is_lost_not_a_success() {
+    let socket = Answering::with(&[b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"]);
+    let exit = socket.engine().wait_container(&container(), WaitCondition::NextExit).await.unwrap();
+    let error = exit.await.unwrap_err();
+    assert!(matches!(error, ApiError::Lost { .. }), "{error:?}");
+    assert!(error.effect_unknown());
+}
+
+#[tokio::test]
+async fn output_that_is_cut_short_is_an_error_after_what_came_whole() {
+    let socket = Answering::with(&[
+        b"HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n",
+        b"\x01\x00\x00\x00\x00\x00\x00\x02ab\x02\x00\x00\x00\x00\x00\x00\x09cut",
+    ]);
+    let pieces: Vec<_> =
+        socket.engine().attach_container(&container()).await.unwrap().collect().await;
+    assert_eq!(pieces[0].as_ref().unwrap().bytes, "ab");
+    assert!(matches!(pieces.last(), Some(Err(ApiError::Protocol { .. }))), "{pieces:?}");
+}
+
+#[tokio::test]
+async fn a_status_becomes_the_case_that_a_caller_would_branch_on() {
+    for (head, expected) in [
+        (&b"HTTP/1.1 404 X\r\nConnection: close\r\n\r\n{\"message\":\"gone\"}"[..], "NotFound"),
+        (b"HTTP/1.1 409 X\r\nConnection: close\r\n\r\n{\"message\":\"busy\"}", "Conflict"),
+        (b"HTTP/1.1 400 X\r\nConnection: close\r\n\r\n{\"message\":\"odd\"}", "Rejected"),
+        (b"HTTP/1.1 500 X\r\nConnection: close\r\n\r\nplain words", "Engine"),
+        (b"HTTP/1.1 200 X\r\nConnection: close\r\n\r\nnot json", "Protocol"),
+        (b"", "Lost"),
+    ] {
+        let pieces: &'static [&'static [u8]] = Box::leak(Box::new([head]));
+        let error = Answering::with(pieces).engine().inspect_volume(&volume()).await.unwrap_err();
+        assert!(format!("{error:?}").starts_with(expected), "{expected}: {error:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_failed_connection_says_why_and_had_no_effect() {
+    let folder = tempfile::tempdir().unwrap();
+    let file: PathBuf = folder.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    for (path, expected) in
+        [(folder.path().join("absent"), ConnectFailure::Absent), (file, ConnectFailure::Refused)]
+    {
+        let error = BollardDocker::new(Endpoint::Unix(path)).unwrap().version().await.unwrap_err();
+        assert!(!error.effect_unknown() && error.hint().is_some());
+        let ApiError::Unreachable { failure, .. } = error else { panic!("{error:?}") };
+        assert_eq!(failure, expected);
+    }
+}
