@@ -31,9 +31,9 @@ pub(crate) async fn run(workspace: &Workspace, filter: Option<&str>) -> Result<E
     let owner = format!("{SUITE_PREFIX}{:08x}", getrandom::u32().context("no random number")?);
 
     let before = inventory::take(docker).await?;
-    inventory::remove(docker, &leftovers::abandoned(&before, SystemTime::now()))
-        .await
-        .context("what earlier suites left")?;
+    let abandoned = leftovers::abandoned(&before, SystemTime::now());
+    println!("left by suites that were killed, and swept: {}", abandoned.len());
+    inventory::remove(docker, &abandoned).await?;
 
     // Without documentation tests: `--ignored` would run the examples that are marked `ignore`.
     let mut tests = workspace.cargo([
@@ -112,7 +112,9 @@ async fn clean_up(docker: &dyn DockerApi, before: &[leftovers::Object], owner: &
         println!("left behind by another owner, and left there: {object}");
     }
     let swept = inventory::remove(docker, &leftovers.ours).await;
-    let caches = inventory::remove(docker, &leftovers::caches_of(&after, owner)).await;
+    let caches = leftovers::caches_of(&after, owner);
+    println!("caches of this suite, swept: {}", caches.len());
+    let caches = inventory::remove(docker, &caches).await;
     swept.and(caches).context("after the suite")?;
     let found: Vec<String> =
         leftovers.ours.iter().chain(&leftovers.of_others).map(ToString::to_string).collect();

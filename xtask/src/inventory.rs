@@ -28,9 +28,8 @@ pub(crate) async fn remove(docker: &dyn DockerApi, objects: &[Object]) -> Result
     in_order.sort_by_key(|object| object.kind);
     let mut faults = Vec::new();
     for object in in_order {
-        match remove_one(docker, object).await {
-            Ok(()) => println!("removed {object}"),
-            Err(error) => faults.push(format!("{object}: {error:#}")),
+        if let Err(error) = remove_one(docker, object).await {
+            faults.push(format!("{object}: {error:#}"));
         }
     }
     if !faults.is_empty() {

@@ -150,21 +150,18 @@ fn classify(error: ClientError) -> TransportError {
         if current.is::<rustls::Error>() {
             failure = ConnectFailure::Tls;
         }
-        if let Some(error) = current.downcast_ref::<io::Error>() {
+        cause = if let Some(error) = current.downcast_ref::<io::Error>() {
             failure = match error.kind() {
                 io::ErrorKind::NotFound => ConnectFailure::Absent,
                 io::ErrorKind::ConnectionRefused => ConnectFailure::Refused,
                 io::ErrorKind::PermissionDenied => ConnectFailure::PermissionDenied,
-                _ if error
-                    .get_ref()
-                    .is_some_and(<dyn Error + Send + Sync>::is::<rustls::Error>) =>
-                {
-                    ConnectFailure::Tls
-                }
                 _ => failure,
             };
-        }
-        cause = current.source();
+            // Not `source`: that of an I/O error skips the error inside it.
+            error.get_ref().map(|inside| inside as &(dyn Error + 'static))
+        } else {
+            current.source()
+        };
     }
     TransportError::Connect { failure, source: error.into() }
 }
