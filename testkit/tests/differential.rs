@@ -8,6 +8,8 @@
 //! The real engine needs the image `BERTH_E2E_IMAGE` (`berth-busybox:local`), which has a shell.
 //! Everything made there carries the label `dev.berth.owner` with the value of `BERTH_E2E_OWNER`.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::{
     collections::BTreeMap,
     env,
@@ -249,7 +251,7 @@ async fn read(mut stream: LogStream) -> String {
 
 /// Runs one behaviour and removes what it made, also when it panics.
 async fn observe(lab: Lab, behaviour: for<'a> fn(&'a Lab) -> BoxFuture<'a, Seen>) -> Seen {
-    let limit = Duration::from_secs(120);
+    let limit = Duration::from_mins(2);
     let outcome = AssertUnwindSafe(timeout(limit, behaviour(&lab))).catch_unwind().await;
     let cleaned = lab.clean_up().await;
     let seen = outcome.unwrap_or_else(|panic| resume_unwind(panic)).expect("an answer in time");

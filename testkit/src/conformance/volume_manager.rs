@@ -3,6 +3,8 @@
 //! Each function is one case. [`volume_manager_conformance!`](crate::volume_manager_conformance)
 //! makes a test of each, for a [`Subject`]: a manager, and a way to see and disturb its volumes.
 
+#![allow(clippy::missing_panics_doc, reason = "a case of a suite fails by panicking")]
+
 use std::{
     fmt::Debug,
     sync::Arc,

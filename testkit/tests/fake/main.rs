@@ -1,0 +1,95 @@
+//! What `FakeDocker` promises, one sentence a test. That a real engine does the same is for
+//! `differential.rs` to show.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::{collections::BTreeMap, time::Duration};
+
+use docker_api_trait::{
+    ApiError, ContainerApi, ContainerId, ContainerRequest, ContainerStatus, DockerApi, ExitStatus,
+    ImageApi, ImageReference, LabelFilter, LogChunk, LogStream, Mount, MountSource, Operation,
+    SystemApi, Volume, VolumeApi, VolumeName, VolumeRequest, WaitCondition,
+};
+use futures_util::{StreamExt as _, TryStreamExt as _};
+use testkit::{FakeDocker, ScriptedRun};
+use tokio::time::{Instant, timeout};
+
+const HOUR: Duration = Duration::from_hours(1);
+const SECOND: Duration = Duration::from_secs(1);
+
+fn labels(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+}
+
+fn name(name: &str) -> VolumeName {
+    VolumeName::new(name).unwrap()
+}
+
+fn volume(volume: &str) -> VolumeRequest {
+    VolumeRequest::new(name(volume))
+}
+
+fn image(reference: &str) -> ImageReference {
+    ImageReference::new(reference).unwrap()
+}
+
+fn job(name: &str) -> ContainerRequest {
+    ContainerRequest::new(name.parse().unwrap(), image("busybox"))
+}
+
+fn job_with(job_name: &str, mounts: &[(&str, &str)]) -> ContainerRequest {
+    let mut request = job(job_name);
+    request.mounts = mounts
+        .iter()
+        .map(|(volume, destination)| {
+            let labels = labels(&[("from", "mount")]);
+            let source = MountSource::Volume { name: name(volume), labels, no_copy: false };
+            Mount::new(*destination, source)
+        })
+        .collect();
+    request
+}
+
+fn docker() -> FakeDocker {
+    FakeDocker::new().with_image("busybox")
+}
+
+async fn create(docker: &FakeDocker, request: &ContainerRequest) -> ContainerId {
+    docker.create_container(request).await.unwrap().id
+}
+
+/// Creates and starts a container that plays `run`.
+async fn started(docker: &FakeDocker, run: ScriptedRun) -> ContainerId {
+    docker.script_next(run);
+    let id = create(docker, &job(&format!("job-{}", docker.containers().len()))).await;
+    docker.start_container(&id).await.unwrap();
+    id
+}
+
+async fn exit(docker: &FakeDocker, id: &ContainerId, condition: WaitCondition) -> ExitStatus {
+    docker.wait_container(id, condition).await.unwrap().await.unwrap()
+}
+
+async fn status(docker: &FakeDocker, id: &ContainerId) -> (ContainerStatus, i64, bool) {
+    let details = docker.inspect_container(id).await.unwrap();
+    (details.status, details.exit_code, details.oom_killed)
+}
+
+async fn read(stream: LogStream) -> Vec<LogChunk> {
+    stream.try_collect().await.unwrap()
+}
+
+macro_rules! assert_fails {
+    ($result:expr, $variant:ident, $expected:literal) => {
+        match $result {
+            Err(ApiError::$variant { message, .. }) => assert_eq!(message, $expected),
+            Err(other) => panic!("expected {}, not {other:?}", stringify!($variant)),
+            Ok(_) => panic!("expected {}", stringify!($variant)),
+        }
+    };
+}
+
+mod container;
+mod engine;
+mod life;
+mod objects;
