@@ -145,13 +145,12 @@ mod tests {
     fn a_cache_is_created_and_mounted_and_stays() {
         let lines = lines(&["/cache:ro"], "make test", Policy::default());
         assert_eq!(lines.len(), 2);
-        assert!(lines[0].starts_with("docker volume create --label="), "{}", lines[0]);
+        assert!(lines[0].starts_with("docker volume create "), "{}", lines[0]);
         let name = lines[0].rsplit(' ').next().unwrap();
-        assert!(
-            lines[1]
-                .contains(&format!("--mount=type=volume,source={name},target=/cache,readonly,"))
-        );
-        assert!(lines[1].ends_with("--entrypoint=sh busybox -c 'make test'"), "{}", lines[1]);
+        let mount = format!("--mount=type=volume,source={name},target=/cache,readonly,");
+        let words = shlex::split(&lines[1]).unwrap();
+        assert!(words.iter().any(|word| word.starts_with(&mount)), "{words:?}");
+        assert_eq!(words[words.len() - 4..], ["--entrypoint=sh", "busybox", "-c", "make test"]);
     }
 
     #[test]

@@ -8,8 +8,8 @@ use tokio::time::timeout;
 
 use crate::{process, workspace::Workspace};
 
-/// The release whose `deny.toml` ours is.
-const VERSION: &str = "0.20";
+/// The releases that understand our `deny.toml`.
+const VERSION: &str = "^0.20";
 /// The database is on a git host; a firewall that drops packets would hold us up for minutes.
 const FETCH_LIMIT: Duration = Duration::from_secs(30);
 
