@@ -33,19 +33,19 @@ pub(crate) async fn ensure_image(docker: &dyn DockerApi) -> Result<ImageReferenc
     let pulled = ImageReference::new(PULLED)?;
     for image in [&made_here, &pulled] {
         if has(docker, image).await? {
-            println!("image: {image}, which the engine has");
+            eprintln!("image: {image}, which the engine has");
             return Ok(image.clone());
         }
     }
     match pull(docker, &pulled).await {
         Ok(()) => {
-            println!("image: {pulled}, pulled");
+            eprintln!("image: {pulled}, pulled");
             Ok(pulled)
         }
         Err(error) => {
-            println!("{pulled} cannot be pulled ({error:#}); making {made_here} instead");
+            eprintln!("{pulled} cannot be pulled ({error:#}); making {made_here} instead");
             make(docker, &made_here).await?;
-            println!("image: {made_here}, made of a static busybox");
+            eprintln!("image: {made_here}, made of a static busybox");
             Ok(made_here)
         }
     }
@@ -55,7 +55,7 @@ async fn named_image(docker: &dyn DockerApi, named: &str) -> Result<ImageReferen
     let image = ImageReference::new(named)
         .with_context(|| format!("{IMAGE_VARIABLE} does not name an image"))?;
     if has(docker, &image).await? {
-        println!("image: {image}, which {IMAGE_VARIABLE} names");
+        eprintln!("image: {image}, which {IMAGE_VARIABLE} names");
         return Ok(image);
     }
     Err(failure(

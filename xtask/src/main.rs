@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "the commands talk to a person")]
 
 mod apt;
+mod bench;
 mod ci;
 mod demo;
 mod e2e;
@@ -60,6 +61,9 @@ enum Command {
         /// Only tests whose names contain this
         filter: Option<String>,
     },
+    /// Measure against a baseline, in the same run
+    #[command(subcommand)]
+    Bench(BenchCommand),
     /// Check the rules of this workspace that no lint can check
     Tidy,
     /// Run everything that a change must pass, up to the first failure
@@ -67,6 +71,19 @@ enum Command {
         /// Leave out what needs an engine
         #[arg(long)]
         no_engine: bool,
+    },
+}
+
+#[derive(Debug, Clone, Copy, Subcommand)]
+enum BenchCommand {
+    /// A warm job against the bare requests that it cannot do without
+    Floor {
+        /// How many times each is run
+        #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u32).range(10..))]
+        pairs: u32,
+        /// Print one JSON object and nothing else
+        #[arg(long)]
+        json: bool,
     },
 }
 
@@ -110,6 +127,7 @@ async fn dispatch(command: Command) -> Result<()> {
         Command::E2e { filter } => {
             e2e::run(&Workspace::load().await?, filter.as_deref()).await.map(drop)
         }
+        Command::Bench(BenchCommand::Floor { pairs, json }) => bench::floor(pairs, json).await,
         Command::Tidy => tidy::run(&Workspace::load().await?),
         Command::Ci { no_engine } => ci::run(&Workspace::load().await?, !no_engine).await,
     }

@@ -23,10 +23,9 @@ use volume_manager::{
 /// with `ignore = "reason",` before it, the tests run only when they are asked for.
 ///
 /// ```
-/// use testkit::conformance::volume_manager::MemorySubject;
-///
 /// mod in_memory {
-///     # use super::MemorySubject;
+///     use testkit::conformance::volume_manager::MemorySubject;
+///
 ///     testkit::volume_manager_conformance!(MemorySubject::default());
 /// }
 /// ```
