@@ -1,0 +1,317 @@
+//! Whole jobs on the fake engine: what they leave, and how they end.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::{io, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use docker_api_trait::{ApiError, DockerApi, LogChunk, LogSource, Operation, Volume, VolumeApi};
+use executor::{
+    Cancel, Command, Executor, ExecutorConfig, ExecutorError, FailureReason, JobOutcome, JobReport,
+    JobResult, JobSpec, LogEnd, LogSink, MemorySink, NullSink, Truncation,
+};
+use testkit::{FakeDocker, ScriptedRun};
+use tokio::time::{Instant, sleep};
+use volume_manager::{DockerVolumeManager, Policy, Trust, VolumeError, VolumeState};
+
+fn engine() -> FakeDocker {
+    FakeDocker::new().with_image("busybox")
+}
+
+fn executor(engine: &FakeDocker) -> Executor {
+    executor_with(engine, ExecutorConfig::new("ci"))
+}
+
+fn executor_with(engine: &FakeDocker, config: ExecutorConfig) -> Executor {
+    let docker: Arc<dyn DockerApi> = Arc::new(engine.clone());
+    let volumes = DockerVolumeManager::new(Arc::clone(&docker) as Arc<dyn VolumeApi>);
+    Executor::new(docker, Arc::new(volumes), config)
+}
+
+fn job() -> JobSpec {
+    let command = Command::script("make").unwrap();
+    let mut job = JobSpec::new("app", "busybox".parse().unwrap(), command);
+    job.volumes.push("/cache".parse().unwrap());
+    job
+}
+
+async fn run(engine: &FakeDocker) -> JobResult {
+    executor(engine).run(&job(), Box::new(NullSink), &Cancel::new()).await.unwrap()
+}
+
+/// Runs the job and asks it to stop after a second.
+async fn run_and_stop(engine: &FakeDocker, sink: Box<dyn LogSink>, kill: bool) -> JobResult {
+    let cancel = Cancel::new();
+    let stop = async {
+        sleep(Duration::from_secs(1)).await;
+        if kill { cancel.kill() } else { cancel.stop() }
+    };
+    let executor = executor(engine);
+    let job = job();
+    tokio::join!(executor.run(&job, sink, &cancel), stop).0.unwrap()
+}
+
+#[track_caller]
+fn assert_clean(engine: &FakeDocker, result: &JobResult) {
+    assert!(engine.containers().is_empty(), "{:?}", engine.containers());
+    assert!(result.cleanup.failed.is_empty(), "{:?}", result.cleanup);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_script_that_succeeds_is_a_success_and_leaves_its_cache() {
+    let engine = engine();
+    let result = run(&engine).await;
+    assert!(matches!(result.outcome, JobOutcome::Succeeded), "{:?}", result.outcome);
+    assert_eq!(result.log, LogEnd::Complete);
+    assert_eq!(engine.volumes().len(), 1);
+    assert_clean(&engine, &result);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_script_that_fails_is_an_outcome_with_its_exit_code() {
+    let engine = engine();
+    engine.script(ScriptedRun::exits(3));
+    let result = run(&engine).await;
+    let JobOutcome::Failed(FailureReason::Script { exit_code: 3 }) = result.outcome else {
+        panic!("{:?}", result.outcome)
+    };
+    assert_clean(&engine, &result);
+}
+
+#[tokio::test(start_paused = true)]
+async fn reuses_the_cache_volume_across_jobs_of_one_project() {
+    let engine = engine();
+    assert_eq!(run(&engine).await.volumes.states(), [Some(VolumeState::Created)]);
+    assert_eq!(run(&engine).await.volumes.states(), [Some(VolumeState::Reused)]);
+    for (project, trust) in [("other", Trust::Trusted), ("app", Trust::Untrusted)] {
+        let mut job = job();
+        (job.project, job.trust) = (project.to_owned(), trust);
+        let result = executor(&engine).run(&job, Box::new(NullSink), &Cancel::new()).await.unwrap();
+        assert_eq!(result.volumes.states(), [Some(VolumeState::Created)], "{project} {trust:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_outputs_are_kept_apart_and_delivered_whole() {
+    let engine = engine();
+    engine.script(ScriptedRun::exits(0).prints_stdout("one").prints_stderr("two"));
+    let sink = MemorySink::new();
+    let result =
+        executor(&engine).run(&job(), Box::new(sink.clone()), &Cancel::new()).await.unwrap();
+    assert_eq!(result.log, LogEnd::Complete);
+    assert_eq!(sink.text(LogSource::Stdout), "one");
+    assert_eq!(sink.text(LogSource::Stderr), "two");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_warm_job_sends_seven_requests_in_the_order_that_loses_nothing() {
+    let engine = engine();
+    for other in 0..50 {
+        engine.insert_volume(Volume::local(format!("other-{other}")));
+    }
+    run(&engine).await;
+    let before = engine.calls().len();
+    let result = run(&engine).await;
+    assert_eq!(
+        engine.calls()[before..],
+        [
+            Operation::Version,
+            Operation::CreateVolume,
+            Operation::CreateContainer,
+            Operation::AttachContainer,
+            Operation::WaitContainer,
+            Operation::StartContainer,
+            Operation::RemoveContainer,
+        ]
+    );
+    assert_eq!(result.api_requests, 7);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_missing_image_is_pulled_and_one_that_nobody_has_is_a_pull_failure() {
+    let engine = FakeDocker::new().with_registry_image("busybox");
+    assert!(matches!(run(&engine).await.outcome, JobOutcome::Succeeded));
+    let engine = FakeDocker::new();
+    let result = run(&engine).await;
+    assert!(
+        matches!(result.outcome, JobOutcome::Failed(FailureReason::ImagePull { .. })),
+        "{:?}",
+        result.outcome
+    );
+    assert_clean(&engine, &result);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_that_takes_too_long_is_stopped() {
+    let engine = engine();
+    engine.script(ScriptedRun::never_ends());
+    let mut job = job();
+    job.timeout = Some(Duration::from_secs(5));
+    let result = executor(&engine).run(&job, Box::new(NullSink), &Cancel::new()).await.unwrap();
+    assert!(
+        matches!(result.outcome, JobOutcome::Failed(FailureReason::Timeout { .. })),
+        "{:?}",
+        result.outcome
+    );
+    assert_eq!(result.log, LogEnd::Truncated(Truncation::Interrupted));
+    assert_clean(&engine, &result);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stopped_job_gets_its_grace_and_a_killed_one_does_not() {
+    for (kill, least, most) in [(false, 10, 12), (true, 0, 2)] {
+        let engine = engine();
+        engine.script(ScriptedRun::never_ends().ignoring_stop());
+        let begin = Instant::now();
+        let result = run_and_stop(&engine, Box::new(NullSink), kill).await;
+        assert!(
+            matches!(result.outcome, JobOutcome::Failed(FailureReason::Canceled)),
+            "{:?}",
+            result.outcome
+        );
+        let took = begin.elapsed().as_secs();
+        assert!((least..=most).contains(&took), "kill {kill}: {took} s");
+        assert_clean(&engine, &result);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_engine_that_cannot_be_reached_is_a_system_failure_with_nothing_to_clean() {
+    let engine = engine();
+    engine.unreachable();
+    let result = run(&engine).await;
+    let JobOutcome::Failed(FailureReason::System { error }) = &result.outcome else {
+        panic!("{:?}", result.outcome)
+    };
+    assert!(error.hint().is_some());
+    assert!(result.cleanup.failed.is_empty(), "{:?}", result.cleanup);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_container_whose_creation_got_no_reply_is_found_and_removed() {
+    let engine = engine();
+    engine.lose_reply_once(Operation::CreateContainer);
+    let result = run(&engine).await;
+    assert!(
+        matches!(result.outcome, JobOutcome::Failed(FailureReason::System { .. })),
+        "{:?}",
+        result.outcome
+    );
+    assert_eq!(result.cleanup.removed.len(), 1);
+    assert_clean(&engine, &result);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_strangers_volume_is_refused_before_any_container_is_made() {
+    let engine = engine();
+    let name = run(&engine).await.volumes.volumes[0].planned.source.name().to_owned();
+    engine.vanish_volume(&name.parse().unwrap());
+    let mut stranger = Volume::local(name);
+    stranger.options.insert("device".to_owned(), "/etc".to_owned());
+    engine.insert_volume(stranger);
+    let before = engine.container_requests().len();
+    let result = run(&engine).await;
+    let JobOutcome::Failed(FailureReason::System {
+        error: ExecutorError::Volumes(VolumeError::Mismatch { .. }),
+    }) = &result.outcome
+    else {
+        panic!("{:?}", result.outcome)
+    };
+    assert_eq!(engine.container_requests().len(), before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_container_that_somebody_removes_is_never_a_success() {
+    let engine = engine();
+    engine.script(ScriptedRun::never_ends());
+    let thief = async {
+        sleep(Duration::from_secs(1)).await;
+        engine.vanish_container(&engine.containers()[0].id);
+    };
+    let (result, ()) = tokio::join!(run(&engine), thief);
+    assert!(matches!(result.outcome, JobOutcome::Failed(_)), "{:?}", result.outcome);
+    assert_clean(&engine, &result);
+}
+
+#[tokio::test(start_paused = true)]
+async fn temporary_volumes_go_whatever_the_outcome() {
+    for code in [0, 1] {
+        let engine = engine();
+        engine.script(ScriptedRun::exits(code));
+        let mut config = ExecutorConfig::new("ci");
+        config.policy = Policy::default().with_cache_disabled(true);
+        let executor = executor_with(&engine, config);
+        let result = executor.run(&job(), Box::new(NullSink), &Cancel::new()).await.unwrap();
+        assert_eq!(result.cleanup.removed.len(), 2);
+        assert!(engine.volumes().is_empty());
+        assert_clean(&engine, &result);
+    }
+}
+
+/// Fails, or never returns.
+#[derive(Debug)]
+struct BadSink {
+    stalls: bool,
+}
+
+#[async_trait]
+impl LogSink for BadSink {
+    async fn write(&mut self, _chunk: &LogChunk) -> io::Result<()> {
+        if self.stalls {
+            std::future::pending::<()>().await;
+        }
+        Err(io::Error::other("the disk is full"))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sink_that_fails_does_not_fail_the_job_but_the_log_says_so() {
+    let engine = engine();
+    engine.script(ScriptedRun::exits(0).prints_stdout("one"));
+    let sink = Box::new(BadSink { stalls: false });
+    let result = executor(&engine).run(&job(), sink, &Cancel::new()).await.unwrap();
+    assert!(matches!(result.outcome, JobOutcome::Succeeded), "{:?}", result.outcome);
+    assert!(matches!(result.log, LogEnd::Truncated(Truncation::Sink(_))), "{:?}", result.log);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sink_that_stalls_does_not_keep_a_job_from_being_stopped() {
+    let engine = engine();
+    engine.script(ScriptedRun::never_ends().prints_stdout("one"));
+    let result = run_and_stop(&engine, Box::new(BadSink { stalls: true }), false).await;
+    assert!(
+        matches!(result.outcome, JobOutcome::Failed(FailureReason::Canceled)),
+        "{:?}",
+        result.outcome
+    );
+    assert_clean(&engine, &result);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_removed_is_reported_and_does_not_change_the_outcome() {
+    let engine = engine();
+    engine.refuse(Operation::RemoveContainer, || {
+        ApiError::from_status(Operation::RemoveContainer, 500, "device busy")
+    });
+    let result = run(&engine).await;
+    assert!(matches!(result.outcome, JobOutcome::Succeeded), "{:?}", result.outcome);
+    assert_eq!(result.cleanup.failed.len(), 1);
+    let report = serde_json::to_value(JobReport::from(&result)).unwrap();
+    assert_eq!(report["cleanup"]["not_removed"][0]["kind"], "container");
+    assert_eq!(report["outcome"], "succeeded");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_report_says_how_it_ended_in_gitlabs_words() {
+    let engine = engine();
+    engine.script(ScriptedRun::exits(3));
+    let report = serde_json::to_value(JobReport::from(&run(&engine).await)).unwrap();
+    assert_eq!(report["schema"], 1);
+    assert_eq!(report["outcome"], "failed");
+    assert_eq!(report["exit_code"], 3);
+    assert_eq!(report["failure_reason"], "script_failure");
+    assert_eq!(report["volumes"][0]["destination"], "/cache");
+    assert_eq!(report["volumes"][0]["kind"], "cache");
+    assert_eq!(report["volumes"][0]["state"], "created");
+    assert_eq!(report["cleanup"]["removed"][0]["kind"], "container");
+}
