@@ -1,0 +1,132 @@
+//! The program without an engine: bad input, plans, and the engine in memory.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::process::{Command, Output};
+
+fn berth(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_berth"))
+        .args(arguments)
+        .env("DOCKER_HOST", "unix:///nonexistent/docker.sock")
+        .output()
+        .unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// `run --image busybox` with more arguments, and the script `true`.
+fn run(more: &[&str]) -> Output {
+    let mut arguments = vec!["run", "--image", "busybox", "--project", "app"];
+    arguments.extend(more);
+    arguments.extend(["--", "true"]);
+    berth(&arguments)
+}
+
+/// One line of error with `part` in it, one of hint, and our exit code.
+#[track_caller]
+fn assert_refused(output: &Output, part: &str) {
+    let errors = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(125), "{errors}");
+    let lines: Vec<&str> = errors.lines().collect();
+    assert_eq!(lines.len(), 2, "{errors}");
+    assert!(lines[0].starts_with("berth: error: ") && lines[0].contains(part), "{errors}");
+    assert!(lines[1].starts_with("hint: "), "{errors}");
+    assert!(output.stdout.is_empty());
+}
+
+#[test]
+fn bad_input_is_one_line_and_a_hint() {
+    for (more, part) in [
+        (&["--env", ""][..], "environment variable"),
+        (&["--env", "NAME"], "no `=`"),
+        (&["--env", "=value"], "name is empty"),
+        (&["--volume", "relative/path"], "not an absolute path"),
+        (&["--volume", "/cache", "--volume", "/cache"], "/cache is taken twice"),
+        (&["--volume", "/cache", "--volume", "/cache/"], "/cache is taken twice"),
+        (&["--volume", "/etc:/etc"], "may not be mounted"),
+        (&["--volume", "/proc"], "/proc"),
+        (&["--workdir", "relative"], "the folder"),
+        (&["--host", "ssh://engine"], "unsupported scheme"),
+    ] {
+        let output = run(more);
+        assert_refused(&output, part);
+    }
+}
+
+#[test]
+fn an_empty_script_is_refused() {
+    assert_refused(&berth(&["run", "--image", "busybox", "--", ""]), "script is empty");
+}
+
+#[test]
+fn a_project_without_a_name_is_refused() {
+    let arguments = ["run", "--image", "busybox", "--project", "", "--", "true"];
+    assert_refused(&berth(&arguments), "project's name is empty");
+}
+
+#[test]
+fn an_illegal_image_is_refused() {
+    assert_refused(&berth(&["run", "--image", "../x", "--", "true"]), "image reference");
+}
+
+#[test]
+fn an_engine_that_is_nowhere_is_named() {
+    assert_refused(&run(&[]), "/nonexistent/docker.sock");
+}
+
+#[test]
+fn a_socket_that_nobody_serves_is_refused() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let host = format!("unix://{}", file.path().display());
+    assert_refused(&run(&["--host", &host]), "cannot connect");
+}
+
+#[test]
+fn a_report_that_cannot_be_written_is_said_before_the_engine_is_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    assert_refused(&run(&["--report", "/nonexistent/report.json"]), "report");
+    assert_refused(&run(&["--report", folder.path().to_str().unwrap()]), "it is a folder");
+    assert_eq!(folder.path().read_dir().unwrap().count(), 0, "nothing is left there");
+}
+
+#[test]
+fn a_plan_needs_no_engine_and_its_words_survive_the_shell() {
+    let script = "echo \"it's $HOME\"\nls";
+    let output = berth(&["plan", "--image", "busybox", "--volume", "/cache", "--", script]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let words = shlex::split(&text(&output.stdout)).unwrap();
+    assert_eq!(words[..3], ["docker", "volume", "create"]);
+    assert_eq!(words.last().unwrap(), script);
+}
+
+#[test]
+fn in_memory_the_exit_code_is_given_and_no_script_is_executed() {
+    let output = run(&["--engine", "memory", "--memory-exit-code", "7"]);
+    assert_eq!(output.status.code(), Some(7));
+    assert!(text(&output.stderr).contains("no script is executed"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn in_memory_a_second_run_reuses_the_first_ones_cache() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("state.json");
+    let report = folder.path().join("report.json");
+    for expected in ["created", "reused"] {
+        let output = run(&[
+            "--engine",
+            "memory",
+            "--memory-state",
+            state.to_str().unwrap(),
+            "--volume",
+            "/cache",
+            "--report",
+            report.to_str().unwrap(),
+        ]);
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        let report: serde_json::Value =
+            serde_json::from_slice(&std::fs::read(&report).unwrap()).unwrap();
+        assert_eq!(report["volumes"][0]["state"], expected);
+    }
+}

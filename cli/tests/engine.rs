@@ -1,0 +1,199 @@
+//! The program on a real engine, as a user runs it.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::{
+    io::{BufRead as _, BufReader},
+    process::{Child, Command, Output, Stdio},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use docker_api_trait::{
+    BollardDocker, ContainerApi as _, Endpoint, EndpointSources, LabelFilter, VolumeApi as _,
+};
+use serde_json::Value;
+
+/// A project of its own for a test, and what was made for it.
+struct Project(String);
+
+impl Project {
+    fn new(test: &str) -> Self {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos();
+        Self(format!("{test}-{}-{now}", std::process::id()))
+    }
+
+    fn command(&self, subcommand: &str, more: &[&str], script: &[&str]) -> Command {
+        let image =
+            std::env::var("BERTH_E2E_IMAGE").unwrap_or_else(|_| "berth-busybox:local".to_owned());
+        let owner = std::env::var("BERTH_E2E_OWNER").unwrap_or_else(|_| "e2e-manual".to_owned());
+        let mut command = Command::new(env!("CARGO_BIN_EXE_berth"));
+        command.args([subcommand, "--image", &image, "--owner", &owner, "--project", &self.0]);
+        command.args(more).arg("--").args(script);
+        command
+    }
+
+    fn run(&self, more: &[&str], script: &str) -> Output {
+        self.command("run", more, &[script]).output().unwrap()
+    }
+
+    /// Starts a job and returns when it has written its first line.
+    fn start(&self, more: &[&str], script: &str) -> Child {
+        let mut command = self.command("run", more, &[script]);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        assert_eq!(line, "started\n", "the log is live");
+        child
+    }
+
+    /// How many containers and volumes of the project there are.
+    async fn objects(&self) -> (usize, usize) {
+        let endpoint = Endpoint::resolve(&EndpointSources::from_process(None)).unwrap();
+        let engine = BollardDocker::new(endpoint).unwrap();
+        let ours = [LabelFilter::equals("dev.berth.project", &self.0)];
+        let containers = engine.list_containers(&ours).await.unwrap();
+        (containers.len(), engine.list_volumes(&ours).await.unwrap().len())
+    }
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn interrupt(child: &Child) {
+    let id = rustix::process::Pid::from_child(child);
+    rustix::process::kill_process(id, rustix::process::Signal::INT).unwrap();
+}
+
+#[tokio::test]
+#[ignore = "needs Docker: cargo xtask e2e"]
+async fn the_second_run_of_a_project_finds_the_cache_and_another_project_does_not() {
+    let project = Project::new("warm");
+    let folder = tempfile::tempdir().unwrap();
+    let report = folder.path().join("report.json");
+    let more = ["--volume", "/cache", "--report", report.to_str().unwrap()];
+    for (state, seen) in [("created", ""), ("reused", "left\n")] {
+        let output = project.run(&more, "ls /cache; touch /cache/left");
+        assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(0), seen));
+        assert!(stderr(&output).contains(state), "{}", stderr(&output));
+        let report: Value = serde_json::from_slice(&std::fs::read(&report).unwrap()).unwrap();
+        assert_eq!(report["volumes"][0]["state"], state);
+        assert!(report["api_requests"].as_u64().unwrap() <= 10, "{report}");
+    }
+    assert_eq!(project.objects().await, (0, 1));
+    let other = Project::new("warm-other").run(&["--volume", "/cache"], "ls /cache");
+    assert_eq!(stdout(&other), "");
+}
+
+#[test]
+#[ignore = "needs Docker: cargo xtask e2e"]
+fn exit_code_and_outputs_are_the_scripts_own() {
+    let output = Project::new("exit").run(&["--quiet"], "echo out; echo err >&2; exit 3");
+    assert_eq!(output.status.code(), Some(3));
+    assert_eq!(stdout(&output), "out\n");
+    assert!(stderr(&output).starts_with("err\n"), "{}", stderr(&output));
+}
+
+#[test]
+#[ignore = "needs Docker: cargo xtask e2e"]
+fn several_words_are_run_without_a_shell() {
+    let output = Project::new("argv").command("run", &[], &["echo", "$HOME"]).output().unwrap();
+    assert_eq!(stdout(&output), "$HOME\n");
+}
+
+#[test]
+#[ignore = "needs Docker: cargo xtask e2e"]
+fn a_variable_reaches_the_script() {
+    let output = Project::new("env").run(&["--env", "GREETING=a b=c"], "echo \"$GREETING\"");
+    assert_eq!(stdout(&output), "a b=c\n");
+}
+
+#[tokio::test]
+#[ignore = "needs Docker: cargo xtask e2e"]
+async fn an_image_that_does_not_exist_is_said_with_a_hint() {
+    let project = Project::new("image");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_berth"));
+    command.args(["run", "--image", "berth-no-such-image:1", "--project", &project.0]);
+    let output = command.args(["--", "true"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(125));
+    assert!(stderr(&output).contains("berth-no-such-image:1 is not on the engine"));
+    assert!(stderr(&output).contains("hint: "), "{}", stderr(&output));
+    assert_eq!(project.objects().await, (0, 0));
+}
+
+#[tokio::test]
+#[ignore = "needs Docker: cargo xtask e2e"]
+async fn a_job_that_takes_too_long_exits_with_124_and_leaves_no_container() {
+    let project = Project::new("timeout");
+    let output = project.run(&["--timeout", "2s"], "sleep 60");
+    assert_eq!(output.status.code(), Some(124), "{}", stderr(&output));
+    assert_eq!(project.objects().await, (0, 0));
+}
+
+#[tokio::test]
+#[ignore = "needs Docker: cargo xtask e2e"]
+async fn an_interrupt_exits_with_130_and_leaves_no_container() {
+    for (name, more, script) in [
+        ("stop", &[][..], "echo started; sleep 60"),
+        ("deaf", &["--stop-grace", "1s"], "trap '' TERM; echo started; sleep 60; sleep 60"),
+    ] {
+        let project = Project::new(name);
+        let child = project.start(more, script);
+        interrupt(&child);
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(130), "{}", stderr(&output));
+        assert_eq!(project.objects().await, (0, 0));
+    }
+}
+
+#[test]
+#[ignore = "needs Docker: cargo xtask e2e"]
+fn a_second_interrupt_skips_the_grace() {
+    let project = Project::new("kill");
+    let script = "trap '' TERM; echo started; sleep 60; sleep 60";
+    let child = project.start(&["--stop-grace", "10m"], script);
+    interrupt(&child);
+    std::thread::spawn({
+        let id = rustix::process::Pid::from_child(&child);
+        move || {
+            // The first one has to be seen as the first.
+            std::thread::park_timeout(Duration::from_millis(500));
+            rustix::process::kill_process(id, rustix::process::Signal::INT)
+        }
+    });
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130), "{}", stderr(&output));
+}
+
+#[tokio::test]
+#[ignore = "needs Docker: cargo xtask e2e"]
+async fn a_plan_runs_as_printed_and_makes_the_cache_that_a_run_reuses() {
+    let project = Project::new("plan");
+    let plan = project
+        .command("plan", &["--volume", "/cache"], &["echo done; touch /cache/left"])
+        .output()
+        .unwrap();
+    let printed = Command::new("sh").arg("-ec").arg(stdout(&plan)).output().unwrap();
+    assert!(printed.status.success(), "the docker program ran the lines: {}", stderr(&printed));
+    assert!(stdout(&printed).ends_with("done\n"), "{}", stdout(&printed));
+    let output = project.run(&["--volume", "/cache"], "ls /cache");
+    assert_eq!(stdout(&output), "left\n");
+    assert!(stderr(&output).contains("reused"), "{}", stderr(&output));
+    assert_eq!(project.objects().await, (0, 1));
+}
+
+#[tokio::test]
+#[ignore = "needs Docker: cargo xtask e2e"]
+async fn two_runs_of_one_project_at_once_both_succeed() {
+    let project = Project::new("two");
+    let one = project.start(&["--volume", "/cache"], "echo started; sleep 1");
+    let other = project.start(&["--volume", "/cache"], "echo started; sleep 1");
+    for child in [one, other] {
+        assert_eq!(child.wait_with_output().unwrap().status.code(), Some(0));
+    }
+    assert_eq!(project.objects().await, (0, 1));
+}
