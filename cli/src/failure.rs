@@ -23,17 +23,7 @@ impl Failure {
 
     /// An error with its causes, each said once.
     pub(crate) fn from_error(error: &(dyn Error + 'static), hint: Option<String>) -> Self {
-        let mut message = error.to_string();
-        let mut cause = error.source();
-        while let Some(current) = cause {
-            let words = current.to_string();
-            if !message.ends_with(&words) {
-                message.push_str(": ");
-                message.push_str(&words);
-            }
-            cause = current.source();
-        }
-        Self { message, hint }
+        Self { message: executor::describe(error), hint }
     }
 
     pub(crate) fn show(&self) {

@@ -8,7 +8,6 @@ use std::{
     time::Duration,
 };
 
-use docker_api_trait::VolumeApi;
 use executor::{
     Cancel, Executor, FailureReason, JobOutcome, JobReport, JobResult, LogEnd, RunContext,
     plan as plan_job,
@@ -38,7 +37,7 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<u8, Failure> {
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
             Failure::from_error(&error, Some("the system is short of something".into()))
         })?;
-    let volumes = DockerVolumeManager::new(Arc::clone(&engine.docker) as Arc<dyn VolumeApi>);
+    let volumes = DockerVolumeManager::new(engine.docker.clone());
     let mut executor = Executor::new(Arc::clone(&engine.docker), Arc::new(volumes), config);
     if !arguments.quiet {
         executor = executor.with_observer(Arc::new(Narrator));

@@ -1,5 +1,7 @@
 //! What is wrong with a job before it starts, and what kept us from telling how it ended.
 
+use std::error::Error;
+
 use docker_api_trait::{ApiError, ImageReference};
 use volume_manager::{PlanError, VolumeError};
 
@@ -115,4 +117,19 @@ impl ExecutorError {
             ),
         }
     }
+}
+
+/// An error and its causes on one line; a cause that only repeats what was said is left out.
+pub fn describe(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(current) = cause {
+        let words = current.to_string();
+        if !text.ends_with(&words) {
+            text.push_str(": ");
+            text.push_str(&words);
+        }
+        cause = current.source();
+    }
+    text.replace(['\n', '\r'], " ")
 }

@@ -57,7 +57,7 @@ pub use cancel::Cancel;
 pub use commands::{DockerCommand, docker_commands};
 pub use config::ExecutorConfig;
 pub use container::ContainerPlan;
-pub use error::{ExecutorError, JobError};
+pub use error::{ExecutorError, JobError, describe};
 pub use event::{JobEvent, Observer};
 pub use executor::Executor;
 pub use job::{Command, JobSpec, Variable};

@@ -1,10 +1,10 @@
 //! A job's result as JSON: a stable format of its own, so that the types inside may change.
 
-use std::{error::Error, time::Duration};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{CleanupReport, FailureReason, JobOutcome, JobResult, LogEnd, Timings};
+use crate::{CleanupReport, FailureReason, JobOutcome, JobResult, LogEnd, Timings, describe};
 
 /// A job's result, for programs. `schema` changes when a field changes its meaning or goes away;
 /// new fields may come at any time.
@@ -123,7 +123,7 @@ impl From<&JobResult> for JobReport {
                 Some(_) => None,
             },
             failure_reason: reason.map(|reason| reason.as_str().to_owned()),
-            error: error.map(|error| chain(error)),
+            error: error.map(|error| describe(error)),
             hint: error.and_then(crate::ExecutorError::hint),
             volumes: result
                 .volumes
@@ -156,7 +156,7 @@ impl From<&CleanupReport> for CleanupSummary {
         let not_removed = report.failed.iter().map(|failure| CleanupFailureReport {
             kind: failure.kind.as_str().to_owned(),
             name: failure.name.clone(),
-            error: chain(&failure.error),
+            error: describe(&failure.error),
         });
         Self { removed: removed.collect(), not_removed: not_removed.collect() }
     }
@@ -173,19 +173,4 @@ impl From<&Timings> for TimingsReport {
             cleanup: milliseconds(timings.cleanup),
         }
     }
-}
-
-/// An error and its causes on one line; a cause that only repeats what was said is left out.
-fn chain(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(current) = cause {
-        let words = current.to_string();
-        if !text.ends_with(&words) {
-            text.push_str(": ");
-            text.push_str(&words);
-        }
-        cause = current.source();
-    }
-    text.replace(['\n', '\r'], " ")
 }
