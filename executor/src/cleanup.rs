@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use docker_api_trait::{ApiError, ContainerId, DockerApi, LabelFilter};
+use docker_api_trait::{ApiError, ContainerId, DockerApi, LabelFilter, Operation};
 use tokio::time::{Instant, sleep, timeout_at};
 use volume_manager::{Outcome, PreparedVolumes, VolumeManager, label};
 
@@ -56,7 +56,10 @@ pub(crate) async fn clean_up(
     match timeout_at(deadline, removal).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => report.failed.push(failure(container, error)),
-        Err(_) => report.failed.push(failure(container, out_of_time(config.cleanup_deadline))),
+        Err(_) => report.failed.push(failure(
+            container,
+            out_of_time(Operation::RemoveContainer, config.cleanup_deadline),
+        )),
     }
     let temporaries = leavings.volumes.clone();
     match timeout_at(deadline, volumes.finish(leavings.volumes, leavings.outcome)).await {
@@ -74,7 +77,7 @@ pub(crate) async fn clean_up(
         Err(_) => report.failed.extend(temporaries.temporaries().map(|volume| CleanupFailure {
             kind: ObjectKind::Volume,
             name: volume.to_string(),
-            error: out_of_time(config.cleanup_deadline).into(),
+            error: out_of_time(Operation::RemoveVolume, config.cleanup_deadline).into(),
         })),
     }
     report
@@ -88,8 +91,8 @@ fn failure(container: &ContainerPlan, error: ApiError) -> CleanupFailure {
     }
 }
 
-fn out_of_time(limit: Duration) -> ApiError {
-    ApiError::TimedOut { operation: docker_api_trait::Operation::RemoveContainer, limit }
+fn out_of_time(operation: Operation, limit: Duration) -> ApiError {
+    ApiError::TimedOut { operation, limit }
 }
 
 /// The run's containers: the one that is known, or those that carry the run's label.
