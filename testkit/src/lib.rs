@@ -35,7 +35,7 @@
 //! # }
 //! ```
 //!
-//! Real engines stay the judge: `tests/differential.rs` sends the same calls to both and compares.
+//! Real engines stay the judge: `tests/differential` sends the same calls to both and compares.
 //!
 //! [`conformance`] judges implementations of our traits by their contracts.
 

@@ -1,5 +1,5 @@
 //! What `FakeDocker` promises, one sentence a test. That a real engine does the same is for
-//! `differential.rs` to show.
+//! `differential` to show.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 

@@ -1,0 +1,112 @@
+//! Containers over time: runs, exits and output.
+
+use super::*;
+
+behaviours! {
+    a_container_is_created_then_running_then_exited(lab)
+    sees ["created 0", "running 0", "ok", "running 0", "ok", "exited 143"]; {
+        let id = lab.create(&lab.job("job", Program::Sleeps)).await;
+        let mut all = vec![lab.status(&id).await];
+        lab.engine.start_container(&id).await.unwrap();
+        all.push(lab.status(&id).await);
+        all.push(done(lab.engine.start_container(&id).await));
+        all.push(lab.status(&id).await);
+        all.push(done(lab.engine.stop_container(&id, GRACE).await));
+        all.push(lab.status(&id).await);
+        all
+    }
+
+    a_waiter_registered_before_the_start_sees_the_exit_code(lab)
+    sees ["exit 3", "exit 3", "exited 3"]; {
+        let id = lab.create(&lab.job("job", Program::Exits3)).await;
+        let exit = lab.engine.wait_container(&id, WaitCondition::NextExit).await.unwrap();
+        lab.engine.start_container(&id).await.unwrap();
+        let code = seen(exit.await.map(|status| format!("exit {}", status.code)));
+        vec![code, lab.exit(&id, WaitCondition::NotRunning).await, lab.status(&id).await]
+    }
+
+    a_created_container_counts_as_not_running_with_code_0(lab)
+    sees ["exit 0"]; {
+        let id = lab.create(&lab.job("job", Program::Exits3)).await;
+        vec![lab.exit(&id, WaitCondition::NotRunning).await]
+    }
+
+    the_next_exit_of_an_exited_container_comes_only_when_it_runs_again(lab)
+    sees ["nothing", "exit 3"]; {
+        let id = lab.exited("job", Program::Exits3).await;
+        let mut exit = lab.engine.wait_container(&id, WaitCondition::NextExit).await.unwrap();
+        let early = timeout(NEVER, &mut exit).await;
+        lab.engine.start_container(&id).await.unwrap();
+        let code = seen(exit.await.map(|status| format!("exit {}", status.code)));
+        vec![if early.is_ok() { "something" } else { "nothing" }.to_owned(), code]
+    }
+
+    waiters_of_a_removed_container_get_137_or_the_last_code(lab)
+    sees ["exit 0", "exit 3", "exit 137"]; {
+        let created = lab.create(&lab.job("created", Program::Exits3)).await;
+        let exited = lab.exited("exited", Program::Exits3).await;
+        let running = lab.started("running", Program::Sleeps).await;
+        let mut all = Seen::new();
+        for id in [created, exited, running] {
+            let exit = lab.engine.wait_container(&id, WaitCondition::NextExit).await.unwrap();
+            lab.engine.remove_container(&id).await.unwrap();
+            all.push(seen(exit.await.map(|status| format!("exit {}", status.code))));
+        }
+        all
+    }
+
+    stopping_what_does_not_run_is_fine(lab)
+    sees ["ok", "created 0", "ok", "exited 3"]; {
+        let created = lab.create(&lab.job("created", Program::Exits3)).await;
+        let exited = lab.exited("exited", Program::Exits3).await;
+        let mut all = Seen::new();
+        for id in [created, exited] {
+            all.push(done(lab.engine.stop_container(&id, GRACE).await));
+            all.push(lab.status(&id).await);
+        }
+        all
+    }
+
+    who_ignores_the_stop_is_killed_after_the_grace(lab)
+    sees ["ok", "exited 137"]; {
+        let id = lab.create(&lab.job("job", Program::SleepsThroughStop)).await;
+        let mut output = lab.engine.attach_container(&id).await.unwrap();
+        lab.engine.start_container(&id).await.unwrap();
+        // The program is deaf from here on.
+        output.next().await.unwrap().unwrap();
+        drop(output);
+        let stopped = lab.engine.stop_container(&id, Duration::from_millis(500)).await;
+        vec![done(stopped), lab.status(&id).await]
+    }
+
+    who_attaches_before_the_start_reads_both_outputs_apart(lab)
+    sees [r#""out\n" "err\n" ended"#]; {
+        let id = lab.create(&lab.job("job", Program::PrintsToBoth)).await;
+        let output = lab.engine.attach_container(&id).await.unwrap();
+        lab.engine.start_container(&id).await.unwrap();
+        vec![read(output).await]
+    }
+
+    who_attaches_to_an_exited_container_reads_its_next_run(lab)
+    sees [r#""" "" open"#, r#""out\n" "err\n" ended"#]; {
+        let id = lab.exited("job", Program::PrintsToBoth).await;
+        let early = lab.engine.attach_container(&id).await.unwrap();
+        let late = lab.engine.attach_container(&id).await.unwrap();
+        let nothing = read(early).await;
+        lab.engine.start_container(&id).await.unwrap();
+        vec![nothing, read(late).await]
+    }
+
+    a_removal_ends_the_output_of_a_container_that_runs_and_of_no_other(lab)
+    sees [r#""" "" open"#, r#""" "" ended"#]; {
+        let created = lab.create(&lab.job("created", Program::Exits3)).await;
+        let running = lab.started("running", Program::Sleeps).await;
+        let mut all = Seen::new();
+        for id in [created, running] {
+            let output = lab.engine.attach_container(&id).await.unwrap();
+            lab.engine.remove_container(&id).await.unwrap();
+            all.push(read(output).await);
+        }
+        all
+    }
+}
