@@ -42,7 +42,7 @@ pub use log::{LogChunk, LogSource};
 #[cfg(feature = "mock")]
 pub use mock::MockDocker;
 pub use model::{
-    ApiVersion, ContainerDetails, ContainerRequest, ContainerStatus, ContainerSummary,
+    ApiVersion, Consistency, ContainerDetails, ContainerRequest, ContainerStatus, ContainerSummary,
     CreatedContainer, EngineVersion, ExitStatus, ImageDetails, LabelFilter, LogDriver, Mount,
-    MountSource, PullProgress, Volume, VolumeRequest, WaitCondition,
+    MountSource, Propagation, PullProgress, Relabel, Volume, VolumeRequest, WaitCondition,
 };

@@ -11,8 +11,8 @@ use std::{
 };
 
 use docker_api_trait::{
-    ApiError, BollardDocker, ConnectFailure, ContainerApi, ContainerId, Endpoint, SystemApi,
-    VolumeApi, VolumeName, WaitCondition,
+    ApiError, BollardDocker, ConnectFailure, ContainerApi, ContainerId, ContainerRequest, Endpoint,
+    Mount, MountSource, SystemApi, VolumeApi, VolumeName, WaitCondition,
 };
 use futures_util::StreamExt as _;
 use tokio::{
@@ -162,4 +162,17 @@ async fn a_failed_connection_says_why_and_had_no_effect() {
         let ApiError::Unreachable { failure, .. } = error else { panic!("{error:?}") };
         assert_eq!(failure, expected);
     }
+}
+
+#[tokio::test]
+async fn a_bind_string_that_would_be_misread_is_never_sent() {
+    let socket = Answering::with(&[b""]);
+    let engine = socket.engine();
+    let mut request = ContainerRequest::new("job".parse().unwrap(), "image".parse().unwrap());
+    let path = "/a:/etc".to_owned();
+    request.mounts =
+        vec![Mount::new("/c", MountSource::Host { path, propagation: None, create: true })];
+    let error = engine.create_container(&request).await.unwrap_err();
+    assert!(matches!(&error, ApiError::Rejected { message, .. } if message.contains("/a:/etc")));
+    assert_eq!(engine.requests_sent(), 0);
 }

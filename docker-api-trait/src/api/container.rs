@@ -27,11 +27,15 @@ pub type ExitFuture = BoxFuture<'static, Result<ExitStatus, ApiError>>;
 #[async_trait]
 pub trait ContainerApi: Debug + Send + Sync {
     /// Creates a container; it does not run yet. Volumes that its mounts name and that do not exist
-    /// are created with the labels that the mount carries.
+    /// are created with the labels that the mount carries; those of a mount that is sent as a
+    /// [bind string](crate::Mount::bind_string) get none.
     ///
     /// # Errors
-    /// [`ApiError::NotFound`] when the engine does not have the image; [`ApiError::Conflict`] when
-    /// the name is taken.
+    /// [`ApiError::NotFound`] when the engine does not have the image, or the driver of a volume that
+    /// is to be created; [`ApiError::Conflict`] when the name is taken, or a volume's by another
+    /// driver; [`ApiError::Rejected`], without a request, when a bind string would be misread.
+    /// Docker's engine answers other faults of a bind string with [`ApiError::Engine`], 500, where
+    /// those of a mount are [`ApiError::Rejected`].
     async fn create_container(
         &self,
         request: &ContainerRequest,

@@ -31,7 +31,7 @@ impl ContainerApi for BollardDocker {
             name: Some(request.name.as_str().to_owned()),
             ..CreateContainerOptions::default()
         };
-        let body = convert::container_request(request);
+        let body = convert::container_request(request)?;
         let reply = self
             .call(Operation::CreateContainer, self.docker().create_container(Some(options), body))
             .await?;

@@ -9,17 +9,16 @@ use bollard::{
         ContainerCreateBody, ContainerCreateResponse, ContainerInspectResponse,
         ContainerStateStatusEnum, ContainerSummary as EngineContainerSummary,
         ContainerWaitResponse, CreateImageInfo, HostConfig, HostConfigLogConfig, ImageInspect,
-        Mount as EngineMount, MountType, MountVolumeOptions, SystemVersion, Volume as EngineVolume,
-        VolumeCreateRequest,
+        SystemVersion, Volume as EngineVolume, VolumeCreateRequest,
     },
 };
 
-use super::{Endpoint, transport::TransportError};
+use super::{Endpoint, mount, transport::TransportError};
 use crate::{
     ApiError, ApiVersion, ConnectFailure, ContainerDetails, ContainerId, ContainerRequest,
     ContainerStatus, ContainerSummary, CreatedContainer, EngineVersion, ExitStatus, ImageDetails,
-    ImageReference, LabelFilter, LogChunk, LogSource, Mount, MountSource, Operation, PullProgress,
-    Volume, VolumeRequest, WaitCondition,
+    ImageReference, LabelFilter, LogChunk, LogSource, Operation, PullProgress, Volume,
+    VolumeRequest, WaitCondition,
 };
 
 /// The address as the client library wants it: of a socket's path, the hexadecimal digits.
@@ -133,9 +132,12 @@ pub(super) fn label_filters(labels: &[LabelFilter]) -> Option<HashMap<String, Ve
     Some(HashMap::from([("label".to_owned(), labels)]))
 }
 
-pub(super) fn container_request(request: &ContainerRequest) -> ContainerCreateBody {
+pub(super) fn container_request(
+    request: &ContainerRequest,
+) -> Result<ContainerCreateBody, ApiError> {
+    let mount::Mounted { mounts, binds } = mount::mounted(&request.mounts)?;
     let some_if_any = |words: &[String]| (!words.is_empty()).then(|| words.to_vec());
-    ContainerCreateBody {
+    Ok(ContainerCreateBody {
         image: Some(request.image.as_str().to_owned()),
         entrypoint: some_if_any(&request.entrypoint),
         cmd: some_if_any(&request.arguments),
@@ -146,7 +148,8 @@ pub(super) fn container_request(request: &ContainerRequest) -> ContainerCreateBo
         attach_stderr: Some(true),
         tty: Some(false),
         host_config: Some(HostConfig {
-            mounts: Some(request.mounts.iter().map(mount).collect()),
+            mounts: Some(mounts),
+            binds: (!binds.is_empty()).then_some(binds),
             log_config: request.log_driver.map(|driver| HostConfigLogConfig {
                 typ: Some(driver.as_str().to_owned()),
                 config: None,
@@ -155,30 +158,7 @@ pub(super) fn container_request(request: &ContainerRequest) -> ContainerCreateBo
             ..HostConfig::default()
         }),
         ..ContainerCreateBody::default()
-    }
-}
-
-fn mount(mount: &Mount) -> EngineMount {
-    let (kind, source, volume_options) = match &mount.source {
-        MountSource::Volume { name, labels, no_copy } => (
-            MountType::VOLUME,
-            name.as_str().to_owned(),
-            Some(MountVolumeOptions {
-                no_copy: Some(*no_copy),
-                labels: Some(labels.clone().into_iter().collect()),
-                ..MountVolumeOptions::default()
-            }),
-        ),
-        MountSource::Host { path } => (MountType::BIND, path.clone(), None),
-    };
-    EngineMount {
-        target: Some(mount.destination.clone()),
-        source: Some(source),
-        typ: Some(kind),
-        read_only: Some(mount.read_only),
-        volume_options,
-        ..EngineMount::default()
-    }
+    })
 }
 
 pub(super) fn created_container(
@@ -310,24 +290,5 @@ mod tests {
         let cut = LogOutput::Console { message: "half".into() };
         let error = log_chunk(&endpoint, Ok(cut)).unwrap_err();
         assert!(matches!(error, ApiError::Protocol { .. }), "{error:?}");
-    }
-
-    #[test]
-    fn a_mount_carries_its_labels_and_is_no_bind_string() {
-        let mut request =
-            ContainerRequest::new("job".repeat(2).parse().unwrap(), "image".parse().unwrap());
-        request.mounts.push(Mount::new(
-            "/cache",
-            MountSource::Volume {
-                name: "cache".parse().unwrap(),
-                labels: [("a".to_owned(), "b".to_owned())].into(),
-                no_copy: true,
-            },
-        ));
-        let host = container_request(&request).host_config.unwrap();
-        assert_eq!(host.binds, None);
-        let options = host.mounts.unwrap().remove(0).volume_options.unwrap();
-        assert_eq!(options.labels.unwrap().get("a").map(String::as_str), Some("b"));
-        assert_eq!(options.no_copy, Some(true));
     }
 }

@@ -9,6 +9,7 @@ mod container;
 mod convert;
 mod endpoint;
 mod image;
+mod mount;
 mod system;
 mod transport;
 mod volume;
