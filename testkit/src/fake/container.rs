@@ -5,8 +5,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use docker_api_trait::{
     ApiError, ContainerApi, ContainerDetails, ContainerId, ContainerRequest, ContainerSummary,
-    CreatedContainer, ExitFuture, ExitStatus, LabelFilter, LogStream, MountSource, Operation,
-    WaitCondition,
+    CreatedContainer, ExitFuture, ExitStatus, LabelFilter, LogStream, Mount, MountSource,
+    Operation, VolumeRequest, WaitCondition,
 };
 use futures_util::{FutureExt as _, future};
 use tokio::{sync::watch, time::Instant};
@@ -21,17 +21,21 @@ use super::{
 
 #[async_trait]
 impl ContainerApi for FakeDocker {
-    /// Measured on Engine 20.10: mounts are checked one by one first, then the image, then the name,
-    /// and only then whether two mounts have one destination; volumes that were created until then
-    /// stay.
+    /// Measured on Engine 20.10: mounts are checked one by one first, then the image, then the name.
+    /// Only then come the bind strings, and then the mounts again: each is checked for a destination
+    /// that is there already, and its volume is created. Volumes that were created until something is
+    /// wrong stay.
     async fn create_container(
         &self,
         request: &ContainerRequest,
     ) -> Result<CreatedContainer, ApiError> {
         // The journal holds the requests of refused and held calls too.
         self.state().container_requests.push(request.clone());
-        let reply = self.admit(Operation::CreateContainer).await?;
-        let outcome = create(&mut self.state(), request);
+        let operation = Operation::CreateContainer;
+        let binds = request.mounts.iter().map(Mount::bind_string).collect::<Result<Vec<_>, _>>();
+        let binds = binds.map_err(|message| ApiError::Rejected { operation, message })?;
+        let reply = self.admit(operation).await?;
+        let outcome = create(&mut self.state(), request, &binds);
         reply.deliver(outcome)
     }
 
@@ -145,11 +149,17 @@ impl FakeDocker {
     }
 }
 
-fn create(state: &mut State, request: &ContainerRequest) -> Result<CreatedContainer, ApiError> {
+/// Creates a container; `binds` has the bind string of each mount that is sent as one.
+fn create(
+    state: &mut State,
+    request: &ContainerRequest,
+    binds: &[Option<String>],
+) -> Result<CreatedContainer, ApiError> {
     let operation = Operation::CreateContainer;
-    let rejected = |message| ApiError::Rejected { operation, message };
-    let destinations =
-        request.mounts.iter().map(mount::check).collect::<Result<Vec<_>, _>>().map_err(rejected)?;
+    for (mount, _) in request.mounts.iter().zip(binds).filter(|(_, bind)| bind.is_none()) {
+        mount::check(mount, &state.missing_host_paths)
+            .map_err(|message| ApiError::Rejected { operation, message })?;
+    }
     if image::find(state, request.image.as_str()).is_none() {
         let message = image::no_such_image(&request.image);
         return Err(ApiError::NotFound { operation, message });
@@ -163,27 +173,91 @@ fn create(state: &mut State, request: &ContainerRequest) -> Result<CreatedContai
         );
         return Err(ApiError::Conflict { operation, message });
     }
-    let mut volumes = Vec::new();
-    for (index, (mount, destination)) in request.mounts.iter().zip(&destinations).enumerate() {
-        if destinations[..index].contains(destination) {
-            return Err(rejected(format!("Duplicate mount point: {}", mount.destination)));
-        }
-        if let MountSource::Volume { name, labels, .. } = &mount.source {
-            volume::create_for_mount(state, name, labels);
-            volumes.push(MountedVolume {
-                volume: name.as_str().to_owned(),
-                destination: destination.clone(),
-                read_only: mount.read_only,
-            });
-        }
-    }
+    let mounted = mount_all(state, request, binds)?;
     state.containers_created += 1;
     let id = nth_id(state.containers_created);
     let mut summary = ContainerSummary::new(id.clone(), name);
     summary.labels = request.labels.clone();
     let life = watch::Sender::new(Life::default());
-    state.containers.insert(id.clone(), StoredContainer { summary, volumes, life });
+    let Mounted { volumes, host_paths, .. } = mounted;
+    state.containers.insert(id.clone(), StoredContainer { summary, volumes, host_paths, life });
     Ok(CreatedContainer::new(id))
+}
+
+/// What a new container has mounted.
+#[derive(Default)]
+struct Mounted {
+    destinations: Vec<String>,
+    volumes: Vec<MountedVolume>,
+    host_paths: Vec<String>,
+}
+
+fn mount_all(
+    state: &mut State,
+    request: &ContainerRequest,
+    binds: &[Option<String>],
+) -> Result<Mounted, ApiError> {
+    let mut mounted = Mounted::default();
+    let pairs = || request.mounts.iter().zip(binds);
+    for (mount, bind) in pairs().filter(|(_, bind)| bind.is_some()) {
+        mounted.add(state, mount, bind.as_deref())?;
+    }
+    for (mount, _) in pairs().filter(|(_, bind)| bind.is_none()) {
+        mounted.add(state, mount, None)?;
+    }
+    Ok(mounted)
+}
+
+impl Mounted {
+    fn add(
+        &mut self,
+        state: &mut State,
+        mount: &Mount,
+        bind: Option<&str>,
+    ) -> Result<(), ApiError> {
+        let operation = Operation::CreateContainer;
+        let (destination, shown) = match bind {
+            Some(bind) => {
+                let destination = mount::check_bind(mount, bind)
+                    .map_err(|message| ApiError::Engine { operation, status: 500, message })?;
+                (destination.clone(), destination)
+            }
+            None => (mount::clean(&mount.destination), mount.destination.clone()),
+        };
+        if self.destinations.contains(&destination) {
+            let message = format!("Duplicate mount point: {shown}");
+            return Err(ApiError::Rejected { operation, message });
+        }
+        match &mount.source {
+            MountSource::Volume { name, labels, driver, options, .. } => {
+                let mut volume = VolumeRequest::new(name.clone());
+                // A bind string has no place for any of it.
+                if bind.is_none() {
+                    volume.labels.clone_from(labels);
+                    volume.driver.clone_from(driver);
+                    volume.options.clone_from(options);
+                }
+                volume::create(state, operation, &volume)?;
+                self.volumes.push(MountedVolume {
+                    volume: name.as_str().to_owned(),
+                    destination: destination.clone(),
+                    read_only: mount.read_only,
+                });
+            }
+            MountSource::Host { path, .. } => self.host_paths.push(mount::clean(path)),
+            MountSource::Pipe { path } => {
+                let message = format!(
+                    "create {path}: {path:?} includes invalid characters for a local volume name, \
+                     only \"[a-zA-Z0-9][a-zA-Z0-9_.-]\" are allowed. If you intended to pass a host \
+                     directory, use absolute path"
+                );
+                return Err(ApiError::Rejected { operation, message });
+            }
+            _ => {}
+        }
+        self.destinations.push(destination);
+        Ok(())
+    }
 }
 
 /// The count comes first: people and programs show the first 12 digits of an id.
@@ -221,6 +295,7 @@ fn start(state: &mut State, id: &ContainerId) -> Result<(), ApiError> {
     }
     let mounted = container.volumes.clone();
     let script = state.next_scripts.pop_front().unwrap_or_else(|| state.script.clone());
+    state.mount_host_paths(id);
     let refused = state.write_files(&mounted, &script);
     let script = script.refused_to_write(&refused);
     let container = state.container(Operation::StartContainer, id)?;

@@ -12,7 +12,7 @@ use docker_api_trait::{
 };
 
 use super::{
-    image,
+    image, mount,
     script::ScriptedRun,
     state::{State, StoredVolume},
 };
@@ -28,8 +28,9 @@ use super::{
 /// waits for nothing.
 ///
 /// # Not modelled
-/// Files are names without content; containers have no processes, networks or limits; a host path
-/// that is mounted is taken to exist; an image has no volumes or environment of its own; an unknown
+/// Files are names without content; containers have no processes, networks or limits; every path of
+/// the host exists that is not [taken away](Self::without_host_path), and is on a mount that is
+/// shared, so that every propagation works; an image has no volumes or environment of its own; an unknown
 /// volume driver is given up at once instead of after 15 s; a removal takes no time.
 #[derive(Debug, Clone, Default)]
 pub struct FakeDocker {
@@ -60,6 +61,13 @@ impl FakeDocker {
     /// With every image there could be, on the engine and in the registry.
     pub fn with_any_image(self) -> Self {
         self.state().any_image = true;
+        self
+    }
+
+    /// With nothing at `path` on the host. A container that has it mounted in a way that makes a
+    /// missing folder brings it back when it starts.
+    pub fn without_host_path(self, path: &str) -> Self {
+        self.state().missing_host_paths.insert(mount::clean(path));
         self
     }
 
@@ -95,6 +103,11 @@ impl FakeDocker {
     /// The containers, running or not, in the order of their creation.
     pub fn containers(&self) -> Vec<ContainerSummary> {
         self.state().containers.values().map(|stored| stored.summary.clone()).collect()
+    }
+
+    /// Whether there is something at `path` on the host.
+    pub fn host_path_exists(&self, path: &str) -> bool {
+        !self.state().missing_host_paths.contains(&mount::clean(path))
     }
 
     /// Every call so far, in order, whatever became of it. One that was never polled is none.

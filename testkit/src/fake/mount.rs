@@ -1,5 +1,7 @@
 //! Which mounts the engine accepts, and where they end up. Pure.
 
+use std::collections::BTreeSet;
+
 use docker_api_trait::{Mount, MountSource};
 
 /// A volume at its place in a container.
@@ -37,27 +39,65 @@ pub(super) fn clean(path: &str) -> String {
     format!("/{}", parts.join("/"))
 }
 
-/// The cleaned destination, or the engine's words about what is wrong with the mount.
-///
-/// That a host path exists is taken for granted: there is no host here.
-pub(super) fn check(mount: &Mount) -> Result<String, String> {
-    let (kind, source) = match &mount.source {
-        MountSource::Volume { .. } => ("volume", None),
-        MountSource::Host { path } => ("bind", Some(path)),
-        _ => ("unknown", None),
+/// The cleaned destination of what the engine is given as a mount, or its words about what is wrong.
+pub(super) fn check(mount: &Mount, missing: &BTreeSet<String>) -> Result<String, String> {
+    let kind = match &mount.source {
+        MountSource::Volume { .. } => "volume",
+        MountSource::Host { .. } => "bind",
+        MountSource::Pipe { .. } => "npipe",
+        _ => "unknown",
     };
-    let invalid = |what: &str| Err(format!("invalid mount config for type \"{kind}\": {what}"));
-    if mount.destination.is_empty() {
-        return invalid("field Target must not be empty");
+    let invalid = |what: String| format!("invalid mount config for type \"{kind}\": {what}");
+    if kind == "npipe" {
+        return Err(invalid("mount type unknown".to_owned()));
     }
-    for path in source.into_iter().chain([&mount.destination]) {
-        if !path.starts_with('/') {
-            return invalid(&format!("invalid mount path: '{path}' mount path must be absolute"));
+    let destination = check_destination(&mount.destination).map_err(invalid)?;
+    if let MountSource::Host { path, .. } = &mount.source {
+        check_absolute(path).map_err(invalid)?;
+        if missing.contains(&clean(path)) {
+            return Err(invalid(format!("bind source path does not exist: {path}")));
         }
     }
-    match clean(&mount.destination).as_str() {
-        "/" => invalid("invalid specification: destination can't be '/'"),
-        destination => Ok(destination.to_owned()),
+    Ok(destination)
+}
+
+/// The cleaned destination of a bind string, or the engine's words about what is wrong.
+///
+/// Measured on Engine 20.10: `O` is an invalid mode; the mode is looked at before the paths.
+pub(super) fn check_bind(mount: &Mount, bind: &str) -> Result<String, String> {
+    let invalid = |what: String| format!("invalid volume specification: '{bind}'{what}");
+    let parts: Vec<&str> = bind.splitn(4, ':').collect();
+    let (destination, mode) = match parts[..] {
+        [_, destination] if !destination.is_empty() => (destination, ""),
+        [_, destination, mode] => (destination, mode),
+        _ => return Err(invalid(String::new())),
+    };
+    // No option is there twice; every other one is a word of the engine's.
+    if mount.overlay || mode.contains(['/', '\\']) {
+        return Err(format!("invalid mode: {mode}"));
+    }
+    let kind = if bind.starts_with('/') { "bind" } else { "volume" };
+    check_destination(destination)
+        .map_err(|what| invalid(format!(": invalid mount config for type \"{kind}\": {what}")))
+}
+
+fn check_destination(destination: &str) -> Result<String, String> {
+    if destination.is_empty() {
+        return Err("field Target must not be empty".to_owned());
+    }
+    let cleaned = clean(destination);
+    if destination.starts_with('/') && cleaned == "/" {
+        return Err("invalid specification: destination can't be '/'".to_owned());
+    }
+    check_absolute(destination)?;
+    Ok(cleaned)
+}
+
+fn check_absolute(path: &str) -> Result<(), String> {
+    if path.starts_with('/') {
+        Ok(())
+    } else {
+        Err(format!("invalid mount path: '{path}' mount path must be absolute"))
     }
 }
 

@@ -1,7 +1,7 @@
 //! The same calls to the fake and to a real engine, and the same answers from both.
 //!
 //! Each behaviour is a function from an engine to what was seen, in words: the kind of an error and
-//! its status class, never the engine's own text. It runs on the fake in every test run and is
+//! its status class, and the engine's own text only where it says more. It runs on the fake in every test run and is
 //! compared with what is written down here; the ignored twin runs it on a real engine too, and
 //! compares the two. Where they differ, the fake is wrong.
 //!
@@ -20,9 +20,9 @@ use std::{
 };
 
 use docker_api_trait::{
-    ApiError, BollardDocker, ContainerId, ContainerRequest, ContainerStatus, DockerApi, Endpoint,
-    EndpointSources, ImageReference, LabelFilter, LogSource, LogStream, Mount, MountSource, Volume,
-    VolumeName, VolumeRequest, WaitCondition,
+    ApiError, BollardDocker, Consistency, ContainerId, ContainerRequest, ContainerStatus,
+    DockerApi, Endpoint, EndpointSources, ImageReference, LabelFilter, LogSource, LogStream, Mount,
+    MountSource, Propagation, Relabel, Volume, VolumeName, VolumeRequest, WaitCondition,
 };
 use futures_util::{FutureExt as _, StreamExt as _, future::BoxFuture};
 use testkit::{FakeDocker, ScriptedRun};
@@ -150,8 +150,13 @@ impl Lab {
     }
 
     fn mount(&self, volume: &str, destination: &str) -> Mount {
-        let name = self.volume_name(volume);
-        let source = MountSource::Volume { name, labels: self.labels("mount"), no_copy: true };
+        let source = MountSource::Volume {
+            name: self.volume_name(volume),
+            labels: self.labels("mount"),
+            driver: None,
+            options: BTreeMap::new(),
+            no_copy: true,
+        };
         Mount::new(destination, source)
     }
 
@@ -191,6 +196,20 @@ impl Lab {
             };
             format!("{status} {}", details.exit_code)
         }))
+    }
+
+    /// An error with the engine's words, in which `NAME` stands for the volume `cache`.
+    fn words(&self, reply: Result<(), ApiError>) -> String {
+        let (kind, message) = match reply {
+            Err(ApiError::NotFound { message, .. }) => ("not found".to_owned(), message),
+            Err(ApiError::Conflict { message, .. }) => ("conflict".to_owned(), message),
+            Err(ApiError::Rejected { message, .. }) => ("rejected".to_owned(), message),
+            Err(ApiError::Engine { status, message, .. }) => {
+                (format!("engine error {status}"), message)
+            }
+            other => return done(other),
+        };
+        format!("{kind}: {}", message.replace(&self.name("cache"), "NAME"))
     }
 
     /// Removes all that was made here.

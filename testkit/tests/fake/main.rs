@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, time::Duration};
 use docker_api_trait::{
     ApiError, ContainerApi, ContainerId, ContainerRequest, ContainerStatus, DockerApi, ExitStatus,
     ImageApi, ImageReference, LabelFilter, LogChunk, LogStream, Mount, MountSource, Operation,
-    SystemApi, Volume, VolumeApi, VolumeName, VolumeRequest, WaitCondition,
+    Relabel, SystemApi, Volume, VolumeApi, VolumeName, VolumeRequest, WaitCondition,
 };
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use testkit::{FakeDocker, ScriptedRun};
@@ -42,12 +42,28 @@ fn job_with(job_name: &str, mounts: &[(&str, &str)]) -> ContainerRequest {
     request.mounts = mounts
         .iter()
         .map(|(volume, destination)| {
-            let labels = labels(&[("from", "mount")]);
-            let source = MountSource::Volume { name: name(volume), labels, no_copy: false };
+            let mut source = of_volume(volume);
+            if let MountSource::Volume { labels: on_mount, .. } = &mut source {
+                *on_mount = labels(&[("from", "mount")]);
+            }
             Mount::new(*destination, source)
         })
         .collect();
     request
+}
+
+fn of_volume(volume: &str) -> MountSource {
+    MountSource::Volume {
+        name: name(volume),
+        labels: BTreeMap::new(),
+        driver: None,
+        options: BTreeMap::new(),
+        no_copy: false,
+    }
+}
+
+fn of_host(path: &str, create: bool) -> MountSource {
+    MountSource::Host { path: path.to_owned(), propagation: None, create }
 }
 
 fn docker() -> FakeDocker {
@@ -92,4 +108,5 @@ macro_rules! assert_fails {
 mod container;
 mod engine;
 mod life;
+mod mount;
 mod objects;
