@@ -44,5 +44,6 @@ pub use mock::MockDocker;
 pub use model::{
     ApiVersion, Consistency, ContainerDetails, ContainerRequest, ContainerStatus, ContainerSummary,
     CreatedContainer, EngineVersion, ExitStatus, ImageDetails, LabelFilter, LogDriver, Mount,
-    MountSource, Propagation, PullProgress, Relabel, Volume, VolumeRequest, WaitCondition,
+    MountKind, MountPoint, MountSource, Propagation, PullProgress, Relabel, Volume, VolumeRequest,
+    WaitCondition,
 };

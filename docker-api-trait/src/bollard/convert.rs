@@ -172,6 +172,7 @@ pub(super) fn container(id: &ContainerId, reply: ContainerInspectResponse) -> Co
     let state = reply.state.unwrap_or_default();
     ContainerDetails {
         id: id.clone(),
+        name: reply.name.as_deref().map(container_name).unwrap_or_default(),
         status: match state.status {
             Some(ContainerStateStatusEnum::CREATED) => ContainerStatus::Created,
             Some(
@@ -192,16 +193,20 @@ pub(super) fn container(id: &ContainerId, reply: ContainerInspectResponse) -> Co
             .unwrap_or_default()
             .into_iter()
             .collect(),
+        mounts: mount::mount_points(reply.mounts.unwrap_or_default()),
     }
+}
+
+/// The engine begins a name with a slash.
+fn container_name(name: &str) -> String {
+    name.trim_start_matches('/').to_owned()
 }
 
 pub(super) fn container_summary(
     reply: EngineContainerSummary,
 ) -> Result<ContainerSummary, ApiError> {
     let id = container_id(Operation::ListContainers, reply.id.unwrap_or_default())?;
-    // The engine begins a name with a slash.
-    let name =
-        reply.names.unwrap_or_default().first().map(|name| name.trim_start_matches('/').to_owned());
+    let name = reply.names.unwrap_or_default().first().map(|name| container_name(name));
     Ok(ContainerSummary {
         id,
         name: name.unwrap_or_default(),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     id::{ContainerId, ContainerName, ImageReference},
-    model::Mount,
+    model::{Mount, MountPoint},
 };
 
 /// A container to create. Nothing is attached to its standard input, and it has no terminal.
@@ -108,6 +108,8 @@ pub enum ContainerStatus {
 pub struct ContainerDetails {
     /// Its id.
     pub id: ContainerId,
+    /// Its name.
+    pub name: String,
     /// Its state.
     pub status: ContainerStatus,
     /// The exit code of its last run; 0 before the first.
@@ -116,17 +118,22 @@ pub struct ContainerDetails {
     pub oom_killed: bool,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
+    /// What is mounted into it, in the order of the destinations; a tmpfs only when it was asked for
+    /// as a mount.
+    pub mounts: Vec<MountPoint>,
 }
 
 impl ContainerDetails {
-    /// A container that was created and never started.
+    /// A container that was created and never started, without name, labels and mounts.
     pub fn created(id: ContainerId) -> Self {
         Self {
             id,
+            name: String::new(),
             status: ContainerStatus::Created,
             exit_code: 0,
             oom_killed: false,
             labels: BTreeMap::new(),
+            mounts: Vec::new(),
         }
     }
 }

@@ -16,6 +16,6 @@ pub use container::{
 };
 pub use image::{ImageDetails, PullProgress};
 pub use label::LabelFilter;
-pub use mount::{Consistency, Mount, MountSource, Propagation, Relabel};
+pub use mount::{Consistency, Mount, MountKind, MountPoint, MountSource, Propagation, Relabel};
 pub use system::{ApiVersion, EngineVersion};
 pub use volume::{Volume, VolumeRequest};

@@ -159,6 +159,52 @@ pub enum MountSource {
     },
 }
 
+/// Something that is mounted into a container, as the engine tells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MountPoint {
+    /// What it is.
+    pub kind: MountKind,
+    /// The volume's name; `None` for anything else. Not validated: others may have given it by
+    /// other rules.
+    pub name: Option<String>,
+    /// Where it is on the engine's host; empty when it is nowhere.
+    pub source: String,
+    /// Where it is in the container, as the engine cleaned it: without a slash at its end.
+    pub destination: String,
+    /// Whether the container may only read it.
+    pub read_only: bool,
+}
+
+impl MountPoint {
+    /// A mount point that may be written to, without a volume's name.
+    pub fn new(kind: MountKind, source: impl Into<String>, destination: impl Into<String>) -> Self {
+        Self {
+            kind,
+            name: None,
+            source: source.into(),
+            destination: destination.into(),
+            read_only: false,
+        }
+    }
+}
+
+/// What a mount point is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum MountKind {
+    /// A volume, named or anonymous.
+    Volume,
+    /// A file or folder of the engine's host.
+    Host,
+    /// A file system in memory.
+    Tmpfs,
+    /// A named pipe of a Windows host.
+    Pipe,
+    /// A kind that this crate has no name for.
+    Other,
+}
+
 /// For whom files are labelled anew on a host with `SELinux`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -5,8 +5,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use docker_api_trait::{
     ApiError, ContainerApi, ContainerDetails, ContainerId, ContainerRequest, ContainerSummary,
-    CreatedContainer, ExitFuture, ExitStatus, LabelFilter, LogStream, Mount, MountSource,
-    Operation, VolumeRequest, WaitCondition,
+    CreatedContainer, ExitFuture, ExitStatus, LabelFilter, LogStream, Mount, MountKind, MountPoint,
+    MountSource, Operation, VolumeRequest, WaitCondition,
 };
 use futures_util::{FutureExt as _, future};
 use tokio::{sync::watch, time::Instant};
@@ -179,17 +179,18 @@ fn create(
     let mut summary = ContainerSummary::new(id.clone(), name);
     summary.labels = request.labels.clone();
     let life = watch::Sender::new(Life::default());
-    let Mounted { volumes, host_paths, .. } = mounted;
-    state.containers.insert(id.clone(), StoredContainer { summary, volumes, host_paths, life });
+    let Mounted { volumes, mut points } = mounted;
+    points.sort_by(|one, other| one.destination.cmp(&other.destination));
+    let container = StoredContainer { summary, volumes, mounts: points, life };
+    state.containers.insert(id.clone(), container);
     Ok(CreatedContainer::new(id))
 }
 
 /// What a new container has mounted.
 #[derive(Default)]
 struct Mounted {
-    destinations: Vec<String>,
     volumes: Vec<MountedVolume>,
-    host_paths: Vec<String>,
+    points: Vec<MountPoint>,
 }
 
 fn mount_all(
@@ -224,11 +225,11 @@ impl Mounted {
             }
             None => (mount::clean(&mount.destination), mount.destination.clone()),
         };
-        if self.destinations.contains(&destination) {
+        if self.points.iter().any(|point| point.destination == destination) {
             let message = format!("Duplicate mount point: {shown}");
             return Err(ApiError::Rejected { operation, message });
         }
-        match &mount.source {
+        let mut point = match &mount.source {
             MountSource::Volume { name, labels, driver, options, .. } => {
                 let mut volume = VolumeRequest::new(name.clone());
                 // A bind string has no place for any of it.
@@ -237,14 +238,19 @@ impl Mounted {
                     volume.driver.clone_from(driver);
                     volume.options.clone_from(options);
                 }
-                volume::create(state, operation, &volume)?;
+                let volume = volume::create(state, operation, &volume)?;
                 self.volumes.push(MountedVolume {
                     volume: name.as_str().to_owned(),
                     destination: destination.clone(),
                     read_only: mount.read_only,
                 });
+                let mut point = MountPoint::new(MountKind::Volume, volume.mountpoint, destination);
+                point.name = Some(volume.name);
+                point
             }
-            MountSource::Host { path, .. } => self.host_paths.push(mount::clean(path)),
+            MountSource::Host { path, .. } => {
+                MountPoint::new(MountKind::Host, mount::clean(path), destination)
+            }
             MountSource::Pipe { path } => {
                 let message = format!(
                     "create {path}: {path:?} includes invalid characters for a local volume name, \
@@ -253,9 +259,10 @@ impl Mounted {
                 );
                 return Err(ApiError::Rejected { operation, message });
             }
-            _ => {}
-        }
-        self.destinations.push(destination);
+            _ => MountPoint::new(MountKind::Other, "", destination),
+        };
+        point.read_only = mount.read_only;
+        self.points.push(point);
         Ok(())
     }
 }
@@ -268,6 +275,8 @@ fn nth_id(count: u64) -> ContainerId {
 fn details(container: &StoredContainer) -> ContainerDetails {
     let condition = container.life.borrow().condition(Instant::now());
     let mut details = ContainerDetails::created(container.summary.id.clone());
+    details.name.clone_from(&container.summary.name);
+    details.mounts.clone_from(&container.mounts);
     details.status = condition.status;
     details.exit_code = condition.exit_code;
     details.oom_killed = condition.oom_killed;

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use docker_api_trait::{
-    ApiError, ContainerId, ContainerRequest, ContainerSummary, ImageDetails, Operation, Volume,
+    ApiError, ContainerId, ContainerRequest, ContainerSummary, ImageDetails, MountKind, MountPoint,
+    Operation, Volume,
 };
 use tokio::{sync::watch, time::Instant};
 
@@ -56,8 +57,8 @@ impl From<Volume> for StoredVolume {
 pub(super) struct StoredContainer {
     pub(super) summary: ContainerSummary,
     pub(super) volumes: Vec<MountedVolume>,
-    /// The cleaned paths of the host that are mounted; a missing one is made.
-    pub(super) host_paths: Vec<String>,
+    /// All that is mounted, in the order of the destinations.
+    pub(super) mounts: Vec<MountPoint>,
     pub(super) life: watch::Sender<Life>,
 }
 
@@ -93,8 +94,8 @@ impl State {
     /// missing. Measured on Engine 20.10: not when the container is created.
     pub(super) fn mount_host_paths(&mut self, id: &ContainerId) {
         if let Some(container) = self.containers.get(id) {
-            for path in &container.host_paths {
-                self.missing_host_paths.remove(path);
+            for point in container.mounts.iter().filter(|point| point.kind == MountKind::Host) {
+                self.missing_host_paths.remove(&point.source);
             }
         }
     }

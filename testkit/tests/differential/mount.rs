@@ -178,6 +178,32 @@ behaviours! {
         all
     }
 
+    an_inspection_shows_name_and_mounts(lab)
+    sees ["true", "Host - \"/tmp\" /a false", "Volume cache true /c true", "Host - \"/tmp\" /d true"]; {
+        let mut request = lab.job("job", Program::Exits3);
+        for (destination, create) in [("/a", false), ("/d/", true)] {
+            let source = MountSource::Host { path: "/tmp/".to_owned(), propagation: None, create };
+            request.mounts.push(Mount::new(destination, source));
+        }
+        request.mounts.push(lab.mount("cache", "/b/../c"));
+        (request.mounts[1].read_only, request.mounts[2].read_only) = (true, true);
+        let id = lab.create(&request).await;
+        let details = lab.engine.inspect_container(&id).await.unwrap();
+        let volume = lab.engine.inspect_volume(&lab.volume_name("cache")).await.unwrap();
+        let mut all = vec![(details.name == request.name.as_str()).to_string()];
+        all.extend(details.mounts.iter().map(|point| {
+            let (name, source) = match &point.name {
+                Some(name) => {
+                    assert_eq!(*name, volume.name);
+                    ("cache", (point.source == volume.mountpoint).to_string())
+                }
+                None => ("-", format!("{:?}", point.source)),
+            };
+            format!("{:?} {name} {source} {} {}", point.kind, point.destination, point.read_only)
+        }));
+        all
+    }
+
     a_pipe_is_rejected_on_linux(lab)
     sees ["rejected: invalid mount config for type \"npipe\": mount type unknown"]; {
         let mut request = lab.job("job", Program::Exits3);

@@ -7,8 +7,9 @@ use std::{collections::BTreeMap, time::Duration};
 
 use docker_api_trait::{
     ApiError, ContainerApi, ContainerId, ContainerRequest, ContainerStatus, DockerApi, ExitStatus,
-    ImageApi, ImageReference, LabelFilter, LogChunk, LogStream, Mount, MountSource, Operation,
-    Relabel, SystemApi, Volume, VolumeApi, VolumeName, VolumeRequest, WaitCondition,
+    ImageApi, ImageReference, LabelFilter, LogChunk, LogStream, Mount, MountKind, MountPoint,
+    MountSource, Operation, Relabel, SystemApi, Volume, VolumeApi, VolumeName, VolumeRequest,
+    WaitCondition,
 };
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use testkit::{FakeDocker, ScriptedRun};

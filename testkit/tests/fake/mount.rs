@@ -107,6 +107,23 @@ async fn a_missing_folder_of_the_host_is_refused_or_made_at_the_start() {
 }
 
 #[tokio::test]
+async fn an_inspection_shows_what_is_mounted_by_destination() {
+    let docker = docker();
+    let mut request = job_with("job-1", &[("cache", "/z/../c/")]);
+    request.mounts[0].read_only = true;
+    request.mounts.push(Mount::new("/a", of_host("/srv//x/", true)));
+    let id = create(&docker, &request).await;
+    let details = docker.inspect_container(&id).await.unwrap();
+    let host = MountPoint::new(MountKind::Host, "/srv/x", "/a");
+    let source = "/var/lib/docker/volumes/cache/_data";
+    let mut volume = MountPoint::new(MountKind::Volume, source, "/c");
+    volume.name = Some("cache".to_owned());
+    volume.read_only = true;
+    assert_eq!(details.mounts, [host, volume]);
+    assert_eq!(details.name, "job-1");
+}
+
+#[tokio::test]
 async fn a_pipe_is_unknown_to_an_engine_on_linux() {
     let source = MountSource::Pipe { path: r"\\.\pipe\engine".to_owned() };
     assert_fails!(
