@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use volume_manager::{Access, PlannedSource, PlannedVolume};
+use docker_api_trait::{Mount, MountSource};
+use volume_manager::{PlannedSource, VolumeDriver};
 
 use crate::JobPlan;
 
@@ -32,6 +33,12 @@ pub fn docker_commands(plan: &JobPlan) -> Vec<DockerCommand> {
         if let Some(managed) = volume.source.managed() {
             let mut line = Line::new(["docker", "volume", "create"]);
             line.labels(&managed.labels);
+            if managed.driver.name != VolumeDriver::LOCAL {
+                line.option("--driver", &managed.driver.name);
+            }
+            for (key, value) in &managed.driver.options {
+                line.option("--opt", &format!("{key}={value}"));
+            }
             line.word(managed.name.as_str());
             lines.push(line.0);
         }
@@ -42,7 +49,12 @@ pub fn docker_commands(plan: &JobPlan) -> Vec<DockerCommand> {
     line.option("--name", container.name.as_str());
     line.labels(&container.labels);
     for volume in &plan.volumes.volumes {
-        line.option("--mount", &mount(volume));
+        let mount = volume.mount();
+        // The plan has no mount whose bind string would be misread.
+        match mount.bind_string() {
+            Ok(Some(bind)) => line.option("--volume", &bind),
+            Ok(None) | Err(_) => line.option("--mount", &fields(&mount)),
+        }
     }
     for variable in &container.variables {
         line.option("--env", &format!("{}={}", variable.name(), variable.value()));
@@ -92,23 +104,51 @@ impl Line {
 }
 
 /// A mount in the form of `--mount`, which is a line of CSV.
-fn mount(volume: &PlannedVolume) -> String {
-    let mut fields = vec![match &volume.source {
-        PlannedSource::Host(_) => "type=bind".to_owned(),
-        _ => "type=volume".to_owned(),
-    }];
-    fields.push(format!("source={}", volume.source.name()));
-    fields.push(format!("target={}", volume.destination));
-    if volume.access == Access::ReadOnly {
-        fields.push("readonly".to_owned());
+fn fields(mount: &Mount) -> String {
+    let mut fields = Vec::new();
+    let mut field = |key: &str, value: &str| fields.push(format!("{key}={value}"));
+    match &mount.source {
+        MountSource::Volume { name, labels, driver, options, no_copy } => {
+            field("type", "volume");
+            field("source", name.as_str());
+            field("target", &mount.destination);
+            if mount.read_only {
+                field("readonly", "true");
+            }
+            if *no_copy {
+                field("volume-nocopy", "true");
+            }
+            if let Some(driver) = driver {
+                field("volume-driver", driver);
+            }
+            for (key, value) in options {
+                field("volume-opt", &format!("{key}={value}"));
+            }
+            for (key, value) in labels {
+                field("volume-label", &format!("{key}={value}"));
+            }
+        }
+        MountSource::Host { path, propagation, .. } => {
+            field("type", "bind");
+            field("source", path);
+            field("target", &mount.destination);
+            if mount.read_only {
+                field("readonly", "true");
+            }
+            if let Some(propagation) = propagation {
+                field("bind-propagation", propagation.as_str());
+            }
+        }
+        MountSource::Pipe { path } => {
+            field("type", "npipe");
+            field("source", path);
+            field("target", &mount.destination);
+        }
+        // No other sort is planned.
+        _ => {}
     }
-    if volume.no_copy {
-        fields.push("volume-nocopy".to_owned());
-    }
-    if let Some(managed) = volume.source.managed() {
-        fields.extend(
-            managed.labels.iter().map(|(key, value)| format!("volume-label={key}={value}")),
-        );
+    if let Some(consistency) = mount.consistency {
+        field("consistency", consistency.as_str());
     }
     fields.iter().map(|field| csv(field)).collect::<Vec<_>>().join(",")
 }
@@ -147,7 +187,7 @@ mod tests {
         assert_eq!(lines.len(), 2);
         assert!(lines[0].starts_with("docker volume create "), "{}", lines[0]);
         let name = lines[0].rsplit(' ').next().unwrap();
-        let mount = format!("--mount=type=volume,source={name},target=/cache,readonly,");
+        let mount = format!("--mount=type=volume,source={name},target=/cache,readonly=true,");
         let words = shlex::split(&lines[1]).unwrap();
         assert!(words.iter().any(|word| word.starts_with(&mount)), "{words:?}");
         assert_eq!(words[words.len() - 4..], ["--entrypoint=sh", "busybox", "-c", "make test"]);

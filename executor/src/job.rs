@@ -17,6 +17,8 @@ pub struct JobSpec {
     pub project: String,
     /// How far its code is to be believed; trusted and untrusted jobs have different caches.
     pub trust: Trust,
+    /// Tells apart several sets of caches of one project; empty as a rule.
+    pub key: String,
     /// The image of its container.
     pub image: ImageReference,
     /// What is run.
@@ -38,6 +40,7 @@ impl JobSpec {
             id: String::new(),
             project: project.into(),
             trust: Trust::Trusted,
+            key: String::new(),
             image,
             command,
             variables: Vec::new(),

@@ -6,7 +6,9 @@ use std::{
 };
 
 use docker_api_trait::ContainerName;
-use volume_manager::{Provenance, Scope, VolumePlan, label, name, plan as plan_volumes};
+use volume_manager::{
+    Provenance, Scope, VolumeDemand, VolumePlan, label, name, plan as plan_volumes,
+};
 
 use crate::{ContainerPlan, ExecutorConfig, JobError, JobSpec, Variable};
 
@@ -79,7 +81,7 @@ pub fn plan(
         owner: config.owner.clone(),
         project: job.project.clone(),
         trust: job.trust,
-        key: String::new(),
+        key: job.key.clone(),
     };
     let mut provenance = Provenance::new(context.run.clone(), context.now);
     provenance.instance.clone_from(&context.instance);
@@ -88,7 +90,8 @@ pub fn plan(
         // Past that, and the time that cleanup may take, nothing of the run should exist.
         context.now.checked_add(timeout + config.stop_grace + config.cleanup_deadline)
     });
-    let volumes = plan_volumes(&job.volumes, &scope, &provenance, &config.policy)?;
+    let demand = VolumeDemand::new(job.volumes.iter().cloned());
+    let volumes = plan_volumes(&demand, &scope, &provenance, &config.policy)?;
     let mut labels = label::common("build", &scope, &provenance);
     if let Some(deadline) = provenance.deadline {
         labels.insert(label::DEADLINE.to_owned(), label::timestamp(deadline));

@@ -2,23 +2,23 @@
 
 use docker_api_trait::{ApiError, VolumeName};
 
-use crate::{ContainerPath, HostPath, VolumeField};
+use crate::{ContainerPath, PathProblem, VolumeField};
 
 /// Why a job cannot have the volumes that it asks for. Nothing was made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PlanError {
-    /// Two specs want the same destination.
+    /// Two things want the same destination.
     #[error("the destination {destination} is taken twice, by {first:?} and by {second:?}")]
     DestinationTaken {
         /// The destination, in its canonical form.
         destination: ContainerPath,
-        /// The spec that came first.
+        /// The spec that came first, in its canonical form.
         first: String,
         /// The spec that wants it, too.
         second: String,
     },
-    /// The destination is the kernel's.
+    /// The destination is the system's.
     #[error("nothing can be mounted at {destination}")]
     ReservedDestination {
         /// The destination.
@@ -30,23 +30,68 @@ pub enum PlanError {
         /// The name.
         name: VolumeName,
     },
-    /// The source is a path of the host, which the policy does not allow.
-    #[error("the host's path {path} may not be mounted at {destination}")]
+    /// The source is a path or a named pipe of the host, which the policy does not allow.
+    #[error("the host's {path} may not be mounted at {destination}")]
     HostPathRefused {
         /// The path.
-        path: HostPath,
+        path: String,
         /// Where it was to be mounted.
         destination: ContainerPath,
+    },
+    /// The source is an engine's socket, or a folder around one, which the policy does not allow.
+    #[error("the host's {path}, with an engine's socket, may not be mounted at {destination}")]
+    EngineSocketRefused {
+        /// The path.
+        path: String,
+        /// Where it was to be mounted.
+        destination: ContainerPath,
+    },
+    /// A path of the host, made of what the policy says, is none.
+    #[error("the host's path {path} {problem}")]
+    HostPath {
+        /// The path.
+        path: String,
+        /// What is wrong with it.
+        problem: PathProblem,
+    },
+    /// The engine does not have that option for such a source.
+    #[error("the option {option} cannot be had for the volume at {destination}")]
+    OptionRefused {
+        /// The option.
+        option: &'static str,
+        /// The volume.
+        destination: ContainerPath,
+    },
+    /// What is asked for can only be said in a form that the engine would misread.
+    #[error("the volume at {destination} cannot be mounted: {problem}")]
+    Unmountable {
+        /// The volume.
+        destination: ContainerPath,
+        /// What would be misread.
+        problem: String,
+    },
+    /// The owner, project or key has text that no label should carry.
+    #[error("the {field} {problem}")]
+    Scope {
+        /// `owner`, `project` or `key`.
+        field: &'static str,
+        /// What is wrong with it.
+        problem: &'static str,
     },
 }
 
 impl PlanError {
+    pub(crate) fn taken(destination: &ContainerPath, first: String, second: String) -> Self {
+        Self::DestinationTaken { destination: destination.clone(), first, second }
+    }
+
     /// What a person can do about it.
     pub fn hint(&self) -> String {
         match self {
             Self::DestinationTaken { .. } => "give each volume a destination of its own".to_owned(),
             Self::ReservedDestination { .. } => {
-                "/proc, /sys and /dev are the kernel's; choose another folder".to_owned()
+                "/proc, /sys, /dev and c:\\windows are the system's; choose another folder"
+                    .to_owned()
             }
             Self::ReservedName { .. } => {
                 "names that begin with `berth-` are for caches; ask for a cache by its \
@@ -56,6 +101,21 @@ impl PlanError {
             Self::HostPathRefused { destination, .. } => format!(
                 "use {destination} alone for a cache, or allow host paths with allow_host_paths"
             ),
+            Self::EngineSocketRefused { .. } => {
+                "mount a folder without a socket in it, or allow it with allow_engine_socket: the \
+                 job is root on the host then"
+                    .to_owned()
+            }
+            Self::HostPath { .. } => "give the cache directory a shorter absolute path".to_owned(),
+            Self::OptionRefused { option, .. } => {
+                format!("{option} is for paths of the host; leave it out for volumes")
+            }
+            Self::Unmountable { .. } => {
+                "leave out the options z, Z and O, or the colons in its paths".to_owned()
+            }
+            Self::Scope { field, .. } => {
+                format!("give the {field} a printable text of at most 1,024 bytes")
+            }
         }
     }
 }

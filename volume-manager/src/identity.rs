@@ -1,11 +1,13 @@
-//! Whose a volume is ([`Scope`]) and what made it ([`Provenance`]).
+//! What makes a cache the same cache ([`CacheIdentity`]) and what made it ([`Provenance`]).
 //!
-//! The two are apart because only the first is a cache's identity: a cache is found again by the
-//! next run of the same project, so nothing of a single run may be in it.
+//! The two are apart because a cache is found again by the next run of the same project: nothing of
+//! a single run may be in its identity.
 
-use std::time::SystemTime;
+use std::{collections::BTreeMap, time::SystemTime};
 
 use serde::{Deserialize, Serialize};
+
+use crate::{ContainerPath, name};
 
 /// How far a job's work may be believed. A cache of one kind is never mounted by a job of the
 /// other, so that what an untrusted job writes cannot reach a trusted one.
@@ -56,6 +58,72 @@ impl Scope {
     /// The scope of an untrusted job, without a key.
     pub fn untrusted(owner: impl Into<String>, project: impl Into<String>) -> Self {
         Self { trust: Trust::Untrusted, ..Self::trusted(owner, project) }
+    }
+}
+
+/// The volume plugin that keeps our volumes, and what it is told.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct VolumeDriver {
+    /// The plugin's name. Default: `local`, the engine's own.
+    pub name: String,
+    /// Its options, as in `docker volume create --opt`. Default: none.
+    pub options: BTreeMap<String, String>,
+}
+
+impl VolumeDriver {
+    /// The name of the engine's own driver.
+    pub const LOCAL: &str = "local";
+
+    /// The driver `name` without options.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into(), options: BTreeMap::new() }
+    }
+
+    /// The driver with one option more.
+    pub fn with_option(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.options.insert(key.into(), value.into());
+        self
+    }
+
+    /// A digest of name and options: volumes that were asked for with another configuration have
+    /// another one.
+    pub fn digest(&self) -> String {
+        let options = self.options.iter().flat_map(|(key, value)| [key.as_str(), value.as_str()]);
+        name::fingerprint([self.name.as_str()].into_iter().chain(options))
+    }
+}
+
+impl Default for VolumeDriver {
+    fn default() -> Self {
+        Self::new(Self::LOCAL)
+    }
+}
+
+/// What makes a cache the same cache: two jobs with equal identities get one volume, and jobs whose
+/// identities differ in anything never do.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct CacheIdentity {
+    /// Whose it is.
+    pub scope: Scope,
+    /// Where it is mounted.
+    pub destination: ContainerPath,
+    /// What keeps it. Another configuration is another cache: the engine would silently hand out
+    /// the old volume under the old name.
+    pub driver: VolumeDriver,
+}
+
+impl CacheIdentity {
+    /// The identity of `scope`'s cache at `destination`, kept by the engine's own driver.
+    pub fn new(scope: Scope, destination: ContainerPath) -> Self {
+        Self { scope, destination, driver: VolumeDriver::default() }
+    }
+
+    /// The identity with another driver.
+    pub fn with_driver(mut self, driver: VolumeDriver) -> Self {
+        self.driver = driver;
+        self
     }
 }
 

@@ -1,7 +1,8 @@
 //! Decides which Docker volume a CI job gets, and sees to it that it is there.
 //!
-//! - [`VolumeSpec`]: what a job asks for, `/cache` or `name:/data:ro`;
-//! - [`plan()`]: specs, [`Scope`], [`Provenance`] and [`Policy`] to a [`VolumePlan`]; no I/O;
+//! - [`SpecReader`]: from text, `/cache` or `name:/data:ro`, to a [`VolumeSpec`];
+//! - [`plan()`]: [`VolumeDemand`], [`Scope`], [`Provenance`] and [`Policy`] to a [`VolumePlan`]; no
+//!   I/O;
 //! - [`VolumeManager`]: makes what the plan says ([`prepare`](VolumeManager::prepare)) and clears
 //!   up after the job ([`finish`](VolumeManager::finish)); [`DockerVolumeManager`] does it on an
 //!   engine, [`InMemoryVolumeManager`] in memory, and one suite judges both;
@@ -11,24 +12,18 @@
 //!
 //! ```
 //! use std::time::SystemTime;
-//! use volume_manager::{
-//!     InMemoryVolumeManager, Policy, Provenance, Scope, VolumeManager, VolumeState, plan,
-//! };
+//! use volume_manager::{InMemoryVolumeManager, Provenance, Scope, VolumeManager, VolumeState, plan};
 //!
-//! # futures_util_block_on(async {
+//! # futures_util::FutureExt::now_or_never(async {
 //! let volumes = InMemoryVolumeManager::new();
-//! let specs = ["/cache".parse()?];
-//! let states = async |run: &str| {
+//! for (run, state) in [("first", VolumeState::Created), ("second", VolumeState::Reused)] {
 //!     let origin = Provenance::new(run, SystemTime::UNIX_EPOCH);
-//!     let plan = plan(&specs, &Scope::trusted("ci", "app"), &origin, &Policy::default())?;
-//!     Ok::<_, Box<dyn std::error::Error>>(volumes.prepare(&plan).await?.states())
-//! };
-//! assert_eq!(states("first").await?, [Some(VolumeState::Created)]);
-//! assert_eq!(states("second").await?, [Some(VolumeState::Reused)]);
-//! # Ok::<_, Box<dyn std::error::Error>>(()) })?;
-//! # fn futures_util_block_on<F: Future>(future: F) -> F::Output {
-//! #     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
-//! # }
+//!     let wanted = VolumeDemand::new(["/cache".parse()?]);
+//!     let plan = plan(&wanted, &Scope::trusted("ci", "app"), &origin, &Policy::default())?;
+//!     assert_eq!(volumes.prepare(&plan).await?.states(), [Some(state)]);
+//! }
+//! # Ok::<_, Box<dyn std::error::Error>>(()) }).unwrap()?;
+//! # use volume_manager::{Policy, VolumeDemand};
 //! # Ok::<_, Box<dyn std::error::Error>>(())
 //! ```
 //!
@@ -69,7 +64,7 @@ mod verify;
 
 pub use docker::DockerVolumeManager;
 pub use error::{PlanError, VolumeError};
-pub use identity::{Provenance, Scope, Trust};
+pub use identity::{CacheIdentity, Provenance, Scope, Trust, VolumeDriver};
 #[cfg(feature = "mock")]
 pub use manager::MockVolumeManager;
 pub use manager::{
@@ -77,8 +72,11 @@ pub use manager::{
     VolumeState,
 };
 pub use memory::InMemoryVolumeManager;
-pub use path::{ContainerPath, HostPath, PathProblem};
-pub use plan::{ManagedVolume, PlannedSource, PlannedVolume, VolumePlan, plan};
+pub use path::{ContainerPath, HostPath, OperatingSystem, PathProblem, PipePath};
+pub use plan::{
+    BuildDemand, BuildPlacement, BuildStrategy, ManagedVolume, PlanNote, PlannedSource,
+    PlannedVolume, VolumeDemand, VolumePlan, plan,
+};
 pub use policy::Policy;
-pub use spec::{Access, SpecError, SpecPart, SpecProblem, VolumeSource, VolumeSpec};
+pub use spec::{Mode, SpecError, SpecPart, SpecProblem, SpecReader, VolumeSource, VolumeSpec};
 pub use verify::VolumeField;

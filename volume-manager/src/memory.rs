@@ -57,6 +57,8 @@ impl VolumeManager for InMemoryVolumeManager {
                     let found = volumes.entry(wanted.name.to_string()).or_insert_with(|| {
                         let mut volume = Volume::local(wanted.name.as_str());
                         volume.labels = wanted.labels.clone();
+                        volume.driver.clone_from(&wanted.driver.name);
+                        volume.options.clone_from(&wanted.driver.options);
                         volume
                     });
                     Some(verify(wanted, found)?)

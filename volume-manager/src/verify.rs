@@ -4,11 +4,11 @@
 //! whatever has it. A stranger could have made it first, with options that mount a folder of the
 //! host, so everything is compared before anything is mounted.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use docker_api_trait::Volume;
 
-use crate::{ManagedVolume, VolumeError, VolumeState, label};
+use crate::{ManagedVolume, VolumeDriver, VolumeError, VolumeState, label};
 
 /// A property of a volume in which it can differ from what was asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -63,15 +63,24 @@ pub(crate) fn verify(wanted: &ManagedVolume, found: &Volume) -> Result<VolumeSta
             found: found.to_owned(),
         })
     };
-    let options: Vec<_> =
-        found.options.iter().map(|(key, value)| format!("{key}={value}")).collect();
-    let label = |volume: &std::collections::BTreeMap<String, String>, key| {
-        volume.get(key).cloned().unwrap_or_default()
-    };
+    // A plugin's name comes back with its tag.
+    let driver = found.driver.strip_suffix(":latest").unwrap_or(&found.driver);
+    let wanted_driver = &wanted.driver.name;
+    let wanted_driver = wanted_driver.strip_suffix(":latest").unwrap_or(wanted_driver);
+    let scope = if wanted_driver == VolumeDriver::LOCAL { "local" } else { &found.scope };
+    let label =
+        |volume: &BTreeMap<String, String>, key| volume.get(key).cloned().unwrap_or_default();
     let mismatch = differs(VolumeField::Name, wanted.name.as_str(), &found.name)
-        .or_else(|| differs(VolumeField::Driver, "local", &found.driver))
-        .or_else(|| differs(VolumeField::Options, "", &options.join(",")))
-        .or_else(|| differs(VolumeField::Scope, "local", &found.scope))
+        .or_else(|| differs(VolumeField::Driver, wanted_driver, driver))
+        .or_else(|| {
+            (wanted.driver.options != found.options).then(|| VolumeError::Mismatch {
+                volume: wanted.name.clone(),
+                field: VolumeField::Options,
+                expected: option_words(&wanted.driver.options),
+                found: option_words(&found.options),
+            })
+        })
+        .or_else(|| differs(VolumeField::Scope, scope, &found.scope))
         .or_else(|| {
             IDENTITY.iter().find_map(|key| {
                 differs(
@@ -90,17 +99,28 @@ pub(crate) fn verify(wanted: &ManagedVolume, found: &Volume) -> Result<VolumeSta
     Ok(if made_by_this_run { VolumeState::Created } else { VolumeState::Reused })
 }
 
+/// Options as words. Their values stay hidden, as there may be a password among them, but for the
+/// two that say what is mounted.
+fn option_words(options: &BTreeMap<String, String>) -> String {
+    let word = |(key, value): (&String, &String)| match key.as_str() {
+        "type" | "device" => format!("{key}={value}"),
+        _ => format!("{key}=…"),
+    };
+    options.iter().map(word).collect::<Vec<_>>().join(",")
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::SystemTime;
 
     use super::*;
-    use crate::{Policy, Provenance, Scope, plan};
+    use crate::{Policy, Provenance, Scope, VolumeDemand, plan};
 
     fn wanted(run: &str) -> ManagedVolume {
         let origin = Provenance::new(run, SystemTime::UNIX_EPOCH);
-        let specs = ["/cache".parse().unwrap()];
-        let plan = plan(&specs, &Scope::trusted("ci", "app"), &origin, &Policy::default()).unwrap();
+        let demand = VolumeDemand::new(["/cache".parse().unwrap()]);
+        let plan =
+            plan(&demand, &Scope::trusted("ci", "app"), &origin, &Policy::default()).unwrap();
         plan.volumes[0].source.managed().unwrap().clone()
     }
 

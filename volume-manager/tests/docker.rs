@@ -7,14 +7,14 @@ use std::{sync::Arc, time::SystemTime};
 use docker_api_trait::{ApiError, Operation};
 use testkit::FakeDocker;
 use volume_manager::{
-    DockerVolumeManager, Outcome, Policy, Provenance, Scope, VolumeError, VolumeManager,
-    VolumePlan, plan,
+    DockerVolumeManager, Outcome, Policy, Provenance, Scope, VolumeDemand, VolumeError,
+    VolumeManager, VolumePlan, plan,
 };
 
 fn planned(run: &str, specs: &[&str], policy: &Policy) -> VolumePlan {
-    let specs: Vec<_> = specs.iter().map(|spec| spec.parse().unwrap()).collect();
+    let specs = specs.iter().map(|spec| spec.parse().unwrap());
     let provenance = Provenance::new(run, SystemTime::UNIX_EPOCH);
-    plan(&specs, &Scope::trusted("ci", "app"), &provenance, policy).unwrap()
+    plan(&VolumeDemand::new(specs), &Scope::trusted("ci", "app"), &provenance, policy).unwrap()
 }
 
 fn broken() -> ApiError {

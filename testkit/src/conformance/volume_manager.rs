@@ -16,7 +16,7 @@ use docker_api_trait::{DockerApi, Volume, VolumeApi, VolumeName, VolumeRequest};
 use futures_util::future::join_all;
 use volume_manager::{
     DockerVolumeManager, InMemoryVolumeManager, Outcome, Policy, PreparedVolumes, Provenance,
-    Scope, VolumeError, VolumeField, VolumeManager, VolumePlan, VolumeState, plan,
+    Scope, VolumeDemand, VolumeError, VolumeField, VolumeManager, VolumePlan, VolumeState, plan,
 };
 
 /// Makes a test of each case, on a runtime of its own. The expression makes a fresh [`Subject`];
@@ -158,9 +158,9 @@ fn unique(case: &str) -> String {
 }
 
 fn planned(scope: &Scope, run: &str, specs: &[&str], policy: &Policy) -> VolumePlan {
-    let specs: Vec<_> = specs.iter().map(|spec| spec.parse().expect("a legal spec")).collect();
+    let specs = specs.iter().map(|spec| spec.parse().expect("a legal spec"));
     let provenance = Provenance::new(run, SystemTime::now());
-    plan(&specs, scope, &provenance, policy).expect("a plan")
+    plan(&VolumeDemand::new(specs), scope, &provenance, policy).expect("a plan")
 }
 
 /// A cache at `/cache`, for a run.

@@ -1,0 +1,13 @@
+//! From what a job asks for to what is made and mounted: pure, and total over its inputs.
+
+mod build;
+mod decide;
+mod demand;
+mod model;
+mod note;
+
+pub use build::{BuildDemand, BuildPlacement, BuildStrategy};
+pub use decide::plan;
+pub use demand::VolumeDemand;
+pub use model::{ManagedVolume, PlannedSource, PlannedVolume, VolumePlan};
+pub use note::PlanNote;
