@@ -49,6 +49,7 @@ mockall::mock! {
         async fn create_container(&self, request: &ContainerRequest) -> Result<CreatedContainer, ApiError>;
         async fn inspect_container(&self, id: &ContainerId) -> Result<ContainerDetails, ApiError>;
         async fn list_containers(&self, labels: &[LabelFilter]) -> Result<Vec<ContainerSummary>, ApiError>;
+        async fn list_containers_using(&self, volume: &VolumeName) -> Result<Vec<ContainerSummary>, ApiError>;
         async fn attach_container(&self, id: &ContainerId) -> Result<LogStream, ApiError>;
         async fn wait_container(&self, id: &ContainerId, condition: WaitCondition) -> Result<ExitFuture, ApiError>;
         async fn start_container(&self, id: &ContainerId) -> Result<(), ApiError>;

@@ -7,7 +7,7 @@ use futures_util::{future::BoxFuture, stream::BoxStream};
 
 use crate::{
     ApiError, LogChunk,
-    id::ContainerId,
+    id::{ContainerId, VolumeName},
     model::{
         ContainerDetails, ContainerRequest, ContainerSummary, CreatedContainer, ExitStatus,
         LabelFilter, WaitCondition,
@@ -51,6 +51,13 @@ pub trait ContainerApi: Debug + Send + Sync {
     async fn list_containers(
         &self,
         labels: &[LabelFilter],
+    ) -> Result<Vec<ContainerSummary>, ApiError>;
+
+    /// The containers, running or not, that refer to `volume`: those for which it cannot be removed.
+    /// None when there is no such volume.
+    async fn list_containers_using(
+        &self,
+        volume: &VolumeName,
     ) -> Result<Vec<ContainerSummary>, ApiError>;
 
     /// Attaches to what the container writes from now on.

@@ -18,7 +18,7 @@ use futures_util::{
 use super::{BollardDocker, client, convert, transport::HeadSignal};
 use crate::{
     ApiError, ContainerApi, ContainerDetails, ContainerId, ContainerRequest, ContainerSummary,
-    CreatedContainer, ExitFuture, LabelFilter, LogStream, Operation, WaitCondition,
+    CreatedContainer, ExitFuture, LabelFilter, LogStream, Operation, VolumeName, WaitCondition,
 };
 
 #[async_trait]
@@ -58,6 +58,27 @@ impl ContainerApi for BollardDocker {
             .call(Operation::ListContainers, self.docker().list_containers(Some(options)))
             .await?;
         reply.into_iter().map(convert::container_summary).collect()
+    }
+
+    async fn list_containers_using(
+        &self,
+        volume: &VolumeName,
+    ) -> Result<Vec<ContainerSummary>, ApiError> {
+        let filter = ("volume".to_owned(), vec![volume.as_str().to_owned()]);
+        let options = ListContainersOptions {
+            all: true,
+            filters: Some([filter].into()),
+            ..ListContainersOptions::default()
+        };
+        let reply = self
+            .call(Operation::ListContainers, self.docker().list_containers(Some(options)))
+            .await?;
+        // The engine's filter also means a place in the container.
+        reply
+            .into_iter()
+            .filter(|container| convert::uses_volume(container, volume))
+            .map(convert::container_summary)
+            .collect()
     }
 
     async fn attach_container(&self, id: &ContainerId) -> Result<LogStream, ApiError> {

@@ -8,8 +8,9 @@ use bollard::{
     models::{
         ContainerCreateBody, ContainerCreateResponse, ContainerInspectResponse,
         ContainerStateStatusEnum, ContainerSummary as EngineContainerSummary,
-        ContainerWaitResponse, CreateImageInfo, HostConfig, HostConfigLogConfig, ImageInspect,
-        SystemVersion, Volume as EngineVolume, VolumeCreateRequest,
+        ContainerSummaryStateEnum, ContainerWaitResponse, CreateImageInfo, HostConfig,
+        HostConfigLogConfig, ImageInspect, MountPoint, SystemVersion, Volume as EngineVolume,
+        VolumeCreateRequest,
     },
 };
 
@@ -17,7 +18,7 @@ use super::{Endpoint, mount, transport::TransportError};
 use crate::{
     ApiError, ApiVersion, ConnectFailure, ContainerDetails, ContainerId, ContainerRequest,
     ContainerStatus, ContainerSummary, CreatedContainer, EngineVersion, ExitStatus, ImageDetails,
-    ImageReference, LabelFilter, LogChunk, LogSource, Operation, PullProgress, Volume,
+    ImageReference, LabelFilter, LogChunk, LogSource, Operation, PullProgress, Volume, VolumeName,
     VolumeRequest, WaitCondition,
 };
 
@@ -210,8 +211,25 @@ pub(super) fn container_summary(
     Ok(ContainerSummary {
         id,
         name: name.unwrap_or_default(),
+        status: match reply.state {
+            Some(ContainerSummaryStateEnum::CREATED) => ContainerStatus::Created,
+            Some(
+                ContainerSummaryStateEnum::RUNNING
+                | ContainerSummaryStateEnum::PAUSED
+                | ContainerSummaryStateEnum::RESTARTING,
+            ) => ContainerStatus::Running,
+            Some(ContainerSummaryStateEnum::EXITED | ContainerSummaryStateEnum::DEAD) => {
+                ContainerStatus::Exited
+            }
+            _ => ContainerStatus::Other,
+        },
         labels: reply.labels.unwrap_or_default().into_iter().collect(),
     })
+}
+
+pub(super) fn uses_volume(container: &EngineContainerSummary, volume: &VolumeName) -> bool {
+    let named = |point: &MountPoint| point.name.as_deref() == Some(volume.as_str());
+    container.mounts.as_ref().is_some_and(|points| points.iter().any(named))
 }
 
 fn container_id(operation: Operation, id: String) -> Result<ContainerId, ApiError> {

@@ -146,14 +146,16 @@ pub struct ContainerSummary {
     pub id: ContainerId,
     /// Its name.
     pub name: String,
+    /// Its state.
+    pub status: ContainerStatus,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
 }
 
 impl ContainerSummary {
-    /// A container without labels.
+    /// A container without labels that was created and never started.
     pub fn new(id: ContainerId, name: impl Into<String>) -> Self {
-        Self { id, name: name.into(), labels: BTreeMap::new() }
+        Self { id, name: name.into(), status: ContainerStatus::Created, labels: BTreeMap::new() }
     }
 }
 

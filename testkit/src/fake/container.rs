@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use docker_api_trait::{
     ApiError, ContainerApi, ContainerDetails, ContainerId, ContainerRequest, ContainerSummary,
     CreatedContainer, ExitFuture, ExitStatus, LabelFilter, LogStream, Mount, MountKind, MountPoint,
-    MountSource, Operation, VolumeRequest, WaitCondition,
+    MountSource, Operation, VolumeName, VolumeRequest, WaitCondition,
 };
 use futures_util::{FutureExt as _, future};
 use tokio::{sync::watch, time::Instant};
@@ -56,6 +56,24 @@ impl ContainerApi for FakeDocker {
         containers.retain(|container| labels.iter().all(|label| label.matches(&container.labels)));
         containers.reverse();
         reply.deliver(Ok(containers))
+    }
+
+    /// Measured on Engine 20.10: the newest comes first.
+    async fn list_containers_using(
+        &self,
+        volume: &VolumeName,
+    ) -> Result<Vec<ContainerSummary>, ApiError> {
+        let reply = self.admit(Operation::ListContainers).await?;
+        let users = {
+            let state = self.state();
+            state
+                .users_of(volume.as_str())
+                .into_iter()
+                .map(StoredContainer::summary)
+                .rev()
+                .collect()
+        };
+        reply.deliver(Ok(users))
     }
 
     /// Measured on Engine 20.10: a stream that is attached while the container does not run shows

@@ -14,7 +14,7 @@ use docker_api_trait::{
 use super::{
     image, mount,
     script::ScriptedRun,
-    state::{State, StoredVolume},
+    state::{State, StoredContainer, StoredVolume},
 };
 
 /// A Docker engine in memory.
@@ -102,7 +102,7 @@ impl FakeDocker {
 
     /// The containers, running or not, in the order of their creation.
     pub fn containers(&self) -> Vec<ContainerSummary> {
-        self.state().containers.values().map(|stored| stored.summary.clone()).collect()
+        self.state().containers.values().map(StoredContainer::summary).collect()
     }
 
     /// Whether there is something at `path` on the host.

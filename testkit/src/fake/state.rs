@@ -55,11 +55,25 @@ impl From<Volume> for StoredVolume {
 
 #[derive(Debug)]
 pub(super) struct StoredContainer {
+    /// The container in a list, but for its state.
     pub(super) summary: ContainerSummary,
     pub(super) volumes: Vec<MountedVolume>,
     /// All that is mounted, in the order of the destinations.
     pub(super) mounts: Vec<MountPoint>,
     pub(super) life: watch::Sender<Life>,
+}
+
+impl StoredContainer {
+    /// The container in a list, as it is now.
+    pub(super) fn summary(&self) -> ContainerSummary {
+        let mut summary = self.summary.clone();
+        summary.status = self.life.borrow().condition(Instant::now()).status;
+        summary
+    }
+
+    fn uses(&self, volume: &str) -> bool {
+        self.volumes.iter().any(|mounted| mounted.volume == volume)
+    }
 }
 
 impl State {
@@ -83,11 +97,8 @@ impl State {
     }
 
     /// The containers that refer to a volume, running or not, by id.
-    pub(super) fn users_of(&self, volume: &str) -> Vec<&str> {
-        let uses = |container: &&StoredContainer| {
-            container.volumes.iter().any(|mounted| mounted.volume == volume)
-        };
-        self.containers.values().filter(uses).map(|user| user.summary.id.as_str()).collect()
+    pub(super) fn users_of(&self, volume: &str) -> Vec<&StoredContainer> {
+        self.containers.values().filter(|container| container.uses(volume)).collect()
     }
 
     /// Mounts what a container has mounted: the engine makes the folders of the host that are

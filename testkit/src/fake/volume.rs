@@ -106,6 +106,7 @@ fn remove(state: &mut State, name: &VolumeName) -> Result<(), ApiError> {
     }
     let users = state.users_of(name.as_str());
     if !users.is_empty() {
+        let users: Vec<_> = users.iter().map(|user| user.summary.id.as_str()).collect();
         let message = format!("remove {name}: volume is in use - [{}]", users.join(", "));
         return Err(ApiError::Conflict { operation, message });
     }

@@ -45,6 +45,39 @@ behaviours! {
         listed.into_iter().map(|mut found| found.labels.remove("dev.berth.note").unwrap()).collect()
     }
 
+    the_containers_that_use_a_volume_are_listed_in_every_state(lab)
+    sees ["created Created", "running Running", "exited Exited", "none"]; {
+        let place = lab.volume_name("cache").to_string();
+        for (hint, program) in [
+            ("exited", Program::Exits3),
+            ("running", Program::Sleeps),
+            ("created", Program::Exits3),
+        ] {
+            let mut request = lab.job(hint, program);
+            request.mounts.push(lab.mount("cache", "/cache"));
+            let id = lab.create(&request).await;
+            if hint != "created" {
+                lab.engine.start_container(&id).await.unwrap();
+            }
+            if hint == "exited" {
+                let exit = lab.engine.wait_container(&id, WaitCondition::NotRunning).await.unwrap();
+                exit.await.unwrap();
+            }
+        }
+        // One whose place in the container has the volume's name, and one whose name begins with it.
+        let mut other = lab.job("other", Program::Exits3);
+        other.mounts = vec![lab.mount("cache-2", &format!("/{place}"))];
+        lab.create(&other).await;
+        let using = lab.engine.list_containers_using(&lab.volume_name("cache")).await.unwrap();
+        let mut all: Seen = using
+            .iter()
+            .map(|found| format!("{} {:?}", found.labels["dev.berth.note"], found.status))
+            .collect();
+        let none = lab.engine.list_containers_using(&lab.volume_name("absent")).await.unwrap();
+        all.push(if none.is_empty() { "none" } else { "some" }.to_owned());
+        all
+    }
+
     removing_a_container_twice_is_not_found(lab)
     sees ["ok", "not found"]; {
         let id = lab.started("job", Program::Sleeps).await;

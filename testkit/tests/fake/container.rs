@@ -84,4 +84,24 @@ async fn containers_are_listed_newest_first_in_every_state() {
     let names: Vec<_> = listed.iter().map(|container| container.name.as_str()).collect();
     assert_eq!(names, ["job-3", "job-1"]);
     assert_eq!(listed[0].labels, labels(&[("odd", "yes")]));
+    assert_eq!(listed[0].status, ContainerStatus::Exited);
+}
+
+#[tokio::test]
+async fn the_containers_that_use_a_volume_are_listed_newest_first_in_every_state() {
+    let docker = docker();
+    docker.script(ScriptedRun::never_ends());
+    for (job, volume, destination) in
+        [("job-1", "cache", "/a"), ("job-2", "cache", "/b"), ("job-3", "cache-2", "/cache")]
+    {
+        let id = create(&docker, &job_with(job, &[(volume, destination)])).await;
+        if job == "job-2" {
+            docker.start_container(&id).await.unwrap();
+        }
+    }
+    let using = docker.list_containers_using(&name("cache")).await.unwrap();
+    let seen: Vec<_> =
+        using.iter().map(|container| (container.name.as_str(), container.status)).collect();
+    assert_eq!(seen, [("job-2", ContainerStatus::Running), ("job-1", ContainerStatus::Created)]);
+    assert_eq!(docker.list_containers_using(&name("other")).await.unwrap(), []);
 }
