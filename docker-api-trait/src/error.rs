@@ -38,6 +38,14 @@ pub enum Operation {
     StopContainer,
     /// Removing a container.
     RemoveContainer,
+    /// Unpacking an archive into a container.
+    UploadArchive,
+    /// Packing an archive of what is in a container.
+    DownloadArchive,
+    /// Removing the volumes that nothing uses.
+    PruneVolumes,
+    /// Measuring how much volumes hold.
+    DiskUsage,
 }
 
 impl fmt::Display for Operation {
@@ -59,6 +67,10 @@ impl fmt::Display for Operation {
             Self::StartContainer => "start the container",
             Self::StopContainer => "stop the container",
             Self::RemoveContainer => "remove the container",
+            Self::UploadArchive => "unpack the archive into the container",
+            Self::DownloadArchive => "pack an archive of the container's files",
+            Self::PruneVolumes => "remove unused volumes",
+            Self::DiskUsage => "measure the volumes",
         })
     }
 }

@@ -1,6 +1,6 @@
 //! The Docker Engine API as small, object-safe traits over plain data.
 //!
-//! - [`api`]: the role traits ([`SystemApi`], [`ImageApi`], [`VolumeApi`], [`ContainerApi`]) and
+//! - [`api`]: the role traits ([`SystemApi`], [`ImageApi`], [`VolumeApi`], [`ContainerApi`], [`ArchiveApi`]) and
 //!   [`DockerApi`], which is all of them;
 //! - [`model`]: plain requests and replies, free of any client library's types;
 //! - [`id`]: names and ids that are validated before they can reach a URL;
@@ -32,7 +32,8 @@ mod mock;
 pub mod model;
 
 pub use api::{
-    ContainerApi, DockerApi, ExitFuture, ImageApi, LogStream, PullStream, SystemApi, VolumeApi,
+    ArchiveApi, ArchiveStream, ContainerApi, DockerApi, ExitFuture, ImageApi, LogStream,
+    PullStream, SystemApi, VolumeApi,
 };
 #[cfg(feature = "bollard")]
 pub use bollard::{BollardDocker, Endpoint, EndpointError, EndpointSources, TlsFiles};
@@ -45,5 +46,5 @@ pub use model::{
     ApiVersion, Consistency, ContainerDetails, ContainerRequest, ContainerStatus, ContainerSummary,
     CreatedContainer, EngineVersion, ExitStatus, ImageDetails, LabelFilter, LogDriver, Mount,
     MountKind, MountPoint, MountSource, Propagation, PullProgress, Relabel, Volume, VolumeRequest,
-    WaitCondition,
+    VolumeUsage, WaitCondition,
 };

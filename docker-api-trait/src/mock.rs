@@ -8,11 +8,12 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::{
-    ApiError, ContainerApi, ExitFuture, ImageApi, LogStream, PullStream, SystemApi, VolumeApi,
+    ApiError, ArchiveApi, ArchiveStream, ContainerApi, ExitFuture, ImageApi, LogStream, PullStream,
+    SystemApi, VolumeApi,
     id::{ContainerId, ImageReference, VolumeName},
     model::{
         ContainerDetails, ContainerRequest, ContainerSummary, CreatedContainer, EngineVersion,
-        ImageDetails, LabelFilter, Volume, VolumeRequest, WaitCondition,
+        ImageDetails, LabelFilter, Volume, VolumeRequest, VolumeUsage, WaitCondition,
     },
 };
 
@@ -26,6 +27,7 @@ mockall::mock! {
     #[async_trait]
     impl SystemApi for Docker {
         async fn version(&self) -> Result<EngineVersion, ApiError>;
+        async fn disk_usage(&self) -> Result<Vec<VolumeUsage>, ApiError>;
         fn requests_sent(&self) -> u64;
     }
 
@@ -42,6 +44,7 @@ mockall::mock! {
         async fn inspect_volume(&self, name: &VolumeName) -> Result<Volume, ApiError>;
         async fn list_volumes(&self, labels: &[LabelFilter]) -> Result<Vec<Volume>, ApiError>;
         async fn remove_volume(&self, name: &VolumeName) -> Result<(), ApiError>;
+        async fn prune_volumes(&self, labels: &[LabelFilter]) -> Result<Vec<String>, ApiError>;
     }
 
     #[async_trait]
@@ -55,6 +58,12 @@ mockall::mock! {
         async fn start_container(&self, id: &ContainerId) -> Result<(), ApiError>;
         async fn stop_container(&self, id: &ContainerId, grace: Duration) -> Result<(), ApiError>;
         async fn remove_container(&self, id: &ContainerId) -> Result<(), ApiError>;
+    }
+
+    #[async_trait]
+    impl ArchiveApi for Docker {
+        async fn upload_archive(&self, container: &ContainerId, folder: &str, archive: Bytes) -> Result<(), ApiError>;
+        async fn download_archive(&self, container: &ContainerId, path: &str) -> Result<ArchiveStream, ApiError>;
     }
 }
 

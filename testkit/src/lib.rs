@@ -42,4 +42,4 @@
 pub mod conformance;
 mod fake;
 
-pub use fake::{FakeDocker, ScriptedRun};
+pub use fake::{FakeDocker, ScriptedRun, UploadedEntry, VolumeRoot};

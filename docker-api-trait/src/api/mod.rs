@@ -13,11 +13,13 @@
 //!   open whether the engine acted. After any other error it did not.
 //! - Nothing is retried here.
 
+mod archive;
 mod container;
 mod image;
 mod system;
 mod volume;
 
+pub use archive::{ArchiveApi, ArchiveStream};
 pub use container::{ContainerApi, ExitFuture, LogStream};
 pub use image::{ImageApi, PullStream};
 pub use system::SystemApi;
@@ -27,6 +29,6 @@ pub use volume::VolumeApi;
 ///
 /// Implemented for everything that has the roles; a `&dyn DockerApi` can be used where a single
 /// role is asked for.
-pub trait DockerApi: SystemApi + ImageApi + VolumeApi + ContainerApi {}
+pub trait DockerApi: SystemApi + ImageApi + VolumeApi + ContainerApi + ArchiveApi {}
 
-impl<T: SystemApi + ImageApi + VolumeApi + ContainerApi + ?Sized> DockerApi for T {}
+impl<T: SystemApi + ImageApi + VolumeApi + ContainerApi + ArchiveApi + ?Sized> DockerApi for T {}

@@ -39,4 +39,11 @@ pub trait VolumeApi: Debug + Send + Sync {
     /// [`ApiError::NotFound`] when there is none of that name; [`ApiError::Conflict`] while any
     /// container refers to it, be it stopped or never started.
     async fn remove_volume(&self, name: &VolumeName) -> Result<(), ApiError>;
+
+    /// Removes the volumes that carry all of `labels` and that no container refers to, and what is
+    /// in them; returns their names in order. With no labels, every such volume on the engine.
+    ///
+    /// Up to version 1.41 of the API the engine removes named volumes and anonymous ones alike.
+    /// Later engines spare the named ones unless they are asked not to; they are asked.
+    async fn prune_volumes(&self, labels: &[LabelFilter]) -> Result<Vec<String>, ApiError>;
 }

@@ -59,6 +59,10 @@ impl BollardDocker {
         &self.docker
     }
 
+    pub(super) fn transport(&self) -> &Transport {
+        &self.transport
+    }
+
     pub(super) fn sent(&self) -> u64 {
         self.transport.sent()
     }
@@ -95,7 +99,7 @@ impl fmt::Debug for BollardDocker {
     }
 }
 
-/// How long the whole reply may take. For a wait and a pull it is the time until the engine has
+/// How long the whole reply may take. For a wait, a pull and a download it is the time until the engine has
 /// begun to answer.
 pub(super) fn limit(operation: Operation) -> Duration {
     Duration::from_secs(match operation {
@@ -110,8 +114,16 @@ pub(super) fn limit(operation: Operation) -> Duration {
         // An unknown volume driver is only given up after 15 s.
         | Operation::CreateVolume
         | Operation::RemoveVolume => 30,
-        Operation::CreateContainer | Operation::StopContainer | Operation::RemoveContainer => 60,
+        Operation::CreateContainer
+        | Operation::StopContainer
+        | Operation::RemoveContainer
+        | Operation::DownloadArchive => 60,
         Operation::StartContainer => 120,
-        Operation::PullImage | Operation::ImportImage => 300,
+        Operation::PullImage
+        | Operation::ImportImage
+        | Operation::UploadArchive
+        // Both look at every volume, and at every file.
+        | Operation::PruneVolumes
+        | Operation::DiskUsage => 300,
     })
 }

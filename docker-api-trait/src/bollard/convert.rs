@@ -144,6 +144,7 @@ pub(super) fn container_request(
         cmd: some_if_any(&request.arguments),
         env: some_if_any(&request.environment),
         working_dir: request.working_directory.clone(),
+        user: request.user.clone(),
         labels: Some(request.labels.clone().into_iter().collect()),
         attach_stdout: Some(true),
         attach_stderr: Some(true),

@@ -4,6 +4,7 @@
 //! that count each request where it leaves, a wait that tells when the engine has registered it,
 //! a limit on every reply, exits that are values instead of errors, and errors in our own terms.
 
+mod archive;
 mod client;
 mod container;
 mod convert;

@@ -1,10 +1,16 @@
 //! `VolumeApi` on a real engine.
 
 use async_trait::async_trait;
-use bollard::query_parameters::{ListVolumesOptions, RemoveVolumeOptions};
+use bollard::query_parameters::{ListVolumesOptions, PruneVolumesOptions, RemoveVolumeOptions};
 
 use super::{BollardDocker, convert};
-use crate::{ApiError, LabelFilter, Operation, Volume, VolumeApi, VolumeName, VolumeRequest};
+use crate::{
+    ApiError, ApiVersion, LabelFilter, Operation, SystemApi as _, Volume, VolumeApi, VolumeName,
+    VolumeRequest,
+};
+
+/// The last version of the API in which pruning takes named volumes without being asked to.
+const NAMED_ARE_PRUNED: ApiVersion = ApiVersion { major: 1, minor: 41 };
 
 #[async_trait]
 impl VolumeApi for BollardDocker {
@@ -39,5 +45,20 @@ impl VolumeApi for BollardDocker {
             self.docker().remove_volume(name.as_str(), Some(options)),
         )
         .await
+    }
+
+    async fn prune_volumes(&self, labels: &[LabelFilter]) -> Result<Vec<String>, ApiError> {
+        let mut filters = convert::label_filters(labels).unwrap_or_default();
+        // Engines that do not know the filter, up to version 1.41 of the API, refuse it: asking for
+        // all is only right, and only needed, where named volumes would be spared.
+        if self.version().await?.api_version > NAMED_ARE_PRUNED {
+            filters.insert("all".to_owned(), vec!["true".to_owned()]);
+        }
+        let options = PruneVolumesOptions { filters: Some(filters) };
+        let reply =
+            self.call(Operation::PruneVolumes, self.docker().prune_volumes(Some(options))).await?;
+        let mut names = reply.volumes_deleted.unwrap_or_default();
+        names.sort();
+        Ok(names)
     }
 }

@@ -23,6 +23,8 @@ pub struct ContainerRequest {
     pub environment: Vec<String>,
     /// The folder that it starts in; `None` is the image's own.
     pub working_directory: Option<String>,
+    /// Who runs it: a name or number, with a group after a colon if any; `None` is the image's own.
+    pub user: Option<String>,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
     /// What is mounted into it.
@@ -43,6 +45,7 @@ impl ContainerRequest {
             arguments: Vec::new(),
             environment: Vec::new(),
             working_directory: None,
+            user: None,
             labels: BTreeMap::new(),
             mounts: Vec::new(),
             log_driver: None,
@@ -100,6 +103,18 @@ pub enum ContainerStatus {
     Exited,
     /// A state that this crate has no name for.
     Other,
+}
+
+impl ContainerStatus {
+    /// One word for people.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Running => "running",
+            Self::Exited => "exited",
+            Self::Other => "other",
+        }
+    }
 }
 
 /// A container, looked at.

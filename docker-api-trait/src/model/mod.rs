@@ -18,4 +18,4 @@ pub use image::{ImageDetails, PullProgress};
 pub use label::LabelFilter;
 pub use mount::{Consistency, Mount, MountKind, MountPoint, MountSource, Propagation, Relabel};
 pub use system::{ApiVersion, EngineVersion};
-pub use volume::{Volume, VolumeRequest};
+pub use volume::{Volume, VolumeRequest, VolumeUsage};

@@ -33,6 +33,25 @@ impl VolumeRequest {
     }
 }
 
+/// How much a volume holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct VolumeUsage {
+    /// Its name.
+    pub name: String,
+    /// The size of all its files in bytes; `None` where its driver does not tell.
+    pub bytes: Option<u64>,
+    /// How many containers refer to it; `None` where that is not known.
+    pub references: Option<u64>,
+}
+
+impl VolumeUsage {
+    /// A volume whose size and references are not known.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into(), bytes: None, references: None }
+    }
+}
+
 /// A volume that the engine has.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]

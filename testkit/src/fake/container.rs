@@ -178,10 +178,10 @@ fn create(
         mount::check(mount, &state.missing_host_paths)
             .map_err(|message| ApiError::Rejected { operation, message })?;
     }
-    if image::find(state, request.image.as_str()).is_none() {
+    let Some(image) = image::find(state, request.image.as_str()) else {
         let message = image::no_such_image(&request.image);
         return Err(ApiError::NotFound { operation, message });
-    }
+    };
     let name = request.name.as_str();
     if let Some(holder) = state.containers.values().find(|holder| holder.summary.name == name) {
         let message = format!(
@@ -191,7 +191,13 @@ fn create(
         );
         return Err(ApiError::Conflict { operation, message });
     }
-    let mounted = mount_all(state, request, binds)?;
+    let mut mounted = mount_all(state, request, binds)?;
+    for volume in &mut mounted.volumes {
+        volume.destination = state.resolve(&image.id, &volume.destination);
+    }
+    for volume in mounted.volumes.iter().filter(|volume| volume.copies) {
+        state.fill_from_image(&image.id, volume);
+    }
     state.containers_created += 1;
     let id = nth_id(state.containers_created);
     let mut summary = ContainerSummary::new(id.clone(), name);
@@ -199,7 +205,7 @@ fn create(
     let life = watch::Sender::new(Life::default());
     let Mounted { volumes, mut points } = mounted;
     points.sort_by(|one, other| one.destination.cmp(&other.destination));
-    let container = StoredContainer { summary, volumes, mounts: points, life };
+    let container = StoredContainer { summary, image: image.id, volumes, mounts: points, life };
     state.containers.insert(id.clone(), container);
     Ok(CreatedContainer::new(id))
 }
@@ -248,7 +254,7 @@ impl Mounted {
             return Err(ApiError::Rejected { operation, message });
         }
         let mut point = match &mount.source {
-            MountSource::Volume { name, labels, driver, options, .. } => {
+            MountSource::Volume { name, labels, driver, options, no_copy } => {
                 let mut volume = VolumeRequest::new(name.clone());
                 // A bind string has no place for any of it.
                 if bind.is_none() {
@@ -261,6 +267,7 @@ impl Mounted {
                     volume: name.as_str().to_owned(),
                     destination: destination.clone(),
                     read_only: mount.read_only,
+                    copies: !no_copy,
                 });
                 let mut point = MountPoint::new(MountKind::Volume, volume.mountpoint, destination);
                 point.name = Some(volume.name);
@@ -320,10 +327,10 @@ fn start(state: &mut State, id: &ContainerId) -> Result<(), ApiError> {
     if container.life.borrow().is_running(now) {
         return Ok(());
     }
-    let mounted = container.volumes.clone();
+    let (image, mounted) = (container.image.clone(), container.volumes.clone());
     let script = state.next_scripts.pop_front().unwrap_or_else(|| state.script.clone());
     state.mount_host_paths(id);
-    let refused = state.write_files(&mounted, &script);
+    let refused = state.write_files(&image, &mounted, &script);
     let script = script.refused_to_write(&refused);
     let container = state.container(Operation::StartContainer, id)?;
     container.life.send_modify(|life| life.start(now, script));

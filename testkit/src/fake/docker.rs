@@ -8,10 +8,11 @@ use std::{
 use async_trait::async_trait;
 use docker_api_trait::{
     ApiError, ApiVersion, ContainerId, ContainerRequest, ContainerSummary, EngineVersion,
-    Operation, SystemApi, Volume, VolumeName,
+    Operation, SystemApi, Volume, VolumeName, VolumeUsage,
 };
 
 use super::{
+    archive::VolumeRoot,
     image, mount,
     script::ScriptedRun,
     state::{State, StoredContainer, StoredVolume},
@@ -28,9 +29,10 @@ use super::{
 /// waits for nothing.
 ///
 /// # Not modelled
-/// Files are names without content; containers have no processes, networks or limits; every path of
+/// Files have no owner and mode, and only those in volumes are kept; containers have no processes, networks or limits; every path of
 /// the host exists that is not [taken away](Self::without_host_path), and is on a mount that is
-/// shared, so that every propagation works; an image has no volumes or environment of its own; an unknown
+/// shared, so that every propagation works; an image has no volumes or environment of its own, and no files but the
+/// [folders](Self::with_image_folder) and [links](Self::with_image_link) that it is given; an unknown
 /// volume driver is given up at once instead of after 15 s; a removal takes no time.
 #[derive(Debug, Clone, Default)]
 pub struct FakeDocker {
@@ -48,6 +50,34 @@ impl FakeDocker {
     /// With an image on the engine. A reference without tag or digest means `latest`.
     pub fn with_image(self, reference: &str) -> Self {
         image::add(&mut self.state(), reference);
+        self
+    }
+
+    /// With a folder in an image, which is put on the engine when it is not there. Of this an empty
+    /// volume takes owner and mode when a container has it mounted there.
+    pub fn with_image_folder(
+        self,
+        reference: &str,
+        path: &str,
+        uid: u32,
+        gid: u32,
+        mode: u32,
+    ) -> Self {
+        {
+            let mut state = self.state();
+            let key = (image::id_or_add(&mut state, reference), mount::clean(path));
+            state.image_folders.insert(key, VolumeRoot { uid, gid, mode: mode & 0o7777 });
+        }
+        self
+    }
+
+    /// With a symbolic link in an image, which is put on the engine when it is not there.
+    pub fn with_image_link(self, reference: &str, path: &str, target: &str) -> Self {
+        {
+            let mut state = self.state();
+            let key = (image::id_or_add(&mut state, reference), mount::clean(path));
+            state.image_links.insert(key, target.to_owned());
+        }
         self
     }
 
@@ -97,7 +127,9 @@ impl FakeDocker {
 
     /// The files in a volume, as paths from its root; none when there is no such volume.
     pub fn volume_files(&self, name: &str) -> BTreeSet<String> {
-        self.state().volumes.get(name).map(|stored| stored.files.clone()).unwrap_or_default()
+        let state = self.state();
+        let files = state.volumes.get(name).map(|stored| stored.files.keys().cloned());
+        files.into_iter().flatten().collect()
     }
 
     /// The containers, running or not, in the order of their creation.
@@ -169,6 +201,21 @@ impl SystemApi for FakeDocker {
         let reply = self.admit(Operation::Version).await?;
         let api_version = ApiVersion { major: 1, minor: 41 };
         reply.deliver(Ok(EngineVersion::new("20.10.24", api_version, "linux", "amd64")))
+    }
+
+    /// The bytes of the files alone.
+    async fn disk_usage(&self) -> Result<Vec<VolumeUsage>, ApiError> {
+        let reply = self.admit(Operation::DiskUsage).await?;
+        let state = self.state();
+        let usage = state.volumes.iter().map(|(name, stored)| {
+            let mut usage = VolumeUsage::new(name);
+            usage.bytes = Some(stored.files.values().map(|content| content.len() as u64).sum());
+            usage.references = Some(state.users_of(name).len() as u64);
+            usage
+        });
+        let usage = usage.collect();
+        drop(state);
+        reply.deliver(Ok(usage))
     }
 
     /// One a call, as on a real engine, where a call that finds nobody listening counts too.

@@ -75,6 +75,14 @@ pub(super) fn add(state: &mut State, reference: &str) {
     state.images.insert(name, details);
 }
 
+/// The id of an image, which is put on the engine when it is not there.
+pub(super) fn id_or_add(state: &mut State, reference: &str) -> String {
+    if !state.images.contains_key(&canonical(reference)) {
+        add(state, reference);
+    }
+    find(state, reference).map(|image| image.id).unwrap_or_default()
+}
+
 /// The image of this name, digest or id.
 pub(super) fn find(state: &State, reference: &str) -> Option<ImageDetails> {
     let name = canonical(reference);

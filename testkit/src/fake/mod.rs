@@ -1,5 +1,6 @@
 //! An engine in memory.
 
+mod archive;
 mod container;
 mod docker;
 mod fault;
@@ -10,5 +11,6 @@ mod script;
 mod state;
 mod volume;
 
+pub use archive::{UploadedEntry, VolumeRoot};
 pub use docker::FakeDocker;
 pub use script::ScriptedRun;

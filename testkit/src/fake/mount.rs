@@ -9,18 +9,36 @@ use docker_api_trait::{Mount, MountSource};
 pub(super) struct MountedVolume {
     /// The volume's name.
     pub(super) volume: String,
-    /// The cleaned destination.
+    /// The cleaned destination, or where it leads through the image's links.
     pub(super) destination: String,
     pub(super) read_only: bool,
+    /// Whether the volume, while it is empty, is filled from the image.
+    pub(super) copies: bool,
 }
 
 impl MountedVolume {
-    /// Where in the volume the container's file `path` is; `None` when it is not in it.
+    /// Where in the volume the container's file `path` is, empty for its root; `None` when it is not
+    /// in it.
     pub(super) fn path_inside(&self, path: &str) -> Option<String> {
         let path = clean(path);
-        let inside = path.strip_prefix(&self.destination)?.strip_prefix('/')?;
-        Some(inside.to_owned())
+        let inside = path.strip_prefix(&self.destination)?;
+        if inside.is_empty() {
+            return Some(String::new());
+        }
+        inside.strip_prefix('/').map(ToOwned::to_owned)
     }
+}
+
+/// The volume that holds the container's file `path`, and where in it that is. A mount within
+/// another's destination covers it.
+pub(super) fn innermost<'a>(
+    mounted: &'a [MountedVolume],
+    path: &str,
+) -> Option<(&'a MountedVolume, String)> {
+    mounted
+        .iter()
+        .filter_map(|volume| Some((volume, volume.path_inside(path)?)))
+        .max_by_key(|(volume, _)| volume.destination.len())
 }
 
 /// The path without empty, `.` and `..` parts and without a slash at its end, as the engine sees
@@ -126,10 +144,11 @@ mod tests {
             volume: "cache".to_owned(),
             destination: "/cache".to_owned(),
             read_only: false,
+            copies: true,
         };
         assert_eq!(cache.path_inside("/cache/a/b").as_deref(), Some("a/b"));
         assert_eq!(cache.path_inside("/cache/../tmp"), None);
         assert_eq!(cache.path_inside("/cache2/a"), None);
-        assert_eq!(cache.path_inside("/cache"), None);
+        assert_eq!(cache.path_inside("/cache").as_deref(), Some(""));
     }
 }

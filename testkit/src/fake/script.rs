@@ -31,7 +31,7 @@ pub struct ScriptedRun {
     lasting: Option<Duration>,
     ignores_stop: bool,
     oom_killed: bool,
-    writes: Vec<String>,
+    writes: Vec<(String, Bytes)>,
 }
 
 /// A piece of output and when it is written.
@@ -102,14 +102,19 @@ impl ScriptedRun {
         self
     }
 
-    /// Writes the file `path`, an absolute path in the container, at its start.
+    /// Writes the file `path`, an absolute path in the container, empty, at its start.
     ///
     /// When a volume is mounted there, [`FakeDocker::volume_files`](crate::FakeDocker::volume_files)
     /// has it from then on. A mount that may only be read refuses: nothing is written, the run says
     /// so on standard error as a shell does, and goes on. Any other file is the container's own and
     /// is forgotten.
-    pub fn writing(mut self, path: impl Into<String>) -> Self {
-        self.writes.push(path.into());
+    pub fn writing(self, path: impl Into<String>) -> Self {
+        self.writing_bytes(path, Bytes::new())
+    }
+
+    /// Writes the file `path`, as [`writing`](Self::writing) does, with something in it.
+    pub fn writing_bytes(mut self, path: impl Into<String>, content: impl Into<Bytes>) -> Self {
+        self.writes.push((path.into(), content.into()));
         self
     }
 
@@ -144,7 +149,7 @@ impl ScriptedRun {
         self.oom_killed
     }
 
-    pub(super) fn writes(&self) -> &[String] {
+    pub(super) fn writes(&self) -> &[(String, Bytes)] {
         &self.writes
     }
 }

@@ -49,6 +49,21 @@ impl VolumeApi for FakeDocker {
         let outcome = remove(&mut self.state(), name);
         reply.deliver(outcome)
     }
+
+    async fn prune_volumes(&self, labels: &[LabelFilter]) -> Result<Vec<String>, ApiError> {
+        let reply = self.admit(Operation::PruneVolumes).await?;
+        let mut state = self.state();
+        let unused = |(name, stored): (&String, &StoredVolume)| {
+            let matches = labels.iter().all(|label| label.matches(&stored.volume.labels));
+            (matches && state.users_of(name).is_empty()).then(|| name.clone())
+        };
+        let names: Vec<String> = state.volumes.iter().filter_map(unused).collect();
+        for name in &names {
+            state.volumes.remove(name);
+        }
+        drop(state);
+        reply.deliver(Ok(names))
+    }
 }
 
 /// Creates a volume, or returns the one that has the name.

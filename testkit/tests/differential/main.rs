@@ -19,6 +19,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use bytes::Bytes;
 use docker_api_trait::{
     ApiError, BollardDocker, Consistency, ContainerId, ContainerRequest, ContainerStatus,
     DockerApi, Endpoint, EndpointSources, ImageReference, LabelFilter, LogSource, LogStream, Mount,

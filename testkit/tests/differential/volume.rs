@@ -79,4 +79,160 @@ behaviours! {
         all.push(if none.is_empty() { "none" } else { "some" }.to_owned());
         all
     }
+
+    a_volume_of_another_driver_has_its_name_for_itself(lab)
+    sees ["ok", "not found", "first {}"]; {
+        let mut request = lab.volume("cache", "first");
+        let mut all = vec![done(lab.engine.create_volume(&request).await.map(drop))];
+        request.driver = Some("no-such-driver".to_owned());
+        all.push(done(lab.engine.create_volume(&request).await.map(drop)));
+        all.push(note(lab.engine.inspect_volume(&lab.volume_name("cache")).await));
+        all
+    }
+
+    names_of_255_bytes_are_names(lab)
+    sees ["ok", "255", "ok", "ok"]; {
+        // One byte more, and the type refuses it: the engine would answer 500, as no file system
+        // has a folder of that name.
+        let name = format!("{:x<255}", lab.name("long"));
+        assert!(VolumeName::new(format!("{name}x")).is_err());
+        let request = VolumeRequest::new(name.parse().unwrap()).with_labels(lab.labels("long"));
+        let created = lab.engine.create_volume(&request).await;
+        let length = created.as_ref().map(|volume| volume.name.len().to_string());
+        let length = length.unwrap_or_else(ToString::to_string);
+        let found = lab.engine.inspect_volume(&request.name).await.map(drop);
+        let removed = lab.engine.remove_volume(&request.name).await;
+        vec![done(created.map(drop)), length, done(found), done(removed)]
+    }
+
+    a_label_may_hold_any_text(lab)
+    sees ["true"]; {
+        let mut request = lab.volume("cache", "");
+        for (key, value) in [("a b", "\u{1}\n"), ("日本", ""), ("=", "="), ("k", "\u{202e}")] {
+            request.labels.insert(key.to_owned(), value.to_owned());
+        }
+        let volume = lab.engine.create_volume(&request).await.unwrap();
+        vec![(volume.labels == request.labels).to_string()]
+    }
+
+    lists_are_filtered_by_presence_value_and_all_of_several(lab)
+    sees ["both", "both one", "both one two", ""]; {
+        let key = |name: &str| format!("dev.berth.test-{name}");
+        for (hint, labels) in
+            [("one", &["a"][..]), ("two", &["b"]), ("both", &["a", "b"])]
+        {
+            let mut request = lab.volume(hint, hint);
+            for label in labels {
+                request.labels.insert(key(label), "yes".to_owned());
+            }
+            lab.engine.create_volume(&request).await.unwrap();
+        }
+        let mut all = Seen::new();
+        for more in [
+            vec![LabelFilter::present(key("a")), LabelFilter::equals(key("b"), "yes")],
+            vec![LabelFilter::equals(key("a"), "yes")],
+            vec![],
+            vec![LabelFilter::equals(key("a"), "ye")],
+        ] {
+            let filter: Vec<_> = lab.filter().into_iter().chain(more).collect();
+            let listed = lab.engine.list_volumes(&filter).await.unwrap();
+            let notes = listed.iter().map(|volume| volume.labels["dev.berth.note"].as_str());
+            all.push(notes.collect::<Vec<_>>().join(" "));
+        }
+        all
+    }
+
+    pruning_takes_named_volumes_that_nothing_uses_and_that_have_the_labels(lab)
+    sees ["free", "other used", ""]; {
+        let mut request = lab.job("job", Program::Sleeps);
+        request.mounts.push(lab.mount("used", "/cache"));
+        let id = lab.create(&request).await;
+        lab.engine.create_volume(&lab.volume("free", "pruned")).await.unwrap();
+        lab.engine.create_volume(&lab.volume("other", "other")).await.unwrap();
+        let hint = |name: &str| name.rsplit('-').next().unwrap().to_owned();
+        // Never without a label: the engine may be somebody's.
+        let mut filter = lab.filter().to_vec();
+        filter.push(LabelFilter::equals("dev.berth.note", "pruned"));
+        let pruned = lab.engine.prune_volumes(&filter).await.unwrap();
+        let left = lab.engine.list_volumes(&lab.filter()).await.unwrap();
+        let mut filter = lab.filter().to_vec();
+        filter.push(LabelFilter::equals("dev.berth.note", "mount"));
+        let in_use = lab.engine.prune_volumes(&filter).await.unwrap();
+        lab.engine.remove_container(&id).await.unwrap();
+        [
+            pruned.iter().map(|name| hint(name)).collect::<Vec<_>>(),
+            left.iter().map(|volume| hint(&volume.name)).collect(),
+            in_use,
+        ]
+        .map(|names| names.join(" "))
+        .into()
+    }
+
+    disk_usage_knows_sizes_and_references(lab)
+    sees ["5 bytes, 1 references"]; {
+        let mut request = lab.job("job", Program::Sleeps);
+        request.mounts.push(lab.mount("cache", "/cache"));
+        let id = lab.create(&request).await;
+        lab.engine.upload_archive(&id, "/cache", archive_of("file", b"12345")).await.unwrap();
+        let usage = lab.engine.disk_usage().await.unwrap();
+        let name = lab.name("cache");
+        let volume = usage.into_iter().find(|volume| volume.name == name).unwrap();
+        vec![format!("{} bytes, {} references", volume.bytes.unwrap(), volume.references.unwrap())]
+    }
+
+    a_fresh_volumes_root_is_closed_and_a_header_opens_it(lab)
+    sees ["cache/ 0:0 40755", "ok", "cache/ 1000:7 40777", "engine error 5xx", "not found"]; {
+        let mut request = lab.job("job", Program::Sleeps);
+        let mut mount = lab.mount("closed", "/closed");
+        mount.read_only = true;
+        request.mounts = vec![lab.mount("cache", "/srv/cache"), mount];
+        let id = lab.create(&request).await;
+        let fresh = first_header(lab, &id, "/srv/cache").await;
+        let opened = lab.engine.upload_archive(&id, "/", folder_of("srv/cache", 1000, 7)).await;
+        let open = first_header(lab, &id, "/srv/cache").await;
+        let closed = lab.engine.upload_archive(&id, "/", folder_of("closed", 0, 0)).await;
+        let nowhere = lab.engine.download_archive(&id, "/nowhere").await.map(drop);
+        vec![fresh, done(opened), open, done(closed), done(nowhere)]
+    }
+}
+
+fn archive_of(path: &str, content: &[u8]) -> Bytes {
+    let mut header = tar::Header::new_gnu();
+    header.set_mode(0o644);
+    header.set_uid(0);
+    header.set_gid(0);
+    header.set_size(content.len() as u64);
+    packed(header, path, content)
+}
+
+fn folder_of(path: &str, uid: u64, gid: u64) -> Bytes {
+    let mut header = tar::Header::new_gnu();
+    header.set_entry_type(tar::EntryType::Directory);
+    header.set_mode(0o777);
+    header.set_uid(uid);
+    header.set_gid(gid);
+    header.set_size(0);
+    packed(header, path, &[])
+}
+
+fn packed(mut header: tar::Header, path: &str, content: &[u8]) -> Bytes {
+    let mut archive = tar::Builder::new(Vec::new());
+    archive.append_data(&mut header, path, content).unwrap();
+    archive.into_inner().unwrap().into()
+}
+
+/// Path, owner and mode of the first header of what is packed at `path`.
+async fn first_header(lab: &Lab, id: &ContainerId, path: &str) -> String {
+    let pieces = lab.engine.download_archive(id, path).await.unwrap();
+    let archive = pieces.map(Result::unwrap).collect::<Vec<_>>().await.concat();
+    let mut archive = tar::Archive::new(&archive[..]);
+    let entry = archive.entries().unwrap().next().unwrap().unwrap();
+    let header = entry.header();
+    format!(
+        "{} {}:{} {:o}",
+        String::from_utf8_lossy(&entry.path_bytes()),
+        header.uid().unwrap(),
+        header.gid().unwrap(),
+        header.mode().unwrap()
+    )
 }

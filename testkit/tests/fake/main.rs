@@ -5,14 +5,15 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use bytes::Bytes;
 use docker_api_trait::{
-    ApiError, ContainerApi, ContainerId, ContainerRequest, ContainerStatus, DockerApi, ExitStatus,
-    ImageApi, ImageReference, LabelFilter, LogChunk, LogStream, Mount, MountKind, MountPoint,
-    MountSource, Operation, Relabel, SystemApi, Volume, VolumeApi, VolumeName, VolumeRequest,
-    WaitCondition,
+    ApiError, ArchiveApi, ContainerApi, ContainerId, ContainerRequest, ContainerStatus, DockerApi,
+    ExitStatus, ImageApi, ImageReference, LabelFilter, LogChunk, LogStream, Mount, MountKind,
+    MountPoint, MountSource, Operation, Relabel, SystemApi, Volume, VolumeApi, VolumeName,
+    VolumeRequest, WaitCondition,
 };
 use futures_util::{StreamExt as _, TryStreamExt as _};
-use testkit::{FakeDocker, ScriptedRun};
+use testkit::{FakeDocker, ScriptedRun, VolumeRoot};
 use tokio::time::{Instant, timeout};
 
 const HOUR: Duration = Duration::from_hours(1);
@@ -106,6 +107,7 @@ macro_rules! assert_fails {
     };
 }
 
+mod archive;
 mod container;
 mod engine;
 mod life;

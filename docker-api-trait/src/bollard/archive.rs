@@ -1,0 +1,51 @@
+//! `ArchiveApi` on a real engine.
+
+use async_trait::async_trait;
+use bollard::query_parameters::{DownloadFromContainerOptions, UploadToContainerOptions};
+use bytes::Bytes;
+use futures_util::{FutureExt as _, StreamExt as _, stream};
+
+use super::{BollardDocker, convert};
+use crate::{ApiError, ArchiveApi, ArchiveStream, ContainerId, Operation};
+
+#[async_trait]
+impl ArchiveApi for BollardDocker {
+    async fn upload_archive(
+        &self,
+        container: &ContainerId,
+        folder: &str,
+        archive: Bytes,
+    ) -> Result<(), ApiError> {
+        let options = UploadToContainerOptions {
+            path: folder.to_owned(),
+            no_overwrite_dir_non_dir: Some("true".to_owned()),
+            ..UploadToContainerOptions::default()
+        };
+        self.call(
+            Operation::UploadArchive,
+            self.docker().upload_to_container(
+                container.as_str(),
+                Some(options),
+                bollard::body_full(archive),
+            ),
+        )
+        .await
+    }
+
+    async fn download_archive(
+        &self,
+        container: &ContainerId,
+        path: &str,
+    ) -> Result<ArchiveStream, ApiError> {
+        let operation = Operation::DownloadArchive;
+        let options = DownloadFromContainerOptions { path: path.to_owned() };
+        let mut pieces =
+            self.docker().download_from_container(container.as_str(), Some(options)).boxed();
+        // The first piece is awaited here, so that a refusal is this call's error.
+        let first = self.call(operation, pieces.next().map(Option::transpose)).await?;
+        let endpoint = self.endpoint().clone();
+        let rest = pieces
+            .map(move |piece| piece.map_err(|error| convert::error(operation, &endpoint, error)));
+        Ok(stream::iter(first.map(Ok)).chain(rest).boxed())
+    }
+}
