@@ -62,6 +62,9 @@ pub fn docker_commands(plan: &JobPlan) -> Vec<DockerCommand> {
     if let Some(folder) = &container.working_directory {
         line.option("--workdir", folder.as_str());
     }
+    if let Some(user) = &container.user {
+        line.option("--user", user);
+    }
     if let Some((program, arguments)) = container.command.split_first() {
         line.option("--entrypoint", program);
         line.word(container.image.as_str());

@@ -21,6 +21,8 @@ pub struct ContainerPlan {
     pub variables: Vec<Variable>,
     /// The folder that it starts in.
     pub working_directory: Option<ContainerPath>,
+    /// Who runs it.
+    pub user: Option<String>,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
 }
@@ -41,6 +43,7 @@ impl ContainerPlan {
             .map(|variable| format!("{}={}", variable.name(), variable.value()))
             .collect();
         request.working_directory = self.working_directory.as_ref().map(ToString::to_string);
+        request.user.clone_from(&self.user);
         request.labels = self.labels.clone();
         request.mounts = mounts;
         request.log_driver = Some(LogDriver::None);

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use docker_api_trait::{DockerApi, EngineVersion};
+use futures_util::future;
 use tokio::time::{Instant, timeout};
 use tracing::Instrument as _;
 use volume_manager::{Outcome, PreparedVolumes, VolumeManager};
@@ -11,7 +12,7 @@ use crate::{
     Cancel, ExecutorConfig, ExecutorError, FailureReason, JobError, JobEvent, JobOutcome, JobPlan,
     JobResult, JobSpec, LogEnd, LogSink, Observer, RunContext, Timings, Truncation,
     cleanup::{Leavings, clean_up},
-    plan, step,
+    describe, plan, step,
     step::{ContainerTrace, Interrupt},
 };
 
@@ -181,16 +182,27 @@ impl Executor {
         }
         interrupt.check()?;
         let mounts = progress.volumes.mounts();
-        let ready = step::prepare(
+        let container = step::create(
             docker,
             &plan.container,
             mounts,
             &mut progress.container,
-            sink,
             &*self.observer,
             interrupt,
         )
         .await?;
+        interrupt.check()?;
+        let (ready, opened) = future::join(
+            step::listen(docker, &container, sink),
+            self.volumes.make_writable(&container, &progress.volumes),
+        )
+        .await;
+        let ready = ready?;
+        if let Err(error) = opened {
+            // Whether that matters depends on the image's user: a script of root's does not care.
+            self.observer.event(&JobEvent::Warned(&describe(&error)));
+        }
+        interrupt.check()?;
         progress.timings.prepare = lap();
 
         progress.running = true;

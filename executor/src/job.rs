@@ -29,6 +29,9 @@ pub struct JobSpec {
     pub volumes: Vec<VolumeSpec>,
     /// The folder that the command starts in; `None` is the image's own.
     pub working_directory: Option<ContainerPath>,
+    /// Who runs the command: a name or number, with a group after a colon if any; `None` is the
+    /// image's own.
+    pub user: Option<String>,
     /// How long it may take, from the connection to the command's end; `None` is without limit.
     pub timeout: Option<Duration>,
 }
@@ -46,6 +49,7 @@ impl JobSpec {
             variables: Vec::new(),
             volumes: Vec::new(),
             working_directory: None,
+            user: None,
             timeout: None,
         }
     }

@@ -107,6 +107,7 @@ pub fn plan(
             command: job.command.words().to_vec(),
             variables: last_of_each(&job.variables),
             working_directory: job.working_directory.clone(),
+            user: job.user.clone(),
             labels,
         },
         timeout: job.timeout,

@@ -78,26 +78,25 @@ pub(crate) struct Ready<'a> {
     pump: Pump<'a>,
 }
 
-/// Creates the container, attaches to it and registers for its exit. Pulls the image if the engine
-/// does not have it: asking first would cost each warm job a request.
-pub(crate) async fn prepare<'a>(
+/// Creates the container. Pulls the image if the engine does not have it: asking first would cost
+/// each warm job a request.
+pub(crate) async fn create(
     docker: &dyn DockerApi,
     container: &ContainerPlan,
     mounts: Vec<Mount>,
     trace: &mut ContainerTrace,
-    sink: &'a mut dyn LogSink,
     observer: &dyn Observer,
     interrupt: &Interrupt<'_>,
-) -> Result<Ready<'a>, FailureReason> {
+) -> Result<ContainerId, FailureReason> {
     let request = container.request(mounts);
-    let created = match create(docker, &request, trace).await {
+    let created = match try_create(docker, &request, trace).await {
         Err(ApiError::NotFound { .. }) => {
             // A pull may take minutes; it leaves nothing behind when it is dropped.
             tokio::select! {
                 pulled = image::pull(docker, &container.image, observer) => pulled?,
                 reason = interrupt.occurs() => return Err(reason),
             }
-            create(docker, &request, trace).await
+            try_create(docker, &request, trace).await
         }
         other => other,
     };
@@ -105,17 +104,22 @@ pub(crate) async fn prepare<'a>(
     for warning in &created.warnings {
         observer.event(&JobEvent::Warned(warning));
     }
-    interrupt.check()?;
-    let stream = docker.attach_container(&created.id).await.map_err(ExecutorError::from)?;
-    let exit = docker
-        .wait_container(&created.id, WaitCondition::NextExit)
-        .await
-        .map_err(ExecutorError::from)?;
-    interrupt.check()?;
-    Ok(Ready { id: created.id, exit, pump: Pump::new(stream, sink) })
+    Ok(created.id)
 }
 
-async fn create(
+/// Attaches to the container and registers for its exit.
+pub(crate) async fn listen<'a>(
+    docker: &dyn DockerApi,
+    id: &ContainerId,
+    sink: &'a mut dyn LogSink,
+) -> Result<Ready<'a>, FailureReason> {
+    let stream = docker.attach_container(id).await.map_err(ExecutorError::from)?;
+    let exit =
+        docker.wait_container(id, WaitCondition::NextExit).await.map_err(ExecutorError::from)?;
+    Ok(Ready { id: id.clone(), exit, pump: Pump::new(stream, sink) })
+}
+
+async fn try_create(
     docker: &dyn DockerApi,
     request: &docker_api_trait::ContainerRequest,
     trace: &mut ContainerTrace,

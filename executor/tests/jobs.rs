@@ -5,7 +5,7 @@
 use std::{io, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use docker_api_trait::{ApiError, DockerApi, LogChunk, LogSource, Operation, Volume, VolumeApi};
+use docker_api_trait::{ApiError, DockerApi, LogChunk, LogSource, Operation, Volume};
 use executor::{
     Cancel, Command, Executor, ExecutorConfig, ExecutorError, FailureReason, JobOutcome, JobReport,
     JobResult, JobSpec, LogEnd, LogSink, MemorySink, NullSink, Truncation,
@@ -24,7 +24,7 @@ fn executor(engine: &FakeDocker) -> Executor {
 
 fn executor_with(engine: &FakeDocker, config: ExecutorConfig) -> Executor {
     let docker: Arc<dyn DockerApi> = Arc::new(engine.clone());
-    let volumes = DockerVolumeManager::new(Arc::clone(&docker) as Arc<dyn VolumeApi>);
+    let volumes = DockerVolumeManager::new(Arc::clone(&docker));
     Executor::new(docker, Arc::new(volumes), config)
 }
 

@@ -1,48 +1,140 @@
 //! A `VolumeManager` on an engine.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use docker_api_trait::{ApiError, VolumeApi, VolumeName};
+use backon::{ExponentialBuilder, FuturesTimerSleeper, Retryable as _};
+use docker_api_trait::{ApiError, ContainerId, DockerApi, MountPoint, VolumeName};
 use futures_util::{StreamExt as _, stream};
 
 use crate::{
-    FailedRemoval, FinishReport, Outcome, PlannedVolume, PreparedVolumes, VolumeError,
-    VolumeManager, VolumePlan, VolumeState, verify::verify,
+    FailedRemoval, FinishReport, Outcome, PlannedVolume, PreparedVolume, PreparedVolumes,
+    VolumeError, VolumeManager, VolumePlan, VolumeState,
+    adopt::{adopt, volume_of},
+    label, permission,
+    verify::verify,
 };
 
 /// So many requests are under way at once: enough to hide the engine's latency, few enough for its
 /// sockets.
 const CONCURRENCY: usize = 16;
 
+/// How long, and how often, a temporary volume that is still in use is tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Backoff {
+    /// The wait before the second try; each wait is twice the one before, and a little by chance.
+    /// Default: 100 ms.
+    pub first: Duration,
+    /// How often it is tried after the first time. Default: 5, which takes 3 to 6 seconds.
+    pub retries: usize,
+}
+
+impl Default for Backoff {
+    fn default() -> Self {
+        Self { first: Duration::from_millis(100), retries: 5 }
+    }
+}
+
+impl Backoff {
+    /// So many tries more, the first after `first`.
+    pub fn new(first: Duration, retries: usize) -> Self {
+        Self { first, retries }
+    }
+
+    fn builder(self) -> ExponentialBuilder {
+        ExponentialBuilder::default()
+            .with_min_delay(self.first)
+            .with_max_times(self.retries)
+            .with_jitter()
+    }
+}
+
 /// Makes volumes on an engine, by the contract of [`VolumeManager`]. One request for each volume
 /// of a plan, made or found: creating a volume is idempotent, and the reply describes it.
 #[derive(Debug, Clone)]
 pub struct DockerVolumeManager {
-    engine: Arc<dyn VolumeApi>,
+    engine: Arc<dyn DockerApi>,
+    backoff: Backoff,
 }
 
 impl DockerVolumeManager {
     /// A manager of the volumes on `engine`.
-    pub fn new(engine: Arc<dyn VolumeApi>) -> Self {
-        Self { engine }
+    pub fn new(engine: Arc<dyn DockerApi>) -> Self {
+        Self { engine, backoff: Backoff::default() }
     }
 
-    async fn ready(&self, planned: &PlannedVolume) -> Result<Option<VolumeState>, VolumeError> {
-        let Some(wanted) = planned.source.managed() else { return Ok(None) };
+    /// The manager with other patience for volumes in use.
+    pub fn with_backoff(mut self, backoff: Backoff) -> Self {
+        self.backoff = backoff;
+        self
+    }
+
+    async fn ready(&self, planned: &PlannedVolume) -> Result<PreparedVolume, VolumeError> {
+        let Some(wanted) = planned.source.managed() else {
+            return Ok(PreparedVolume::new(planned.clone(), None));
+        };
         let found = self
             .engine
             .create_volume(&wanted.request())
             .await
             .map_err(|source| VolumeError::Engine { volume: wanted.name.clone(), source })?;
-        verify(wanted, &found).map(Some)
+        Ok(verify(wanted, &found)?.of(planned))
     }
 
     async fn remove(&self, name: &VolumeName) -> Result<(), VolumeError> {
-        match self.engine.remove_volume(name).await {
-            Ok(()) | Err(ApiError::NotFound { .. }) => Ok(()),
-            Err(source) => Err(VolumeError::Engine { volume: name.clone(), source }),
+        let attempt = || async {
+            match self.engine.remove_volume(name).await {
+                Ok(()) | Err(ApiError::NotFound { .. }) => Ok(()),
+                Err(source) => Err(VolumeError::Engine { volume: name.clone(), source }),
+            }
+        };
+        let removed = attempt
+            .retry(self.backoff.builder())
+            .sleep(FuturesTimerSleeper)
+            .when(VolumeError::is_conflict)
+            .await;
+        removed.map_err(|error| match error {
+            VolumeError::Engine { volume, source: source @ ApiError::Conflict { .. } } => {
+                VolumeError::InUse { volume, source }
+            }
+            error => error,
+        })
+    }
+
+    /// Whether the root of the volume at `destination` is as the engine made it.
+    async fn is_untouched(
+        &self,
+        container: &ContainerId,
+        destination: &str,
+    ) -> Result<bool, ApiError> {
+        match self.engine.download_archive(container, destination).await {
+            Ok(archive) => permission::is_untouched(archive).await,
+            // Nothing can be said of it, so nothing is done to it.
+            Err(ApiError::NotFound { .. }) => Ok(false),
+            Err(error) => Err(error),
         }
+    }
+
+    async fn adopted(
+        &self,
+        mount: &MountPoint,
+        owner: &str,
+        run: &str,
+    ) -> Result<Option<PreparedVolume>, VolumeError> {
+        let found = match volume_of(mount)? {
+            None => None,
+            Some(name) => match self.engine.inspect_volume(&name).await {
+                Ok(volume) => Some(volume),
+                Err(ApiError::NotFound { .. }) => None,
+                Err(source) => return Err(VolumeError::Engine { volume: name, source }),
+            },
+        };
+        let planned = adopt(mount, found.as_ref(), owner, run)?;
+        Ok(planned.map(|planned| {
+            let state = planned.source.managed().map(|_| VolumeState::Reused);
+            PreparedVolume::new(planned, state)
+        }))
     }
 }
 
@@ -52,9 +144,47 @@ impl VolumeManager for DockerVolumeManager {
         // All are awaited before the first error is returned: a request that is dropped half-way
         // might make its volume after `finish` has looked for it.
         let requests: Vec<_> = plan.volumes.iter().map(|planned| self.ready(planned)).collect();
-        let states: Vec<_> = stream::iter(requests).buffered(CONCURRENCY).collect().await;
-        let states = states.into_iter().collect::<Result<Vec<_>, _>>()?;
-        Ok(PreparedVolumes::new(plan.volumes.iter().cloned().zip(states)))
+        let volumes: Vec<_> = stream::iter(requests).buffered(CONCURRENCY).collect().await;
+        volumes.into_iter().collect()
+    }
+
+    async fn make_writable(
+        &self,
+        container: &ContainerId,
+        prepared: &PreparedVolumes,
+    ) -> Result<Vec<VolumeName>, VolumeError> {
+        let failed = |source| VolumeError::Closed { source };
+        let looks: Vec<_> = permission::candidates(prepared)
+            .filter_map(|volume| Some((volume.planned.source.managed()?, volume)))
+            .map(|(managed, volume)| async move {
+                let destination = volume.planned.destination.as_str();
+                let untouched = self.is_untouched(container, destination).await?;
+                Ok(untouched.then_some((managed, destination)))
+            })
+            .collect();
+        let looked: Vec<_> = stream::iter(looks).buffered(CONCURRENCY).collect().await;
+        let closed: Result<Vec<_>, ApiError> =
+            looked.into_iter().filter_map(Result::transpose).collect();
+        let closed = closed.map_err(failed)?;
+        let Some((first, _)) = closed.first() else { return Ok(Vec::new()) };
+        let time = first.labels.get(label::CREATED_AT).and_then(|made| label::time(made));
+        let time = time.and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
+        let destinations = closed.iter().map(|(_, destination)| *destination);
+        let archive = permission::archive(destinations, time.unwrap_or_default().as_secs())
+            .map_err(|error| failed(permission::unsendable(&error)))?;
+        self.engine.upload_archive(container, "/", archive).await.map_err(failed)?;
+        Ok(closed.into_iter().map(|(managed, _)| managed.name.clone()).collect())
+    }
+
+    async fn adopt(
+        &self,
+        mounts: &[MountPoint],
+        owner: &str,
+        run: &str,
+    ) -> Result<PreparedVolumes, VolumeError> {
+        let looks: Vec<_> = mounts.iter().map(|mount| self.adopted(mount, owner, run)).collect();
+        let found: Vec<_> = stream::iter(looks).buffered(CONCURRENCY).collect().await;
+        found.into_iter().filter_map(Result::transpose).collect()
     }
 
     async fn finish(&self, prepared: PreparedVolumes, _outcome: Outcome) -> FinishReport {

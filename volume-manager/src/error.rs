@@ -145,13 +145,51 @@ pub enum VolumeError {
         /// What the volume has.
         found: String,
     },
+    /// A temporary volume is still in use, after several tries to remove it.
+    #[error("the volume {volume} is still in use; it is left to the sweep")]
+    InUse {
+        /// The volume.
+        volume: VolumeName,
+        /// What the engine said at last; it names the containers.
+        source: ApiError,
+    },
+    /// Fresh volumes could not be made writable for others than root.
+    #[error("fresh volumes could not be made writable")]
+    Closed {
+        /// The cause.
+        source: ApiError,
+    },
+    /// A volume of a run that is to be carried on is gone.
+    #[error("the volume {volume} is gone")]
+    Vanished {
+        /// The volume.
+        volume: VolumeName,
+    },
+    /// A mount of a run that is to be carried on is of a sort that no volume manager makes.
+    #[error("what is mounted at {destination} is no volume")]
+    Unadoptable {
+        /// Where it is mounted.
+        destination: String,
+    },
 }
 
 impl VolumeError {
+    /// Whether another try might succeed with nothing else changed.
+    pub(crate) fn is_conflict(&self) -> bool {
+        matches!(self, Self::Engine { source: ApiError::Conflict { .. }, .. })
+    }
+
     /// What a person can do about it, when that is known.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Engine { source, .. } => source.hint().map(str::to_owned),
+            Self::Engine { source, .. } | Self::Closed { source } => {
+                source.hint().map(str::to_owned)
+            }
+            Self::InUse { volume, .. } => Some(format!(
+                "it can be removed once the containers are gone: `berth volumes rm {volume}`"
+            )),
+            Self::Vanished { .. } => Some("begin the run anew: its files are gone".to_owned()),
+            Self::Unadoptable { .. } => None,
             Self::Mismatch { volume, .. } => Some(format!(
                 "look at it with `docker volume inspect {volume}`; if nobody needs it, \
                  `docker volume rm {volume}`"

@@ -70,6 +70,11 @@ pub fn timestamp(time: std::time::SystemTime) -> String {
     humantime::format_rfc3339_seconds(time).to_string()
 }
 
+/// The point in time of a label's value; `None` when it is none.
+pub(crate) fn time(value: &str) -> Option<std::time::SystemTime> {
+    humantime::parse_rfc3339(value).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::{Duration, SystemTime};
@@ -90,5 +95,10 @@ mod tests {
     fn a_time_is_utc_in_whole_seconds() {
         let time = SystemTime::UNIX_EPOCH + Duration::from_millis(86_400_999);
         assert_eq!(timestamp(time), "1970-01-02T00:00:00Z");
+        assert_eq!(
+            super::time("1970-01-02T00:00:00Z"),
+            Some(SystemTime::UNIX_EPOCH + Duration::from_hours(24))
+        );
+        assert_eq!(super::time("yesterday"), None);
     }
 }

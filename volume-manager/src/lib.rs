@@ -48,23 +48,29 @@
 //! # });
 //! ```
 
+mod adopt;
 mod docker;
 mod error;
+mod explain;
 mod identity;
+mod inventory;
 pub mod label;
 mod manager;
 mod memory;
 mod mount;
 pub mod name;
 mod path;
+mod permission;
 mod plan;
 mod policy;
 mod spec;
 mod verify;
 
-pub use docker::DockerVolumeManager;
+pub use docker::{Backoff, DockerVolumeManager};
 pub use error::{PlanError, VolumeError};
+pub use explain::{VolumeExplanation, Warmth, explain};
 pub use identity::{CacheIdentity, Provenance, Scope, Trust, VolumeDriver};
+pub use inventory::{Inventory, RemovalError, VolumeRecord};
 #[cfg(feature = "mock")]
 pub use manager::MockVolumeManager;
 pub use manager::{

@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 
 use async_trait::async_trait;
-use docker_api_trait::{Mount, VolumeName};
+use docker_api_trait::{ContainerId, Mount, MountPoint, VolumeName};
 
 use crate::{PlannedVolume, VolumeError, VolumePlan, mount::mount};
 
@@ -43,6 +43,17 @@ pub struct PreparedVolume {
     pub planned: PlannedVolume,
     /// Whether this run made it; `None` for what is the user's own, and before it is known.
     pub state: Option<VolumeState>,
+    /// Whether its root may still be closed to all but root: this run made it, or another one so
+    /// lately that it may not have opened it yet.
+    pub fresh: bool,
+}
+
+impl PreparedVolume {
+    /// A volume and its state; fresh when this run made it.
+    pub fn new(planned: PlannedVolume, state: Option<VolumeState>) -> Self {
+        let fresh = state == Some(VolumeState::Created);
+        Self { planned, state, fresh }
+    }
 }
 
 /// The volumes of a job, ready to be mounted. What [`VolumeManager::prepare`] returns and
@@ -58,16 +69,7 @@ impl PreparedVolumes {
     /// The volumes of a plan whose preparation failed or was abandoned: any of them may exist.
     /// Handing this to [`VolumeManager::finish`] removes the temporary ones that came to be.
     pub fn abandoned(plan: &VolumePlan) -> Self {
-        let volumes = plan.volumes.iter().cloned();
-        Self { volumes: volumes.map(|planned| PreparedVolume { planned, state: None }).collect() }
-    }
-
-    /// A plan's volumes with the state of each. For those who implement a [`VolumeManager`].
-    pub fn new(volumes: impl IntoIterator<Item = (PlannedVolume, Option<VolumeState>)>) -> Self {
-        let volumes = volumes.into_iter();
-        Self {
-            volumes: volumes.map(|(planned, state)| PreparedVolume { planned, state }).collect(),
-        }
+        plan.volumes.iter().map(|planned| PreparedVolume::new(planned.clone(), None)).collect()
     }
 
     /// What to mount into the job's containers.
@@ -86,6 +88,13 @@ impl PreparedVolumes {
             crate::PlannedSource::Temporary(managed) => Some(&managed.name),
             _ => None,
         })
+    }
+}
+
+/// For those who implement a [`VolumeManager`].
+impl FromIterator<PreparedVolume> for PreparedVolumes {
+    fn from_iter<I: IntoIterator<Item = PreparedVolume>>(volumes: I) -> Self {
+        Self { volumes: volumes.into_iter().collect() }
     }
 }
 
@@ -128,9 +137,19 @@ impl FailedRemoval {
 ///   [`VolumeError::Mismatch`], and does not change it.
 /// - After a failed or dropped `prepare`, caches that were made stay, as they are found again by
 ///   name. Temporary volumes may exist: give [`PreparedVolumes::abandoned`] to `finish`.
+/// - `make_writable` lets every user write to the root of each volume that is fresh, in a container
+///   that was created and not started. It leaves alone what an image has given an owner or a mode
+///   of its own, what was used before, what the container may only read, and what is not ours. It
+///   can be called again, and by several runs at once.
+/// - `adopt` finds the volumes of a container that an earlier process prepared, by the container's
+///   mounts: caches and temporary volumes by their labels, all else as the user's own. It refuses
+///   volumes of other owners, and temporary ones of other runs, with [`VolumeError::Mismatch`];
+///   one that is gone is [`VolumeError::Vanished`]. It makes nothing.
 /// - `finish` removes the temporary volumes of the run, whatever the outcome; caches, and what is
 ///   the user's own, stay. It tries each, and reports each that it could not remove; one that is
 ///   gone already counts as removed. So it can be called again.
+/// - A temporary volume that stays in use is tried again for a few seconds, then reported with
+///   [`VolumeError::InUse`]: it goes with the sweep.
 /// - What is the user's own has no state; every other prepared volume has one.
 /// - All methods may be called concurrently, for the same and for different runs.
 ///
@@ -144,6 +163,29 @@ pub trait VolumeManager: Debug + Send + Sync {
     /// # Errors
     /// [`VolumeError`], of the first volume in the plan's order that is not ready.
     async fn prepare(&self, plan: &VolumePlan) -> Result<PreparedVolumes, VolumeError>;
+
+    /// Makes fresh volumes writable for every user, in a container that has them mounted and was
+    /// not started yet. Returns the names of those that it opened.
+    ///
+    /// # Errors
+    /// [`VolumeError::Closed`]: an image that does not run as root may fail to write then.
+    async fn make_writable(
+        &self,
+        container: &ContainerId,
+        prepared: &PreparedVolumes,
+    ) -> Result<Vec<VolumeName>, VolumeError>;
+
+    /// Finds the volumes that a container of `run` was given, for a process that carries the run
+    /// on. Its caches have no other state than [`VolumeState::Reused`].
+    ///
+    /// # Errors
+    /// [`VolumeError`], of the first mount that cannot be adopted.
+    async fn adopt(
+        &self,
+        mounts: &[MountPoint],
+        owner: &str,
+        run: &str,
+    ) -> Result<PreparedVolumes, VolumeError>;
 
     /// Clears up after the run. Call it once the run's containers are gone: a volume in use cannot
     /// be removed.

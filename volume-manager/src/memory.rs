@@ -1,22 +1,42 @@
 //! A `VolumeManager` without an engine.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use async_trait::async_trait;
-use docker_api_trait::{Volume, VolumeName};
+use docker_api_trait::{ApiError, ContainerId, MountPoint, Operation, Volume, VolumeName};
 
 use crate::{
-    FinishReport, Outcome, PreparedVolumes, VolumeError, VolumeManager, VolumePlan, verify::verify,
+    FailedRemoval, FinishReport, Outcome, PreparedVolume, PreparedVolumes, VolumeError,
+    VolumeManager, VolumePlan, VolumeState,
+    adopt::{adopt, volume_of},
+    permission,
+    verify::verify,
 };
 
 /// Keeps volumes in memory, by the contract of [`VolumeManager`]: for tests of code that uses
 /// volumes, and for trying out what a plan would do. It holds no files. Clones share the volumes.
 #[derive(Debug, Clone, Default)]
 pub struct InMemoryVolumeManager {
-    volumes: Arc<Mutex<BTreeMap<String, Volume>>>,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    volumes: BTreeMap<String, Volume>,
+    /// Those that every user may write to.
+    open: BTreeSet<String>,
+    /// Those that a container is said to use.
+    occupied: BTreeSet<String>,
+}
+
+impl State {
+    fn remove(&mut self, name: &VolumeName) {
+        self.volumes.remove(name.as_str());
+        self.open.remove(name.as_str());
+    }
 }
 
 impl InMemoryVolumeManager {
@@ -27,55 +47,107 @@ impl InMemoryVolumeManager {
 
     /// The volumes that exist, by name.
     pub fn volumes(&self) -> Vec<Volume> {
-        self.lock().values().cloned().collect()
+        self.lock().volumes.values().cloned().collect()
     }
 
     /// Puts a volume there, as if somebody else had made it; one of that name is replaced.
     pub fn insert(&self, volume: Volume) {
-        self.lock().insert(volume.name.clone(), volume);
+        self.lock().volumes.insert(volume.name.clone(), volume);
     }
 
     /// Takes a volume away, as if somebody else had removed it.
     pub fn vanish(&self, name: &VolumeName) {
-        self.lock().remove(name.as_str());
+        self.lock().remove(name);
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Volume>> {
-        // A map of values is whole after any panic.
-        self.volumes.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Has a volume in use, as if a container had it mounted: it cannot be removed until it is
+    /// [released](Self::release).
+    pub fn occupy(&self, name: &VolumeName) {
+        self.lock().occupied.insert(name.to_string());
+    }
+
+    /// Ends the use that [`occupy`](Self::occupy) began.
+    pub fn release(&self, name: &VolumeName) {
+        self.lock().occupied.remove(name.as_str());
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Maps of values are whole after any panic.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[async_trait]
 impl VolumeManager for InMemoryVolumeManager {
     async fn prepare(&self, plan: &VolumePlan) -> Result<PreparedVolumes, VolumeError> {
-        let mut volumes = self.lock();
-        let mut states = Vec::with_capacity(plan.volumes.len());
+        let mut state = self.lock();
+        let mut prepared = Vec::with_capacity(plan.volumes.len());
         for planned in &plan.volumes {
-            let state = match planned.source.managed() {
+            let volume = match planned.source.managed() {
                 Some(wanted) => {
-                    let found = volumes.entry(wanted.name.to_string()).or_insert_with(|| {
+                    let found = state.volumes.entry(wanted.name.to_string()).or_insert_with(|| {
                         let mut volume = Volume::local(wanted.name.as_str());
                         volume.labels = wanted.labels.clone();
                         volume.driver.clone_from(&wanted.driver.name);
                         volume.options.clone_from(&wanted.driver.options);
                         volume
                     });
-                    Some(verify(wanted, found)?)
+                    verify(wanted, found)?.of(planned)
                 }
-                None => None,
+                None => PreparedVolume::new(planned.clone(), None),
             };
-            states.push((planned.clone(), state));
+            prepared.push(volume);
         }
-        Ok(PreparedVolumes::new(states))
+        Ok(prepared.into_iter().collect())
+    }
+
+    /// There are no files here, and nothing that could be closed: it remembers what an engine would
+    /// have opened.
+    async fn make_writable(
+        &self,
+        _container: &ContainerId,
+        prepared: &PreparedVolumes,
+    ) -> Result<Vec<VolumeName>, VolumeError> {
+        let mut state = self.lock();
+        let fresh = permission::candidates(prepared).filter_map(|volume| {
+            let name = &volume.planned.source.managed()?.name;
+            state.open.insert(name.to_string()).then(|| name.clone())
+        });
+        Ok(fresh.collect())
+    }
+
+    async fn adopt(
+        &self,
+        mounts: &[MountPoint],
+        owner: &str,
+        run: &str,
+    ) -> Result<PreparedVolumes, VolumeError> {
+        let state = self.lock();
+        let mut prepared = Vec::with_capacity(mounts.len());
+        for mount in mounts {
+            let name = volume_of(mount)?;
+            let found = name.and_then(|name| state.volumes.get(name.as_str()));
+            if let Some(planned) = adopt(mount, found, owner, run)? {
+                let state = planned.source.managed().map(|_| VolumeState::Reused);
+                prepared.push(PreparedVolume::new(planned, state));
+            }
+        }
+        Ok(prepared.into_iter().collect())
     }
 
     async fn finish(&self, prepared: PreparedVolumes, _outcome: Outcome) -> FinishReport {
-        let mut volumes = self.lock();
+        let mut state = self.lock();
         let mut report = FinishReport::default();
         for name in prepared.temporaries() {
-            volumes.remove(name.as_str());
-            report.removed.push(name.clone());
+            if state.occupied.contains(name.as_str()) {
+                let message = format!("remove {name}: volume is in use");
+                let source = ApiError::Conflict { operation: Operation::RemoveVolume, message };
+                let error = VolumeError::InUse { volume: name.clone(), source };
+                report.failed.push(FailedRemoval::new(name.clone(), error));
+            } else {
+                state.remove(name);
+                report.removed.push(name.clone());
+            }
         }
         report
     }

@@ -13,7 +13,12 @@ mod on_a_fake_engine {
 
     use testkit::{FakeDocker, conformance::volume_manager::DockerSubject};
 
-    testkit::volume_manager_conformance!(DockerSubject::new(Arc::new(FakeDocker::new()), "fake"));
+    fn subject() -> DockerSubject {
+        let engine = FakeDocker::new().with_any_image();
+        DockerSubject::new(Arc::new(engine), "fake", "busybox".parse().unwrap())
+    }
+
+    testkit::volume_manager_conformance!(subject());
 }
 
 mod on_a_real_engine {
@@ -25,7 +30,9 @@ mod on_a_real_engine {
     fn subject() -> DockerSubject {
         let endpoint = Endpoint::resolve(&EndpointSources::from_process(None)).unwrap();
         let owner = std::env::var("BERTH_E2E_OWNER").unwrap_or_else(|_| "e2e-manual".to_owned());
-        DockerSubject::new(Arc::new(BollardDocker::new(endpoint).unwrap()), owner)
+        let image = std::env::var("BERTH_E2E_IMAGE").unwrap_or_else(|_| "busybox".to_owned());
+        let engine = Arc::new(BollardDocker::new(endpoint).unwrap());
+        DockerSubject::new(engine, owner, image.parse().unwrap())
     }
 
     testkit::volume_manager_conformance!(ignore = "needs Docker: cargo xtask e2e", subject());

@@ -109,7 +109,7 @@ impl VolumeSpec {
     }
 
     /// The words of its options, in the order of the canonical form.
-    fn options(&self) -> impl Iterator<Item = &'static str> {
+    pub fn options(&self) -> impl Iterator<Item = &'static str> {
         [
             self.mode.map(Mode::as_str),
             self.label.map(Relabel::as_str),

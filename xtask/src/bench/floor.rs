@@ -4,7 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result, bail};
 use docker_api_trait::{
-    BollardDocker, DockerApi, Endpoint, EndpointSources, ImageReference, SystemApi as _, VolumeApi,
+    BollardDocker, DockerApi, Endpoint, EndpointSources, ImageReference, SystemApi as _,
+    VolumeApi as _,
 };
 use executor::{Cancel, Command, Executor, ExecutorConfig, JobOutcome, JobSpec, NullSink};
 use serde_json::json;
@@ -125,7 +126,7 @@ impl Bench {
     /// One job: how long from its first request to its last, and how many.
     async fn berth(&self) -> Result<(Duration, u64)> {
         let engine: Arc<dyn DockerApi> = Arc::new(self.engine.with_own_count());
-        let volumes = DockerVolumeManager::new(Arc::clone(&engine) as Arc<dyn VolumeApi>);
+        let volumes = DockerVolumeManager::new(Arc::clone(&engine));
         let executor = Executor::new(engine, Arc::new(volumes), ExecutorConfig::new("bench"));
         let mut job =
             JobSpec::new(self.project.clone(), self.image.clone(), Command::script("true")?);

@@ -1,166 +1,46 @@
-//! The contract of [`VolumeManager`], sentence by sentence.
-//!
-//! Each function is one case. [`volume_manager_conformance!`](crate::volume_manager_conformance)
-//! makes a test of each, for a [`Subject`]: a manager, and a way to see and disturb its volumes.
+//! The cases: each a sentence of the contract, or what follows from one.
 
 #![allow(clippy::missing_panics_doc, reason = "a case of a suite fails by panicking")]
 
-use std::{
-    fmt::Debug,
-    sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use async_trait::async_trait;
-use docker_api_trait::{DockerApi, Volume, VolumeApi, VolumeName, VolumeRequest};
+use docker_api_trait::{VolumeName, VolumeRequest};
 use futures_util::future::join_all;
 use volume_manager::{
-    DockerVolumeManager, InMemoryVolumeManager, Outcome, Policy, PreparedVolumes, Provenance,
-    Scope, VolumeDemand, VolumeError, VolumeField, VolumeManager, VolumePlan, VolumeState, plan,
+    BuildDemand, BuildStrategy, Outcome, Policy, PreparedVolumes, Provenance, Scope, VolumeDemand,
+    VolumeError, VolumeField, VolumePlan, VolumeState, label, plan,
 };
 
-/// Makes a test of each case, on a runtime of its own. The expression makes a fresh [`Subject`];
-/// with `ignore = "reason",` before it, the tests run only when they are asked for.
-///
-/// ```
-/// mod in_memory {
-///     use testkit::conformance::volume_manager::MemorySubject;
-///
-///     testkit::volume_manager_conformance!(MemorySubject::default());
-/// }
-/// ```
-#[macro_export]
-macro_rules! volume_manager_conformance {
-    (@each [$($attribute:tt)*] $subject:expr;) => {};
-    (@each [$($attribute:tt)*] $subject:expr; $case:ident $($rest:ident)*) => {
-        #[tokio::test]
-        $($attribute)*
-        async fn $case() {
-            $crate::conformance::volume_manager::$case(&$subject).await;
-        }
-        $crate::volume_manager_conformance!(@each [$($attribute)*] $subject; $($rest)*);
-    };
-    (@all [$($attribute:tt)*] $subject:expr) => {
-        $crate::volume_manager_conformance!(@each [$($attribute)*] $subject;
-            makes_every_cache_and_temporary_volume_exist
-            neither_makes_nor_removes_what_is_the_users_own
-            says_created_to_the_first_run_and_reused_to_the_next
-            says_created_again_to_the_very_run_that_made_it
-            tells_exactly_one_of_concurrent_runs_that_it_created
-            gives_other_projects_and_other_trust_other_volumes
-            refuses_a_strangers_volume_and_does_not_change_it
-            refuses_a_volume_with_options
-            keeps_the_caches_of_a_failed_prepare
-            removes_the_temporaries_of_an_abandoned_prepare
-            keeps_caches_and_removes_temporaries_whatever_the_outcome
-            can_finish_again
-            makes_a_vanished_cache_anew
-        );
-    };
-    (ignore = $reason:literal, $subject:expr) => {
-        $crate::volume_manager_conformance!(@all [#[ignore = $reason]] $subject);
-    };
-    ($subject:expr) => {
-        $crate::volume_manager_conformance!(@all [] $subject);
-    };
-}
-
-/// A volume manager under test, with a view of its volumes past the manager.
-#[async_trait]
-pub trait Subject: Debug + Send + Sync {
-    /// The manager.
-    fn manager(&self) -> Arc<dyn VolumeManager>;
-
-    /// The owner that the volumes of the suite get: what is left can be swept by it.
-    fn owner(&self) -> String;
-
-    /// The volume of that name, if there is one.
-    async fn find(&self, name: &VolumeName) -> Option<Volume>;
-
-    /// Makes a volume, as somebody else would.
-    async fn insert(&self, request: &VolumeRequest);
-
-    /// Removes a volume, as somebody else would.
-    async fn vanish(&self, name: &VolumeName);
-}
-
-/// The manager in memory.
-#[derive(Debug, Default)]
-pub struct MemorySubject(InMemoryVolumeManager);
-
-#[async_trait]
-impl Subject for MemorySubject {
-    fn manager(&self) -> Arc<dyn VolumeManager> {
-        Arc::new(self.0.clone())
-    }
-
-    fn owner(&self) -> String {
-        "conformance".to_owned()
-    }
-
-    async fn find(&self, name: &VolumeName) -> Option<Volume> {
-        self.0.volumes().into_iter().find(|volume| volume.name == name.as_str())
-    }
-
-    async fn insert(&self, request: &VolumeRequest) {
-        let mut volume = Volume::local(request.name.as_str());
-        volume.options.clone_from(&request.options);
-        volume.labels.clone_from(&request.labels);
-        self.0.insert(volume);
-    }
-
-    async fn vanish(&self, name: &VolumeName) {
-        self.0.vanish(name);
-    }
-}
-
-/// The manager on an engine, real or fake.
-#[derive(Debug)]
-pub struct DockerSubject {
-    engine: Arc<dyn DockerApi>,
-    owner: String,
-}
-
-impl DockerSubject {
-    /// The manager on `engine`; volumes that stay belong to `owner`.
-    pub fn new(engine: Arc<dyn DockerApi>, owner: impl Into<String>) -> Self {
-        Self { engine, owner: owner.into() }
-    }
-}
-
-#[async_trait]
-impl Subject for DockerSubject {
-    fn manager(&self) -> Arc<dyn VolumeManager> {
-        Arc::new(DockerVolumeManager::new(Arc::clone(&self.engine) as Arc<dyn VolumeApi>))
-    }
-
-    fn owner(&self) -> String {
-        self.owner.clone()
-    }
-
-    async fn find(&self, name: &VolumeName) -> Option<Volume> {
-        self.engine.inspect_volume(name).await.ok()
-    }
-
-    async fn insert(&self, request: &VolumeRequest) {
-        self.engine.create_volume(request).await.expect("the stranger can make its volume");
-    }
-
-    async fn vanish(&self, name: &VolumeName) {
-        self.engine.remove_volume(name).await.expect("the volume can be removed");
-    }
-}
+use super::Subject;
 
 /// A project that no other case, and no other run of the suite, has.
-fn unique(case: &str) -> String {
+pub(super) fn unique(case: &str) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_nanos());
     format!("{case}-{}-{now}", std::process::id())
 }
 
 fn planned(scope: &Scope, run: &str, specs: &[&str], policy: &Policy) -> VolumePlan {
+    planned_at(SystemTime::now(), scope, run, specs, policy)
+}
+
+fn planned_at(
+    time: SystemTime,
+    scope: &Scope,
+    run: &str,
+    specs: &[&str],
+    policy: &Policy,
+) -> VolumePlan {
     let specs = specs.iter().map(|spec| spec.parse().expect("a legal spec"));
+    plan(&VolumeDemand::new(specs), scope, &Provenance::new(run, time), policy).expect("a plan")
+}
+
+/// A cache at `/cache` and a temporary volume at `/builds`, for a run.
+fn both(scope: &Scope, run: &str) -> VolumePlan {
+    let folder = "/builds".parse().expect("a legal path");
+    let demand = VolumeDemand::new(["/cache".parse().expect("a legal spec")])
+        .with_build(BuildDemand::new(folder, BuildStrategy::Clone));
     let provenance = Provenance::new(run, SystemTime::now());
-    plan(&VolumeDemand::new(specs), scope, &provenance, policy).expect("a plan")
+    plan(&demand, scope, &provenance, &Policy::default()).expect("a plan")
 }
 
 /// A cache at `/cache`, for a run.
@@ -347,4 +227,156 @@ pub async fn makes_a_vanished_cache_anew(subject: &dyn Subject) {
     subject.vanish(&name(&cache(&scope, "1"), 0)).await;
     let prepared = prepare(subject, &cache(&scope, "2")).await;
     assert_eq!(prepared.states(), [Some(VolumeState::Created)]);
+}
+
+/// What `make_writable` opened, in a container of its own.
+async fn opened(subject: &dyn Subject, prepared: &PreparedVolumes) -> Vec<VolumeName> {
+    let container = subject.create(prepared).await;
+    let opened = subject.manager().make_writable(&container, prepared).await;
+    subject.discard(&container).await;
+    opened.expect("the volumes can be opened")
+}
+
+/// "`make_writable` lets every user write to the root of each volume that is fresh. It can be called
+/// again."
+pub async fn opens_a_fresh_volume_once(subject: &dyn Subject) {
+    let scope = Scope::trusted(subject.owner(), unique("open"));
+    let plan = planned(&scope, "1", &["/a", "/b/c"], &Policy::default());
+    let prepared = prepare(subject, &plan).await;
+    assert_eq!(opened(subject, &prepared).await, [name(&plan, 0), name(&plan, 1)]);
+    assert!(opened(subject, &prepared).await.is_empty(), "they are open");
+}
+
+/// What another run made lately is fresh, too: it may not have come to opening it.
+pub async fn opens_what_another_run_made_lately(subject: &dyn Subject) {
+    let scope = Scope::trusted(subject.owner(), unique("lately"));
+    prepare(subject, &cache(&scope, "1")).await;
+    let prepared = prepare(subject, &cache(&scope, "2")).await;
+    assert_eq!(prepared.states(), [Some(VolumeState::Reused)]);
+    assert_eq!(opened(subject, &prepared).await, [name(&cache(&scope, "2"), 0)]);
+}
+
+/// "It leaves alone what was used before."
+pub async fn leaves_alone_what_was_made_long_ago(subject: &dyn Subject) {
+    let scope = Scope::trusted(subject.owner(), unique("long-ago"));
+    let then = SystemTime::now() - Duration::from_mins(11);
+    prepare(subject, &planned_at(then, &scope, "1", &["/cache"], &Policy::default())).await;
+    let prepared = prepare(subject, &cache(&scope, "2")).await;
+    assert!(opened(subject, &prepared).await.is_empty());
+}
+
+/// "… what the container may only read, and what is not ours."
+pub async fn leaves_alone_what_is_read_only_or_the_users_own(subject: &dyn Subject) {
+    let own = VolumeName::new(unique("own-closed")).expect("a legal name");
+    subject.insert(&VolumeRequest::new(own.clone())).await;
+    let scope = Scope::trusted(subject.owner(), unique("closed"));
+    let plan = planned(&scope, "1", &["/cache:ro", &format!("{own}:/data")], &Policy::default());
+    let prepared = prepare(subject, &plan).await;
+    let opened = opened(subject, &prepared).await;
+    subject.vanish(&own).await;
+    assert!(opened.is_empty(), "{opened:?}");
+}
+
+/// "`adopt` finds the volumes of a container that an earlier process prepared: caches and temporary
+/// volumes by their labels, all else as the user's own. It makes nothing."
+pub async fn adopts_the_volumes_of_a_run(subject: &dyn Subject) {
+    let scope = Scope::trusted(subject.owner(), unique("adopt"));
+    let plan = both(&scope, "1");
+    let own = VolumeName::new(unique("own-adopted")).expect("a legal name");
+    subject.insert(&VolumeRequest::new(own.clone())).await;
+    let spec = format!("{own}:/data:ro");
+    let users =
+        planned(&scope, "1", &[&spec, "/etc:/host"], &Policy::default().with_host_paths(true));
+    let all = prepare(subject, &plan).await.volumes.into_iter();
+    let prepared = all.chain(prepare(subject, &users).await.volumes).collect();
+    let container = subject.create(&prepared).await;
+    let mounts = subject.mounts(&container).await;
+    let adopted = subject.manager().adopt(&mounts, &subject.owner(), "1").await;
+    subject.discard(&container).await;
+    let adopted = adopted.expect("the volumes can be adopted");
+    let shape = |prepared: &PreparedVolumes| {
+        let volumes = prepared.volumes.iter().map(|volume| {
+            let planned = &volume.planned;
+            let (kind, name) = (planned.source.kind(), planned.source.name().to_owned());
+            (planned.destination.to_string(), kind, name, planned.mode)
+        });
+        let mut volumes: Vec<_> = volumes.collect();
+        volumes.sort_by(|one, other| one.0.cmp(&other.0));
+        volumes
+    };
+    assert_eq!(shape(&adopted), shape(&prepared));
+    let states = adopted.states();
+    assert_eq!(states.iter().filter(|state| **state == Some(VolumeState::Reused)).count(), 2);
+    assert_eq!(states.iter().filter(|state| state.is_none()).count(), 2);
+    let report = subject.manager().finish(adopted, Outcome::Succeeded).await;
+    assert_eq!(report.removed.len(), 1, "{report:?}");
+    assert!(exists(subject, &plan, 1).await != exists(subject, &plan, 0).await, "the cache stays");
+    assert!(subject.find(&own).await.is_some());
+    subject.vanish(&own).await;
+}
+
+/// "It refuses volumes of other owners, and temporary ones of other runs, with `Mismatch`."
+pub async fn refuses_to_adopt_what_is_another_owners_or_another_runs(subject: &dyn Subject) {
+    let scope = Scope::trusted(subject.owner(), unique("adopt-other"));
+    let prepared = prepare(subject, &both(&scope, "1")).await;
+    let container = subject.create(&prepared).await;
+    let mounts = subject.mounts(&container).await;
+    let manager = subject.manager();
+    let stranger = manager.adopt(&mounts, "somebody-else", "1").await;
+    let other = manager.adopt(&mounts, &subject.owner(), "2").await;
+    subject.discard(&container).await;
+    manager.finish(prepared, Outcome::Failed).await;
+    for (refusal, key) in [(stranger, label::OWNER), (other, label::RUN)] {
+        let Err(VolumeError::Mismatch { field, .. }) = refusal else { panic!("{refusal:?}") };
+        assert_eq!(field, VolumeField::Label(key));
+    }
+}
+
+/// "One that is gone is `Vanished`."
+pub async fn refuses_to_adopt_what_is_gone(subject: &dyn Subject) {
+    let scope = Scope::trusted(subject.owner(), unique("adopt-gone"));
+    let plan = cache(&scope, "1");
+    let container = subject.create(&prepare(subject, &plan).await).await;
+    let mounts = subject.mounts(&container).await;
+    subject.discard(&container).await;
+    subject.vanish(&name(&plan, 0)).await;
+    let refusal = subject.manager().adopt(&mounts, &subject.owner(), "1").await;
+    let Err(VolumeError::Vanished { volume }) = refusal else { panic!("{refusal:?}") };
+    assert_eq!(volume, name(&plan, 0));
+}
+
+/// "A temporary volume that stays in use is tried again, then reported with `InUse`."
+pub async fn leaves_a_temporary_in_use_and_says_so(subject: &dyn Subject) {
+    let scope = Scope::trusted(subject.owner(), unique("in-use"));
+    let plan = temporary(&scope, "1");
+    let prepared = prepare(subject, &plan).await;
+    let container = subject.create(&prepared).await;
+    let report = subject.manager().finish(prepared.clone(), Outcome::Succeeded).await;
+    subject.discard(&container).await;
+    assert!(report.removed.is_empty(), "{report:?}");
+    assert!(matches!(report.failed[0].error, VolumeError::InUse { .. }), "{report:?}");
+    let report = subject.manager().finish(prepared, Outcome::Succeeded).await;
+    assert_eq!(report.removed, [name(&plan, 0)], "it can be finished once the use has ended");
+}
+
+/// "All methods may be called concurrently, for the same and for different runs."
+pub async fn opens_and_adopts_for_runs_at_once(subject: &dyn Subject) {
+    let scope = Scope::trusted(subject.owner(), unique("at-once"));
+    let plans: Vec<_> = (0..6).map(|run| both(&scope, &run.to_string())).collect();
+    let finished = join_all(plans.iter().enumerate().map(|(run, plan)| async move {
+        let manager = subject.manager();
+        let prepared = prepare(subject, plan).await;
+        let container = subject.create(&prepared).await;
+        manager.make_writable(&container, &prepared).await.expect("the volumes can be opened");
+        let mounts = subject.mounts(&container).await;
+        let adopted = manager.adopt(&mounts, &subject.owner(), &run.to_string()).await;
+        subject.discard(&container).await;
+        manager.finish(adopted.expect("the volumes can be adopted"), Outcome::Succeeded).await
+    }))
+    .await;
+    for report in finished {
+        assert_eq!((report.removed.len(), report.failed.len()), (1, 0), "{report:?}");
+    }
+    let cache = plans[0].volumes.iter().position(|volume| volume.source.kind() == "cache");
+    assert!(exists(subject, &plans[0], cache.expect("a cache")).await, "the cache stays");
 }

@@ -1,0 +1,179 @@
+//! Which volume a spec maps to, why, and whether it is warm: pure.
+
+use docker_api_trait::Volume;
+use serde::Serialize;
+
+use crate::{
+    CacheIdentity, PlanError, PlannedSource, Policy, Provenance, Scope, VolumeDemand, VolumeError,
+    VolumeRecord, VolumeSpec,
+    name::{self, Field},
+    plan,
+    verify::verify,
+};
+
+/// What a job of `scope` gets for a spec, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct VolumeExplanation {
+    /// The spec, in its canonical form.
+    pub spec: String,
+    /// What is mounted: `cache`, `temporary`, `directory`, `named`, `host` or `pipe`.
+    pub kind: &'static str,
+    /// The volume's name, or the host's path.
+    pub name: String,
+    /// All that a cache's name depends on; empty for what is not a cache.
+    pub fields: Vec<Field>,
+    /// Whether it is there.
+    pub state: Warmth,
+    /// What would make the next job begin with an empty cache.
+    pub cold_after: Vec<String>,
+}
+
+/// Whether a cache is there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase", tag = "is")]
+#[non_exhaustive]
+pub enum Warmth {
+    /// It is there, and will be used again.
+    Warm {
+        /// What its labels say.
+        volume: Box<VolumeRecord>,
+    },
+    /// It is not there: the next job makes it.
+    Cold,
+    /// Something has its name that is not it: jobs are refused until that is gone.
+    Squatted {
+        /// What differs.
+        problem: String,
+    },
+    /// Every run has one of its own.
+    Temporary,
+    /// It is not a volume of ours; whether it is there is not our business.
+    Foreign,
+}
+
+/// Explains what a job of `scope` gets for `spec`. `look` finds the volume of a name on the engine;
+/// it is called once for a cache in a volume, and not for anything else.
+///
+/// # Errors
+/// [`PlanError`] when no job could have the spec.
+pub fn explain(
+    spec: &VolumeSpec,
+    scope: &Scope,
+    policy: &Policy,
+    look: impl FnOnce(&docker_api_trait::VolumeName) -> Option<Volume>,
+) -> Result<VolumeExplanation, PlanError> {
+    let provenance = Provenance::new("", std::time::SystemTime::UNIX_EPOCH);
+    let demand = VolumeDemand::new([spec.clone()]);
+    let planned = plan(&demand, scope, &provenance, policy)?.volumes.remove(0);
+    let identity = CacheIdentity::new(scope.clone(), spec.destination.clone())
+        .with_driver(policy.driver.clone());
+    let is_cache = matches!(planned.source, PlannedSource::Cache(_) | PlannedSource::Directory(_));
+    let state = match &planned.source {
+        PlannedSource::Cache(managed) => match look(&managed.name) {
+            None => Warmth::Cold,
+            Some(volume) => match (verify(managed, &volume), VolumeRecord::read(&volume)) {
+                (Ok(_), Some(record)) => Warmth::Warm { volume: Box::new(record) },
+                (Err(error @ VolumeError::Mismatch { .. }), _) => {
+                    Warmth::Squatted { problem: error.to_string() }
+                }
+                (Ok(_) | Err(_), _) => Warmth::Cold,
+            },
+        },
+        PlannedSource::Temporary(_) => Warmth::Temporary,
+        _ => Warmth::Foreign,
+    };
+    Ok(VolumeExplanation {
+        spec: spec.to_string(),
+        kind: planned.source.kind(),
+        // A temporary volume's name is another in every run.
+        name: match &planned.source {
+            PlannedSource::Temporary(_) => String::new(),
+            source => source.name().to_owned(),
+        },
+        fields: if is_cache { name::explain(&identity).fields } else { Vec::new() },
+        state,
+        cold_after: if is_cache { cold_after(scope, spec, policy) } else { Vec::new() },
+    })
+}
+
+fn cold_after(scope: &Scope, spec: &VolumeSpec, policy: &Policy) -> Vec<String> {
+    let mut reasons = vec![
+        format!("another owner than {:?}", scope.owner),
+        format!("another project than {:?}", scope.project),
+        format!("a job that is not {}", scope.trust.as_str()),
+        format!("another key than {:?}", scope.key),
+        format!("another destination than {}", spec.destination),
+    ];
+    if policy.cache_dir.is_some() {
+        reasons.push("another cache directory".to_owned());
+        reasons.push("removing its folder on the engine's host".to_owned());
+    } else {
+        reasons.push(format!("another driver than {:?}, or other options", policy.driver.name));
+        reasons.push("removing the volume, as `docker volume prune` also does".to_owned());
+    }
+    reasons.push("another engine".to_owned());
+    reasons
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ManagedVolume, VolumeDriver};
+
+    fn explained(
+        spec: &str,
+        policy: &Policy,
+        found: Option<fn(&ManagedVolume) -> Volume>,
+    ) -> VolumeExplanation {
+        let (spec, scope) = (spec.parse().unwrap(), Scope::trusted("ci", "app"));
+        let origin = Provenance::new("r", std::time::SystemTime::UNIX_EPOCH);
+        let plan = plan(&VolumeDemand::new([VolumeSpec::clone(&spec)]), &scope, &origin, policy);
+        let managed = plan.unwrap().volumes[0].source.managed().cloned();
+        explain(&spec, &scope, policy, |name| {
+            let managed = managed.expect("only a volume of ours is looked at");
+            assert_eq!(*name, managed.name);
+            found.map(|found| found(&managed))
+        })
+        .unwrap()
+    }
+
+    fn made(managed: &ManagedVolume) -> Volume {
+        let mut volume = Volume::local(managed.name.as_str());
+        volume.labels = managed.labels.clone();
+        volume
+    }
+
+    #[test]
+    fn a_cache_is_warm_cold_or_squatted() {
+        let policy = Policy::default();
+        let warm = explained("/cache", &policy, Some(made));
+        assert!(matches!(&warm.state, Warmth::Warm { volume } if volume.project == "app"));
+        assert_eq!((warm.kind, warm.fields.len()), ("cache", 6));
+        assert!(warm.cold_after.iter().any(|reason| reason.contains("\"app\"")));
+        assert_eq!(explained("/cache", &policy, None).state, Warmth::Cold);
+        let squatted = explained("/cache", &policy, Some(|ours| Volume::local(ours.name.as_str())));
+        assert!(matches!(squatted.state, Warmth::Squatted { .. }), "{squatted:?}");
+    }
+
+    #[test]
+    fn what_is_no_cache_has_no_identity() {
+        let disabled = Policy::default().with_cache_disabled(true);
+        let temporary = explained("/cache", &disabled, None);
+        assert_eq!((temporary.state, temporary.name.as_str()), (Warmth::Temporary, ""));
+        let named = explained("data:/d", &Policy::default(), None);
+        assert_eq!((named.state, named.name.as_str()), (Warmth::Foreign, "data"));
+        assert!(named.fields.is_empty() && named.cold_after.is_empty());
+    }
+
+    #[test]
+    fn a_folder_and_a_driver_have_reasons_of_their_own() {
+        let folder = Policy::default().with_cache_dir("/srv".parse().unwrap());
+        let reasons = explained("/cache", &folder, None).cold_after.join("; ");
+        assert!(reasons.contains("cache directory") && !reasons.contains("prune"), "{reasons}");
+        let driver = Policy::default().with_driver(VolumeDriver::new("nfs"));
+        let explanation = explained("/cache", &driver, None);
+        assert_eq!(explanation.fields.len(), 7);
+        assert!(explanation.cold_after.join("; ").contains("\"nfs\""));
+    }
+}

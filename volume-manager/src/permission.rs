@@ -1,0 +1,153 @@
+//! Making fresh volumes writable: which, and by which archive. Pure.
+//!
+//! The root of a fresh volume belongs to root and is closed to others (0755), so that an image that
+//! runs as another user could not write to its cache. One archive of folder headers, unpacked into
+//! the created container before it starts, opens them all (0777): no helper image, no extra
+//! container. What the engine has filled from the image keeps the image's owner and mode, and a
+//! volume that has been used is left alone.
+
+use bytes::Bytes;
+use docker_api_trait::{ApiError, Operation};
+use futures_util::{Stream, StreamExt as _};
+
+use crate::{Mode, OperatingSystem, PreparedVolume, PreparedVolumes};
+
+/// What a fresh root is opened to.
+const OPEN: u32 = 0o777;
+/// What a root has that nobody has touched.
+const UNTOUCHED: u32 = 0o755;
+/// So much of an archive holds its first header, with extensions for a long name.
+const HEAD: usize = 16 * 1024;
+
+/// The volumes whose root may still be closed: made by this run, or so lately by another that it
+/// may not have come to it yet.
+pub(crate) fn candidates(prepared: &PreparedVolumes) -> impl Iterator<Item = &PreparedVolume> {
+    prepared.volumes.iter().filter(|volume| {
+        volume.fresh
+            && volume.planned.source.managed().is_some()
+            && volume.planned.mode != Mode::ReadOnly
+            && volume.planned.destination.system() == OperatingSystem::Linux
+    })
+}
+
+/// Whether the archive of a folder, as the engine sends it, begins with a root that nobody has
+/// touched. Reads no more than its first header.
+pub(crate) async fn is_untouched(
+    mut archive: impl Stream<Item = Result<Bytes, ApiError>> + Unpin,
+) -> Result<bool, ApiError> {
+    let mut head = Vec::new();
+    while head.len() < HEAD {
+        let Some(chunk) = archive.next().await else { break };
+        head.extend_from_slice(&chunk?);
+        // One header is 512 bytes; a folder has no content, so that more is its files.
+        if first_header(&head).is_some() {
+            break;
+        }
+    }
+    Ok(first_header(&head).is_some_and(|header| {
+        let number = |read: std::io::Result<u64>| read.unwrap_or(u64::MAX);
+        header.entry_type().is_dir()
+            && number(header.uid()) == 0
+            && number(header.gid()) == 0
+            && header.mode().is_ok_and(|mode| mode & 0o7777 == UNTOUCHED)
+    }))
+}
+
+fn first_header(bytes: &[u8]) -> Option<tar::Header> {
+    let mut archive = tar::Archive::new(bytes);
+    let entry = archive.entries().ok()?.next()?.ok()?;
+    Some(entry.header().clone())
+}
+
+/// The archive that opens these folders, to be unpacked at the container's root.
+///
+/// # Errors
+/// When a path does not fit into an archive.
+pub(crate) fn archive<'a>(
+    destinations: impl Iterator<Item = &'a str>,
+    time: u64,
+) -> std::io::Result<Bytes> {
+    let mut builder = tar::Builder::new(Vec::new());
+    for destination in destinations {
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(tar::EntryType::Directory);
+        header.set_mode(OPEN);
+        header.set_uid(0);
+        header.set_gid(0);
+        header.set_size(0);
+        header.set_mtime(time);
+        // Writes an extension where the path is too long for the header.
+        builder.append_data(&mut header, destination.trim_start_matches('/'), std::io::empty())?;
+    }
+    builder.into_inner().map(Bytes::from)
+}
+
+/// A path that no archive can hold, as an error of the upload that was not tried.
+pub(crate) fn unsendable(error: &std::io::Error) -> ApiError {
+    ApiError::Rejected { operation: Operation::UploadArchive, message: error.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::{FutureExt as _, stream};
+
+    use super::*;
+
+    fn folder(uid: u64, gid: u64, mode: u32, entry: tar::EntryType) -> Vec<u8> {
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(entry);
+        header.set_mode(mode);
+        header.set_uid(uid);
+        header.set_gid(gid);
+        header.set_size(0);
+        let mut builder = tar::Builder::new(Vec::new());
+        builder.append_data(&mut header, "cache/", std::io::empty()).unwrap();
+        builder.into_inner().unwrap()
+    }
+
+    fn judged(bytes: &[u8], chunk: usize) -> bool {
+        let chunks: Vec<_> =
+            bytes.chunks(chunk).map(|chunk| Ok(Bytes::copy_from_slice(chunk))).collect();
+        is_untouched(stream::iter(chunks)).now_or_never().unwrap().unwrap()
+    }
+
+    #[test]
+    fn only_a_root_that_nobody_touched_is_opened() {
+        let dir = tar::EntryType::Directory;
+        for chunk in [1, 100, 4096] {
+            assert!(judged(&folder(0, 0, 0o755, dir), chunk));
+        }
+        assert!(judged(&folder(0, 0, 0o40755, dir), 512), "some engines give the type, too");
+        for touched in [
+            folder(1000, 0, 0o755, dir),
+            folder(0, 1000, 0o755, dir),
+            folder(0, 0, 0o777, dir),
+            folder(0, 0, 0o700, dir),
+            folder(0, 0, 0o1755, dir),
+            folder(0, 0, 0o755, tar::EntryType::Symlink),
+            Vec::new(),
+            vec![7; 600],
+        ] {
+            assert!(!judged(&touched, 512));
+        }
+    }
+
+    #[test]
+    fn an_archive_has_a_header_for_each_folder() {
+        let long = format!("/{}", "long-name/".repeat(30).trim_end_matches('/'));
+        let paths = ["/cache", "/root/.cargo", long.as_str(), "/日本"];
+        let bytes = archive(paths.into_iter(), 7).unwrap();
+        let mut archive = tar::Archive::new(&bytes[..]);
+        let mut found = Vec::new();
+        for entry in archive.entries().unwrap() {
+            let entry = entry.unwrap();
+            assert!(entry.header().entry_type().is_dir());
+            assert_eq!(entry.header().mode().unwrap(), 0o777);
+            assert_eq!((entry.header().uid().unwrap(), entry.header().mtime().unwrap()), (0, 7));
+            found.push(
+                format!("/{}", entry.path().unwrap().display()).trim_end_matches('/').to_owned(),
+            );
+        }
+        assert_eq!(found, paths);
+    }
+}
