@@ -6,7 +6,7 @@ use docker_api_trait::{BollardDocker, DockerApi, Endpoint, EndpointSources, Volu
 use testkit::{FakeDocker, ScriptedRun};
 
 use crate::{
-    args::{EngineKind, RunArguments},
+    args::{EngineArguments, EngineKind, RunArguments},
     failure::{Failure, say},
 };
 
@@ -17,8 +17,18 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
+    /// Makes a handle to run a job with; does not connect yet.
+    pub(crate) fn for_run(arguments: &RunArguments) -> Result<Self, Failure> {
+        let engine = Self::new(&arguments.engine)?;
+        if let Some(memory) = &engine.memory {
+            say("berth: engine in memory: no script is executed; its exit code is given");
+            memory.script(ScriptedRun::exits(i64::from(arguments.memory_exit_code)));
+        }
+        Ok(engine)
+    }
+
     /// Makes a handle; does not connect yet.
-    pub(crate) fn new(arguments: &RunArguments) -> Result<Self, Failure> {
+    pub(crate) fn new(arguments: &EngineArguments) -> Result<Self, Failure> {
         match arguments.engine {
             EngineKind::Docker => {
                 let sources = EndpointSources::from_process(arguments.host.clone());
@@ -29,9 +39,7 @@ impl Engine {
                 Ok(Self { docker: Arc::new(docker), memory: None })
             }
             EngineKind::Memory => {
-                say("berth: engine in memory: no script is executed; its exit code is given");
                 let memory = FakeDocker::new().with_any_image();
-                memory.script(ScriptedRun::exits(i64::from(arguments.memory_exit_code)));
                 if let Some(path) = &arguments.memory_state {
                     memory.restore(read_state(path)?);
                 }
@@ -41,7 +49,7 @@ impl Engine {
     }
 
     /// Keeps the volumes of an engine in memory for the next run, if that was asked for.
-    pub(crate) fn keep(&self, arguments: &RunArguments) -> Result<(), Failure> {
+    pub(crate) fn keep(&self, arguments: &EngineArguments) -> Result<(), Failure> {
         if let (Some(memory), Some(path)) = (&self.memory, &arguments.memory_state) {
             let state = serde_json::to_vec_pretty(&memory.snapshot())
                 .map_err(io::Error::other)

@@ -1,9 +1,18 @@
 //! Errors as a person sees them: one line, then a hint. And the exit codes.
 
-use std::{error::Error, io::Write as _};
+use std::{
+    error::Error,
+    io::{self, Write as _},
+};
+
+use volume_manager::SpecError;
 
 /// We could not do what was asked for; the script's own exit code is not known.
 pub(crate) const OUR_FAILURE: u8 = 125;
+/// A spec cannot be read; only of `berth spec`.
+pub(crate) const INVALID: u8 = 2;
+/// A volume is not there, or stays; only of `berth volumes`.
+pub(crate) const NOT_DONE: u8 = 1;
 /// The job took longer than it may.
 pub(crate) const TIMED_OUT: u8 = 124;
 /// The job was stopped by a signal.
@@ -24,6 +33,16 @@ impl Failure {
     /// An error with its causes, each said once.
     pub(crate) fn from_error(error: &(dyn Error + 'static), hint: Option<String>) -> Self {
         Self { message: executor::describe(error), hint }
+    }
+
+    /// A spec that cannot be read.
+    pub(crate) fn from_spec(error: &SpecError) -> Self {
+        Self::from_error(error, Some(error.hint().to_owned()))
+    }
+
+    /// Standard output does not take what we have to say.
+    pub(crate) fn unwritable(error: &io::Error) -> Self {
+        Self::from_error(error, Some("standard output cannot be written to".into()))
     }
 
     pub(crate) fn show(&self) {

@@ -6,6 +6,9 @@ mod failure;
 mod plan;
 mod run;
 mod sink;
+mod spec;
+mod table;
+mod volumes;
 
 use std::process::ExitCode;
 
@@ -36,6 +39,8 @@ fn main() -> ExitCode {
     let outcome = match arguments.subcommand {
         Subcommand::Run(arguments) => run::run(&arguments),
         Subcommand::Plan(arguments) => plan::plan(&arguments),
+        Subcommand::Spec(arguments) => spec::spec(&arguments),
+        Subcommand::Volumes(arguments) => volumes::volumes(&arguments.subcommand),
     };
     match outcome {
         Ok(code) => ExitCode::from(code),

@@ -9,15 +9,13 @@ use crate::{args::RunArguments, failure::Failure};
 /// Prints the `docker` lines that mean the same as a run.
 pub(crate) fn plan(arguments: &RunArguments) -> Result<u8, Failure> {
     let job = arguments.job()?;
-    let plan = plan_job(&job, &arguments.config(), &RunContext::draw()).map_err(|error| {
+    let plan = plan_job(&job, &arguments.config()?, &RunContext::draw()).map_err(|error| {
         let hint = error.hint();
         Failure::from_error(&error, Some(hint))
     })?;
     let mut output = io::stdout().lock();
     for command in docker_commands(&plan) {
-        writeln!(output, "{command}").map_err(|error| {
-            Failure::from_error(&error, Some("standard output cannot be written to".into()))
-        })?;
+        writeln!(output, "{command}").map_err(|error| Failure::unwritable(&error))?;
     }
     Ok(0)
 }

@@ -25,14 +25,14 @@ use crate::{
 /// Runs a job; returns the exit code.
 pub(crate) fn run(arguments: &RunArguments) -> Result<u8, Failure> {
     let job = arguments.job()?;
-    let config = arguments.config();
+    let config = arguments.config()?;
     // All that can be said before the job starts is said before.
     let plan = plan_job(&job, &config, &RunContext::draw()).map_err(|error| {
         let hint = error.hint();
         Failure::from_error(&error, Some(hint))
     })?;
     let report = arguments.report.as_deref().map(ReportFile::open).transpose()?;
-    let engine = Engine::new(arguments)?;
+    let engine = Engine::for_run(arguments)?;
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
             Failure::from_error(&error, Some("the system is short of something".into()))
@@ -53,7 +53,7 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<u8, Failure> {
     // A write to a terminal that is stopped would otherwise hold us.
     runtime.shutdown_timeout(Duration::from_millis(100));
     let result = result?;
-    engine.keep(arguments)?;
+    engine.keep(&arguments.engine)?;
     for failed in &result.cleanup.failed {
         let left = format!("the {} {} may still be there", failed.kind.as_str(), failed.name);
         say(&format!("berth: {left}: {}", failed.error));

@@ -1,0 +1,43 @@
+//! The command line.
+
+mod run;
+mod shared;
+mod spec;
+mod volumes;
+
+use clap::Parser;
+
+pub(crate) use run::RunArguments;
+pub(crate) use shared::{EngineArguments, EngineKind};
+pub(crate) use spec::SpecArguments;
+pub(crate) use volumes::{
+    ExplainArguments, InspectArguments, LsArguments, RmArguments, VolumesArguments,
+    VolumesSubcommand,
+};
+
+/// Runs CI jobs in containers, with their caches in named Docker volumes.
+#[derive(Debug, Parser)]
+#[command(version, arg_required_else_help = true)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) subcommand: Subcommand,
+}
+
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Subcommand {
+    /// Run a job and exit with its exit code
+    ///
+    /// Exit codes: the script's own; 124 when it took longer than --timeout; 130 when it was
+    /// interrupted; 125 when berth itself failed.
+    Run(Box<RunArguments>),
+    /// Print the `docker` lines that mean the same, without any engine
+    Plan(Box<RunArguments>),
+    /// Show how volume specs are read, without any engine
+    ///
+    /// Exit codes: 0; 2 when a spec is invalid; 125 when berth itself failed.
+    Spec(SpecArguments),
+    /// Look at the volumes that Berth made, and remove them
+    ///
+    /// Exit codes: 0; 1 when a volume is not there or stays; 125 when berth itself failed.
+    Volumes(Box<VolumesArguments>),
+}

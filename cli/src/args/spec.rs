@@ -1,0 +1,63 @@
+//! The arguments of `berth spec`.
+
+use clap::{Args, ValueEnum};
+use volume_manager::{ContainerPath, OperatingSystem, PathProblem, SpecReader};
+
+use super::shared::pair;
+use crate::failure::Failure;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum System {
+    /// Linux containers
+    Linux,
+    /// Windows containers
+    Windows,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SpecArguments {
+    /// The operating system of the engine's containers
+    #[arg(long, value_enum, default_value_t = System::Linux)]
+    os: System,
+    /// A variable for $NAME and ${NAME} in sources and destinations
+    #[arg(long = "var", value_name = "NAME=VALUE")]
+    variables: Vec<String>,
+    /// The folder that relative destinations join
+    #[arg(long, value_name = "PATH")]
+    workdir: Option<String>,
+    /// Print one JSON object for each spec
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// A volume as a job would ask for it
+    #[arg(required = true, value_name = "SPEC")]
+    pub(crate) specs: Vec<String>,
+}
+
+impl SpecArguments {
+    pub(crate) fn reader(&self) -> Result<SpecReader, Failure> {
+        let system = match self.os {
+            System::Linux => OperatingSystem::Linux,
+            System::Windows => OperatingSystem::Windows,
+        };
+        let variables: Result<Vec<_>, _> =
+            self.variables.iter().map(|text| pair(text, "--var")).collect();
+        let reader = SpecReader::new(system).with_variables(variables?);
+        Ok(match &self.workdir {
+            Some(folder) => reader.with_working_directory(working_directory(system, folder)?),
+            None => reader,
+        })
+    }
+}
+
+/// Reads `--workdir`.
+pub(crate) fn working_directory(
+    system: OperatingSystem,
+    folder: &str,
+) -> Result<ContainerPath, Failure> {
+    ContainerPath::new(system, folder).map_err(|problem: PathProblem| {
+        Failure::new(
+            format!("the folder {folder:?} {problem}"),
+            "give --workdir an absolute path in the container",
+        )
+    })
+}

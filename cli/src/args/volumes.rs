@@ -1,0 +1,120 @@
+//! The arguments of `berth volumes`.
+
+use clap::Args;
+use volume_manager::{OperatingSystem, SpecReader, VolumeSpec};
+
+use super::{
+    shared::{EngineArguments, OwnerArguments, PolicyArguments, ScopeArguments, pair},
+    spec::working_directory,
+};
+use crate::failure::Failure;
+
+#[derive(Debug, Args)]
+pub(crate) struct VolumesArguments {
+    #[command(subcommand)]
+    pub(crate) subcommand: VolumesSubcommand,
+}
+
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum VolumesSubcommand {
+    /// List the volumes that Berth made
+    Ls(LsArguments),
+    /// Show what a volume is, whose, and which containers use it
+    Inspect(InspectArguments),
+    /// Tell which volume a project's spec maps to, why, and whether it is warm
+    Explain(ExplainArguments),
+    /// Remove volumes that Berth made and that nothing uses
+    ///
+    /// A volume of another installation is only removed with its --owner. Every name is tried; the
+    /// exit code is 1 when any volume stays.
+    Rm(RmArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LsArguments {
+    /// Only those of this project
+    #[arg(long, value_name = "NAME")]
+    pub(crate) project: Option<String>,
+    #[command(flatten)]
+    pub(crate) owner: OwnerArguments,
+    /// Also those of other installations
+    #[arg(long)]
+    pub(crate) all_owners: bool,
+    /// Measure how large they are, which the engine may take a while for
+    #[arg(long)]
+    pub(crate) size: bool,
+    /// Print a JSON array
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) engine: EngineArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InspectArguments {
+    /// The volume
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+    /// Measure how large it is, which the engine may take a while for
+    #[arg(long)]
+    pub(crate) size: bool,
+    /// Print a JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) engine: EngineArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArguments {
+    #[command(flatten)]
+    scope: ScopeArguments,
+    #[command(flatten)]
+    policy: PolicyArguments,
+    /// A variable for $NAME and ${NAME} in the spec
+    #[arg(long = "var", value_name = "NAME=VALUE")]
+    variables: Vec<String>,
+    /// The folder that a relative spec joins
+    #[arg(long, value_name = "PATH")]
+    workdir: Option<String>,
+    /// Print a JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) engine: EngineArguments,
+    /// The volume as a job would ask for it
+    #[arg(value_name = "SPEC")]
+    spec: String,
+}
+
+impl ExplainArguments {
+    pub(crate) fn scope(&self) -> Result<volume_manager::Scope, Failure> {
+        self.scope.scope()
+    }
+
+    pub(crate) fn policy(&self) -> Result<volume_manager::Policy, Failure> {
+        self.policy.policy(&self.engine)
+    }
+
+    pub(crate) fn spec(&self) -> Result<VolumeSpec, Failure> {
+        let variables: Result<Vec<_>, _> =
+            self.variables.iter().map(|text| pair(text, "--var")).collect();
+        let mut reader = SpecReader::new(OperatingSystem::Linux).with_variables(variables?);
+        if let Some(folder) = &self.workdir {
+            let folder = working_directory(OperatingSystem::Linux, folder)?;
+            reader = reader.with_working_directory(folder);
+        }
+        reader.read(&self.spec).map_err(|error| Failure::from_spec(&error))
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RmArguments {
+    /// The volumes
+    #[arg(required = true, value_name = "NAME")]
+    pub(crate) names: Vec<String>,
+    #[command(flatten)]
+    pub(crate) owner: OwnerArguments,
+    #[command(flatten)]
+    pub(crate) engine: EngineArguments,
+}
