@@ -85,6 +85,15 @@ enum BenchCommand {
         #[arg(long)]
         json: bool,
     },
+    /// 1, 10 and 100 warm volumes made ready, with 0 and 2,000 others on the engine
+    Volumes {
+        /// How many times each is run
+        #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u32).range(5..))]
+        rounds: u32,
+        /// Print one JSON object and nothing else
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 #[derive(Debug, Clone, Copy, Subcommand)]
@@ -128,6 +137,9 @@ async fn dispatch(command: Command) -> Result<()> {
             e2e::run(&Workspace::load().await?, filter.as_deref()).await.map(drop)
         }
         Command::Bench(BenchCommand::Floor { pairs, json }) => bench::floor(pairs, json).await,
+        Command::Bench(BenchCommand::Volumes { rounds, json }) => {
+            bench::volumes(rounds, json).await
+        }
         Command::Tidy => tidy::run(&Workspace::load().await?),
         Command::Ci { no_engine } => ci::run(&Workspace::load().await?, !no_engine).await,
     }

@@ -70,6 +70,16 @@ impl Bare {
         Ok(())
     }
 
+    /// Creates volumes, or finds them, one after the other.
+    pub(crate) async fn volumes(&mut self, names: impl Iterator<Item = &str>) -> Result<()> {
+        let mut connection = self.connect().await?;
+        for name in names {
+            let body = json!({ "Name": name });
+            self.call(&mut connection, "POST", "/volumes/create", Some(&body)).await?;
+        }
+        Ok(())
+    }
+
     /// Removes a volume.
     pub(crate) async fn remove_volume(&mut self, volume: &str) -> Result<()> {
         let mut connection = self.connect().await?;

@@ -3,5 +3,7 @@
 mod bare;
 mod floor;
 mod statistics;
+mod volumes;
 
 pub(crate) use floor::floor;
+pub(crate) use volumes::volumes;
