@@ -42,6 +42,8 @@ pub enum Operation {
     UploadArchive,
     /// Packing an archive of what is in a container.
     DownloadArchive,
+    /// Looking at a path in a container.
+    InspectPath,
     /// Removing the volumes that nothing uses.
     PruneVolumes,
     /// Measuring how much volumes hold.
@@ -69,6 +71,7 @@ impl fmt::Display for Operation {
             Self::RemoveContainer => "remove the container",
             Self::UploadArchive => "unpack the archive into the container",
             Self::DownloadArchive => "pack an archive of the container's files",
+            Self::InspectPath => "look into the container",
             Self::PruneVolumes => "remove unused volumes",
             Self::DiskUsage => "measure the volumes",
         })

@@ -45,6 +45,6 @@ pub use mock::MockDocker;
 pub use model::{
     ApiVersion, Consistency, ContainerDetails, ContainerRequest, ContainerStatus, ContainerSummary,
     CreatedContainer, EngineVersion, ExitStatus, ImageDetails, LabelFilter, LogDriver, Mount,
-    MountKind, MountPoint, MountSource, Propagation, PullProgress, Relabel, Volume, VolumeRequest,
-    VolumeUsage, WaitCondition,
+    MountKind, MountPoint, MountSource, PathDetails, PathKind, Propagation, PullProgress, Relabel,
+    Volume, VolumeRequest, VolumeUsage, WaitCondition,
 };

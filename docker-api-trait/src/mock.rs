@@ -13,7 +13,7 @@ use crate::{
     id::{ContainerId, ImageReference, VolumeName},
     model::{
         ContainerDetails, ContainerRequest, ContainerSummary, CreatedContainer, EngineVersion,
-        ImageDetails, LabelFilter, Volume, VolumeRequest, VolumeUsage, WaitCondition,
+        ImageDetails, LabelFilter, PathDetails, Volume, VolumeRequest, VolumeUsage, WaitCondition,
     },
 };
 
@@ -63,6 +63,7 @@ mockall::mock! {
     #[async_trait]
     impl ArchiveApi for Docker {
         async fn upload_archive(&self, container: &ContainerId, folder: &str, archive: Bytes) -> Result<(), ApiError>;
+        async fn inspect_path(&self, container: &ContainerId, path: &str) -> Result<PathDetails, ApiError>;
         async fn download_archive(&self, container: &ContainerId, path: &str) -> Result<ArchiveStream, ApiError>;
     }
 }

@@ -1,12 +1,14 @@
 //! `ArchiveApi` on a real engine.
 
 use async_trait::async_trait;
-use bollard::query_parameters::{DownloadFromContainerOptions, UploadToContainerOptions};
+use bollard::query_parameters::{
+    ContainerArchiveInfoOptions, DownloadFromContainerOptions, UploadToContainerOptions,
+};
 use bytes::Bytes;
 use futures_util::{FutureExt as _, StreamExt as _, stream};
 
 use super::{BollardDocker, convert};
-use crate::{ApiError, ArchiveApi, ArchiveStream, ContainerId, Operation};
+use crate::{ApiError, ArchiveApi, ArchiveStream, ContainerId, Operation, PathDetails};
 
 #[async_trait]
 impl ArchiveApi for BollardDocker {
@@ -30,6 +32,21 @@ impl ArchiveApi for BollardDocker {
             ),
         )
         .await
+    }
+
+    async fn inspect_path(
+        &self,
+        container: &ContainerId,
+        path: &str,
+    ) -> Result<PathDetails, ApiError> {
+        let options = ContainerArchiveInfoOptions { path: path.to_owned() };
+        let reply = self
+            .call(
+                Operation::InspectPath,
+                self.docker().get_container_archive_info(container.as_str(), Some(options)),
+            )
+            .await?;
+        Ok(convert::path_details(reply.file_mode))
     }
 
     async fn download_archive(

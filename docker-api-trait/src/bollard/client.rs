@@ -106,7 +106,8 @@ pub(super) fn limit(operation: Operation) -> Duration {
         Operation::Version
         | Operation::InspectImage
         | Operation::InspectVolume
-        | Operation::InspectContainer => 10,
+        | Operation::InspectContainer
+        | Operation::InspectPath => 10,
         Operation::ListVolumes
         | Operation::ListContainers
         | Operation::AttachContainer

@@ -18,8 +18,8 @@ use super::{Endpoint, mount, transport::TransportError};
 use crate::{
     ApiError, ApiVersion, ConnectFailure, ContainerDetails, ContainerId, ContainerRequest,
     ContainerStatus, ContainerSummary, CreatedContainer, EngineVersion, ExitStatus, ImageDetails,
-    ImageReference, LabelFilter, LogChunk, LogSource, Operation, PullProgress, Volume, VolumeName,
-    VolumeRequest, WaitCondition,
+    ImageReference, LabelFilter, LogChunk, LogSource, Operation, PathDetails, PathKind,
+    PullProgress, Volume, VolumeName, VolumeRequest, WaitCondition,
 };
 
 /// The address as the client library wants it: of a socket's path, the hexadecimal digits.
@@ -123,6 +123,21 @@ pub(super) fn volume(reply: EngineVolume) -> Volume {
         scope: reply.scope.map(|scope| scope.to_string()).unwrap_or_default(),
         mountpoint: reply.mountpoint,
     }
+}
+
+/// The engine gives the bits of Go's `FileMode`, in which those of `chmod` beyond the nine are at
+/// places of their own.
+pub(super) fn path_details(mode: u32) -> PathDetails {
+    const SPECIAL: [(u32, u32); 3] = [(1 << 23, 0o4000), (1 << 22, 0o2000), (1 << 20, 0o1000)];
+    let kind = match mode {
+        folder if folder & (1 << 31) != 0 => PathKind::Folder,
+        link if link & (1 << 27) != 0 => PathKind::Link,
+        // Devices, pipes, sockets, character devices and what Go calls irregular.
+        other if other & (1 << 26 | 1 << 25 | 1 << 24 | 1 << 21 | 1 << 19) != 0 => PathKind::Other,
+        _ => PathKind::File,
+    };
+    let special = SPECIAL.iter().filter(|(theirs, _)| mode & theirs != 0).map(|(_, ours)| ours);
+    PathDetails::new(kind, mode & 0o777 | special.fold(0, |bits, bit| bits | bit))
 }
 
 pub(super) fn label_filters(labels: &[LabelFilter]) -> Option<HashMap<String, Vec<String>>> {
@@ -290,6 +305,19 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
+
+    #[test]
+    fn a_paths_mode_has_the_bits_of_chmod() {
+        let folder = |mode: u32, bits| {
+            assert_eq!(path_details(mode), PathDetails::new(PathKind::Folder, bits));
+        };
+        folder(1 << 31 | 0o755, 0o755);
+        folder(1 << 31 | 1 << 20 | 0o777, 0o1777);
+        folder(1 << 31 | 1 << 22 | 0o770, 0o2770);
+        assert_eq!(path_details(1 << 27 | 0o777).kind, PathKind::Link);
+        assert_eq!(path_details(1 << 23 | 0o755), PathDetails::new(PathKind::File, 0o4755));
+        assert_eq!(path_details(1 << 25 | 0o600).kind, PathKind::Other);
+    }
 
     #[test]
     fn a_reference_without_tag_or_digest_means_latest() {

@@ -7,6 +7,7 @@ mod container;
 mod image;
 mod label;
 mod mount;
+mod path;
 mod system;
 mod volume;
 
@@ -17,5 +18,6 @@ pub use container::{
 pub use image::{ImageDetails, PullProgress};
 pub use label::LabelFilter;
 pub use mount::{Consistency, Mount, MountKind, MountPoint, MountSource, Propagation, Relabel};
+pub use path::{PathDetails, PathKind};
 pub use system::{ApiVersion, EngineVersion};
 pub use volume::{Volume, VolumeRequest, VolumeUsage};

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use docker_api_trait::{
     ApiError, ArchiveApi, ArchiveStream, ContainerId, MountKind, MountPoint, Operation,
+    PathDetails, PathKind,
 };
 use futures_util::{StreamExt as _, stream};
 use tar::{Archive, Builder, EntryType, Header};
@@ -79,6 +80,18 @@ impl ArchiveApi for FakeDocker {
         reply.deliver(outcome)
     }
 
+    /// As for [`download_archive`](ArchiveApi::download_archive).
+    async fn inspect_path(
+        &self,
+        container: &ContainerId,
+        path: &str,
+    ) -> Result<PathDetails, ApiError> {
+        let operation = Operation::InspectPath;
+        let reply = self.admit(operation).await?;
+        let outcome = download(&mut self.state(), operation, container, path);
+        reply.deliver(outcome.and_then(|archive| first_header(operation, &archive)))
+    }
+
     /// What is mounted is there, and the folders and links that the image was given; nothing else.
     async fn download_archive(
         &self,
@@ -86,7 +99,8 @@ impl ArchiveApi for FakeDocker {
         path: &str,
     ) -> Result<ArchiveStream, ApiError> {
         let reply = self.admit(Operation::DownloadArchive).await?;
-        let outcome = download(&mut self.state(), container, path).map(|archive| {
+        let operation = Operation::DownloadArchive;
+        let outcome = download(&mut self.state(), operation, container, path).map(|archive| {
             let pieces: Vec<_> =
                 archive.chunks(PIECE).map(|piece| Ok(Bytes::copy_from_slice(piece))).collect();
             stream::iter(pieces).boxed()
@@ -200,8 +214,26 @@ fn put(state: &mut State, entry: &UploadedEntry, content: Bytes) -> Result<(), S
     Ok(())
 }
 
-fn download(state: &mut State, id: &ContainerId, path: &str) -> Result<Vec<u8>, ApiError> {
-    let operation = Operation::DownloadArchive;
+fn first_header(operation: Operation, archive: &[u8]) -> Result<PathDetails, ApiError> {
+    let read = || -> std::io::Result<PathDetails> {
+        let mut archive = Archive::new(archive);
+        let entry = archive.entries()?.next().ok_or(std::io::ErrorKind::UnexpectedEof)??;
+        let kind = match entry.header().entry_type() {
+            EntryType::Directory => PathKind::Folder,
+            EntryType::Symlink => PathKind::Link,
+            _ => PathKind::File,
+        };
+        Ok(PathDetails::new(kind, entry.header().mode()? & 0o7777))
+    };
+    read().map_err(|error| ApiError::Protocol { operation, detail: error.to_string() })
+}
+
+fn download(
+    state: &mut State,
+    operation: Operation,
+    id: &ContainerId,
+    path: &str,
+) -> Result<Vec<u8>, ApiError> {
     enter(state, operation, id, path)?;
     pack(state, id, path).ok_or_else(|| ApiError::NotFound {
         operation,

@@ -181,18 +181,28 @@ behaviours! {
     }
 
     a_fresh_volumes_root_is_closed_and_a_header_opens_it(lab)
-    sees ["cache/ 0:0 40755", "ok", "cache/ 1000:7 40777", "engine error 5xx", "not found"]; {
+    sees [
+        "Folder 755", "cache/ 0:0 40755", "ok", "Folder 777", "cache/ 1000:7 40777",
+        "engine error 5xx", "not found", "not found",
+    ]; {
         let mut request = lab.job("job", Program::Sleeps);
         let mut mount = lab.mount("closed", "/closed");
         mount.read_only = true;
         request.mounts = vec![lab.mount("cache", "/srv/cache"), mount];
         let id = lab.create(&request).await;
+        let look = async || {
+            let details = lab.engine.inspect_path(&id, "/srv/cache").await.unwrap();
+            format!("{:?} {:o}", details.kind, details.mode)
+        };
+        let before = look().await;
         let fresh = first_header(lab, &id, "/srv/cache").await;
         let opened = lab.engine.upload_archive(&id, "/", folder_of("srv/cache", 1000, 7)).await;
+        let after = look().await;
         let open = first_header(lab, &id, "/srv/cache").await;
         let closed = lab.engine.upload_archive(&id, "/", folder_of("closed", 0, 0)).await;
         let nowhere = lab.engine.download_archive(&id, "/nowhere").await.map(drop);
-        vec![fresh, done(opened), open, done(closed), done(nowhere)]
+        let unseen = lab.engine.inspect_path(&id, "/nowhere").await.map(drop);
+        vec![before, fresh, done(opened), after, open, done(closed), done(nowhere), done(unseen)]
     }
 }
 
