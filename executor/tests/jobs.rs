@@ -2,13 +2,17 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::{io, sync::Arc, time::Duration};
+use std::{
+    io,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use async_trait::async_trait;
 use docker_api_trait::{ApiError, DockerApi, LogChunk, LogSource, Operation, Volume};
 use executor::{
     Cancel, Command, Executor, ExecutorConfig, ExecutorError, FailureReason, JobOutcome, JobReport,
-    JobResult, JobSpec, LogEnd, LogSink, MemorySink, NullSink, Truncation,
+    JobResult, JobSpec, LogEnd, LogSink, MemorySink, NullSink, RunContext, Truncation, plan,
 };
 use testkit::{FakeDocker, ScriptedRun};
 use tokio::time::{Instant, sleep};
@@ -109,7 +113,10 @@ async fn a_warm_job_sends_seven_requests_in_the_order_that_loses_nothing() {
     for other in 0..50 {
         engine.insert_volume(Volume::local(format!("other-{other}")));
     }
-    run(&engine).await;
+    let long_ago = SystemTime::now() - Duration::from_mins(11);
+    let context = RunContext::new("0".repeat(32), "test", long_ago);
+    let earlier = plan(&job(), &ExecutorConfig::new("ci"), &context).unwrap();
+    executor(&engine).run_plan(&earlier, Box::new(NullSink), &Cancel::new()).await;
     let before = engine.calls().len();
     let result = run(&engine).await;
     assert_eq!(
@@ -125,6 +132,37 @@ async fn a_warm_job_sends_seven_requests_in_the_order_that_loses_nothing() {
         ]
     );
     assert_eq!(result.api_requests, 7);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fresh_cache_is_opened_before_the_start_and_a_young_one_looked_at() {
+    let engine = engine();
+    let between = |calls: &[Operation]| {
+        let begin = calls.iter().position(|call| *call == Operation::CreateContainer).unwrap();
+        let end = calls.iter().position(|call| *call == Operation::StartContainer).unwrap();
+        let listens = [Operation::AttachContainer, Operation::WaitContainer];
+        let calls = calls[begin + 1..end].iter().copied();
+        calls.filter(|call| !listens.contains(call)).collect::<Vec<_>>()
+    };
+    run(&engine).await;
+    let cold = engine.calls();
+    assert_eq!(
+        between(&cold),
+        [Operation::InspectPath, Operation::DownloadArchive, Operation::UploadArchive]
+    );
+    let name = engine.volume_names().remove(0);
+    assert_eq!(engine.volume_root(&name).unwrap().mode, 0o777);
+    run(&engine).await;
+    assert_eq!(between(&engine.calls()[cold.len()..]), [Operation::InspectPath]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cache_that_stays_closed_is_a_warning_and_no_failure() {
+    let engine = engine();
+    engine.refuse(Operation::UploadArchive, || {
+        ApiError::from_status(Operation::UploadArchive, 500, "disk on fire")
+    });
+    assert!(matches!(run(&engine).await.outcome, JobOutcome::Succeeded));
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,7 +7,7 @@
 //! volume that has been used is left alone.
 
 use bytes::Bytes;
-use docker_api_trait::{ApiError, Operation};
+use docker_api_trait::{ApiError, Operation, PathDetails, PathKind};
 use futures_util::{Stream, StreamExt as _};
 
 use crate::{Mode, OperatingSystem, PreparedVolume, PreparedVolumes};
@@ -28,6 +28,11 @@ pub(crate) fn candidates(prepared: &PreparedVolumes) -> impl Iterator<Item = &Pr
             && volume.planned.mode != Mode::ReadOnly
             && volume.planned.destination.system() == OperatingSystem::Linux
     })
+}
+
+/// Whether it looks like a root that nobody has touched, as far as a look without the owner tells.
+pub(crate) fn may_be_untouched(details: PathDetails) -> bool {
+    details == PathDetails::new(PathKind::Folder, UNTOUCHED)
 }
 
 /// Whether the archive of a folder, as the engine sends it, begins with a root that nobody has
@@ -130,6 +135,14 @@ mod tests {
         ] {
             assert!(!judged(&touched, 512));
         }
+    }
+
+    #[test]
+    fn a_look_rules_out_what_is_open_or_no_folder() {
+        let look = |kind, mode| may_be_untouched(PathDetails::new(kind, mode));
+        assert!(look(PathKind::Folder, 0o755));
+        assert!(!look(PathKind::Folder, 0o777) && !look(PathKind::Folder, 0o1755));
+        assert!(!look(PathKind::Link, 0o755));
     }
 
     #[test]
