@@ -2,13 +2,16 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::{sync::Arc, time::SystemTime};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
-use docker_api_trait::{ApiError, Operation};
+use docker_api_trait::{ApiError, ContainerApi as _, ContainerId, ContainerRequest, Operation};
 use testkit::FakeDocker;
 use volume_manager::{
-    DockerVolumeManager, Outcome, Policy, Provenance, Scope, VolumeDemand, VolumeError,
-    VolumeManager, VolumePlan, plan,
+    Backoff, DockerVolumeManager, Outcome, Policy, PreparedVolumes, Provenance, Scope,
+    VolumeDemand, VolumeDriver, VolumeError, VolumeManager, VolumePlan, VolumeState, plan,
 };
 
 fn planned(run: &str, specs: &[&str], policy: &Policy) -> VolumePlan {
@@ -57,4 +60,108 @@ async fn an_engines_error_names_the_volume() {
     let error = volumes.prepare(&plan).await.unwrap_err();
     let VolumeError::Engine { volume, .. } = error else { panic!("{error:?}") };
     assert_eq!(volume.as_str(), plan.volumes[0].source.name());
+}
+
+#[tokio::test]
+async fn a_temporary_in_use_is_tried_again_until_it_is_free() {
+    let docker = FakeDocker::new();
+    let patient = Backoff::new(Duration::from_millis(1), 5);
+    let volumes = DockerVolumeManager::new(Arc::new(docker.clone())).with_backoff(patient);
+    let plan = planned("1", &["/a"], &Policy::default().with_cache_disabled(true));
+    let conflict = || ApiError::from_status(Operation::RemoveVolume, 409, "volume is in use");
+    for (failures, tries, removed) in [(0, 1, true), (3, 4, true), (9, 6, false)] {
+        let prepared = volumes.prepare(&plan).await.unwrap();
+        let before = docker.calls().len();
+        for _ in 0..failures {
+            docker.refuse_once(Operation::RemoveVolume, conflict);
+        }
+        let report = volumes.finish(prepared, Outcome::Failed).await;
+        assert_eq!(docker.calls().len() - before, tries, "after {failures} conflicts");
+        assert_eq!(report.removed.len(), usize::from(removed));
+        if let Some(failed) = report.failed.first() {
+            assert!(matches!(failed.error, VolumeError::InUse { .. }), "{failed:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn only_a_use_is_worth_another_try() {
+    let docker = FakeDocker::new();
+    let volumes = DockerVolumeManager::new(Arc::new(docker.clone()));
+    let plan = planned("1", &["/a"], &Policy::default().with_cache_disabled(true));
+    let prepared = volumes.prepare(&plan).await.unwrap();
+    docker.refuse(Operation::RemoveVolume, broken);
+    let before = docker.calls().len();
+    let report = volumes.finish(prepared, Outcome::Failed).await;
+    assert_eq!((docker.calls().len() - before, report.failed.len()), (1, 1));
+    assert!(matches!(report.failed[0].error, VolumeError::Engine { .. }));
+}
+
+/// A container with the volumes of a plan, on an engine whose image has folders of its own.
+async fn container(docker: &FakeDocker, prepared: &PreparedVolumes) -> ContainerId {
+    let name = "job".parse().unwrap();
+    let mut request = ContainerRequest::new(name, "busybox".parse().unwrap());
+    request.mounts = prepared.mounts();
+    docker.create_container(&request).await.unwrap().id
+}
+
+#[tokio::test]
+async fn one_archive_opens_every_fresh_volume_and_spares_what_the_image_owns() {
+    let docker = FakeDocker::new()
+        .with_image("busybox")
+        .with_image_folder("busybox", "/home/worker", 1000, 1000, 0o700)
+        .with_image_folder("busybox", "/srv", 0, 0, 0o755)
+        .with_image_link("busybox", "/link", "opt");
+    let volumes = DockerVolumeManager::new(Arc::new(docker.clone()));
+    let specs = ["/a", "/a/b", "/home/worker", "/srv:nocopy", "/link", "/ro:ro", "mine:/mine"];
+    let plan = planned("1", &specs, &Policy::default());
+    let prepared = volumes.prepare(&plan).await.unwrap();
+    let id = container(&docker, &prepared).await;
+    let before = docker.calls().len();
+    let opened = volumes.make_writable(&id, &prepared).await.unwrap();
+    let calls = docker.calls().split_off(before);
+    let uploads = calls.iter().filter(|call| **call == Operation::UploadArchive);
+    assert_eq!((uploads.count(), opened.len()), (1, 3));
+    let mode = |destination: &str| {
+        let volume = plan.volumes.iter().find(|one| one.destination.as_str() == destination);
+        docker.volume_root(volume.unwrap().source.name()).unwrap().mode
+    };
+    assert_eq!((mode("/a"), mode("/a/b"), mode("/srv")), (0o777, 0o777, 0o777));
+    assert_eq!((mode("/home/worker"), mode("/ro"), mode("/mine")), (0o700, 0o755, 0o755));
+    // Of a link, an archive could only replace it.
+    assert_eq!(mode("/link"), 0o755);
+}
+
+#[tokio::test]
+async fn what_cannot_be_opened_is_an_error_that_says_so() {
+    for operation in [Operation::InspectPath, Operation::DownloadArchive, Operation::UploadArchive]
+    {
+        let docker = FakeDocker::new().with_image("busybox");
+        let volumes = DockerVolumeManager::new(Arc::new(docker.clone()));
+        let prepared = volumes.prepare(&planned("1", &["/a"], &Policy::default())).await.unwrap();
+        let id = container(&docker, &prepared).await;
+        docker.refuse(operation, broken);
+        let error = volumes.make_writable(&id, &prepared).await.unwrap_err();
+        assert!(matches!(error, VolumeError::Closed { .. }), "{operation:?}: {error:?}");
+    }
+}
+
+#[tokio::test]
+async fn another_configuration_is_another_volume_and_never_the_old_one() {
+    let docker = FakeDocker::new();
+    let volumes = DockerVolumeManager::new(Arc::new(docker.clone()));
+    let tmpfs = |size: &str| {
+        let driver = VolumeDriver::new("local")
+            .with_option("type", "tmpfs")
+            .with_option("device", "tmpfs")
+            .with_option("o", format!("size={size}"));
+        Policy::default().with_driver(driver)
+    };
+    for policy in [Policy::default(), tmpfs("1m"), tmpfs("2m")] {
+        let prepared = volumes.prepare(&planned("1", &["/a"], &policy)).await.unwrap();
+        assert_eq!(prepared.states(), [Some(VolumeState::Created)]);
+    }
+    assert_eq!(docker.volume_names().len(), 3);
+    let again = volumes.prepare(&planned("2", &["/a"], &tmpfs("1m"))).await.unwrap();
+    assert_eq!(again.states(), [Some(VolumeState::Reused)]);
 }

@@ -1,0 +1,213 @@
+//! A hundred thousand generated specs: none panics, and an engine carries out what is accepted.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::{collections::BTreeMap, time::SystemTime};
+
+use docker_api_trait::{
+    BollardDocker, ContainerApi as _, ContainerRequest, Endpoint, EndpointSources, ImageReference,
+    LabelFilter, MountKind, VolumeApi as _,
+};
+use volume_manager::{
+    OperatingSystem, PlanError, Policy, Provenance, Scope, SpecReader, VolumeDemand, VolumePlan,
+    VolumeSpec, label, plan,
+};
+
+const SPECS: u64 = 100_000;
+
+/// A generator of numbers that look random and are the same in every run: `SplitMix64`.
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut number = self.0;
+        number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        usize::try_from((number ^ (number >> 31)) % limit as u64).unwrap()
+    }
+
+    fn pick<'a>(&mut self, choices: &[&'a str]) -> &'a str {
+        choices[self.below(choices.len())]
+    }
+}
+
+const SOURCES: [&str; 16] = [
+    "",
+    "",
+    "",
+    "",
+    "",
+    "data:",
+    "na.me-1:",
+    "/etc:",
+    "/usr/share/:",
+    "$NAME:",
+    "$UP:",
+    "x:",
+    "..:",
+    "a b:",
+    r"c:\\x:",
+    "/:",
+];
+const FOLDERS: [&str; 24] = [
+    "cache",
+    "a",
+    "b,z",
+    "with space",
+    ".",
+    "..",
+    "日本",
+    "café",
+    "$NAME",
+    "${NAME}",
+    "$$",
+    "$",
+    "-",
+    "_",
+    "\u{202e}",
+    "\u{ff0f}",
+    "pr\u{43e}c",
+    "proc",
+    "x:y",
+    "'q\"",
+    "\n",
+    "$NONE",
+    "*?<>|",
+    "é/è",
+];
+const OPTIONS: [&str; 20] = [
+    "",
+    "",
+    "",
+    "",
+    ":ro",
+    ":rw",
+    ":RO",
+    ":z",
+    ":nocopy",
+    ":cached",
+    ":ro,nocopy",
+    ":delegated:rw",
+    ":O",
+    ":shared",
+    ":Z",
+    ":consistent",
+    ":ro,rw",
+    ":,",
+    ":nope",
+    ":",
+];
+
+fn spec(numbers: &mut Numbers) -> String {
+    let mut spec = numbers.pick(&SOURCES).to_owned();
+    let depth = numbers.below(5);
+    spec.push_str(numbers.pick(&["/", "/", "/", "/", "", "//", r"c:\\"]));
+    let folders: Vec<_> = (0..depth).map(|_| numbers.pick(&FOLDERS)).collect();
+    spec.push_str(&folders.join("/"));
+    spec.push_str(numbers.pick(&OPTIONS));
+    // Now and then a character is lost, or doubled.
+    if numbers.below(10) == 0 && !spec.is_empty() {
+        let at = numbers.below(spec.chars().count());
+        let twice = numbers.below(2) == 0;
+        let change = |(index, character)| {
+            std::iter::repeat_n(character, if index == at { usize::from(twice) * 2 } else { 1 })
+        };
+        spec = spec.chars().enumerate().flat_map(change).collect();
+    }
+    spec
+}
+
+fn reader(system: OperatingSystem) -> SpecReader {
+    let variables = [("NAME", "vol-1"), ("UP", "/../..")];
+    let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    SpecReader::new(system).with_variables(variables)
+}
+
+fn planned(spec: VolumeSpec, scope: &Scope) -> Result<VolumePlan, PlanError> {
+    let policy = Policy::default().with_host_paths(true);
+    let provenance = Provenance::new("specs", SystemTime::now());
+    plan(&VolumeDemand::new([spec]), scope, &provenance, &policy)
+}
+
+#[test]
+fn a_hundred_thousand_specs_are_read_or_refused_without_a_panic() {
+    let mut numbers = Numbers(1);
+    let scope = Scope::trusted("ci", "app");
+    let (mut read, mut planned_for) = (0, 0);
+    for index in 0..SPECS {
+        let system = if index % 4 == 3 { OperatingSystem::Windows } else { OperatingSystem::Linux };
+        let text = spec(&mut numbers);
+        match reader(system).read(&text) {
+            Ok(spec) => {
+                read += 1;
+                assert!(spec.destination.depth() > 0, "{text:?}");
+                let path = spec.destination.as_str();
+                assert!(!path.contains("/../") && !path.chars().any(char::is_control), "{text:?}");
+                planned_for += u64::from(planned(spec, &scope).is_ok());
+            }
+            Err(error) => {
+                assert!(error.column >= 1 && error.column <= text.chars().count() + 1, "{text:?}");
+                assert!(!error.to_string().contains('\n') && !error.hint().is_empty(), "{text:?}");
+            }
+        }
+    }
+    assert!(read > SPECS / 10 && planned_for > SPECS / 20, "{read} read, {planned_for} planned");
+}
+
+/// What is accepted is mounted by an engine at the same destination: three hundred of them.
+#[tokio::test]
+#[ignore = "needs Docker: cargo xtask e2e"]
+async fn what_is_accepted_is_accepted_by_the_engine() {
+    let variable =
+        |name: &str, default: &str| std::env::var(name).unwrap_or_else(|_| default.to_owned());
+    let endpoint = Endpoint::resolve(&EndpointSources::from_process(None)).unwrap();
+    let engine = BollardDocker::new(endpoint).unwrap();
+    let owner = variable("BERTH_E2E_OWNER", "e2e-manual");
+    let image: ImageReference = variable("BERTH_E2E_IMAGE", "berth-busybox:local").parse().unwrap();
+    let project = format!("specs-{}", std::process::id());
+    let scope = Scope::trusted(owner.as_str(), project.as_str());
+    let mut numbers = Numbers(2);
+    let mut different = BTreeMap::new();
+    while different.len() < 300 {
+        let text = spec(&mut numbers);
+        let Ok(spec) = reader(OperatingSystem::Linux).read(&text) else { continue };
+        // Podman's, which Docker refuses; and `vol-1` belongs to nobody.
+        let is_overlay = text.contains(":O");
+        let is_own = matches!(spec.source, volume_manager::VolumeSource::Named(_));
+        if is_overlay || is_own {
+            continue;
+        }
+        if let Ok(plan) = planned(spec, &scope) {
+            different.entry(plan.volumes[0].destination.clone()).or_insert((text, plan));
+        }
+    }
+    let mut problems = Vec::new();
+    for (index, (destination, (text, plan))) in different.into_iter().enumerate() {
+        let name = format!("{project}-{index}").parse().unwrap();
+        let mut request = ContainerRequest::new(name, image.clone());
+        request.arguments = vec!["true".to_owned()];
+        request.labels = [(label::OWNER.to_owned(), owner.clone())].into();
+        request.mounts = plan.volumes.iter().map(volume_manager::PlannedVolume::mount).collect();
+        match engine.create_container(&request).await {
+            Ok(created) => {
+                let details = engine.inspect_container(&created.id).await.unwrap();
+                engine.remove_container(&created.id).await.unwrap();
+                let at = details.mounts.iter().any(|mount| {
+                    mount.destination == destination.as_str()
+                        && matches!(mount.kind, MountKind::Volume | MountKind::Host)
+                });
+                if !at {
+                    problems.push(format!("{text:?}: {:?}", details.mounts));
+                }
+            }
+            Err(error) => problems.push(format!("{text:?}: {error:?}")),
+        }
+    }
+    for volume in
+        engine.list_volumes(&[LabelFilter::equals(label::PROJECT, &project)]).await.unwrap()
+    {
+        engine.remove_volume(&volume.name.parse().unwrap()).await.unwrap();
+    }
+    assert!(problems.is_empty(), "{problems:#?}");
+}
