@@ -277,7 +277,7 @@ mod tests {
         let fields = explained.fields.iter().map(|field| (field.name, field.value.as_str()));
         assert_eq!(fields.collect::<Vec<_>>(), expected);
         assert_eq!(explained.name, cache(&identity));
-        assert_eq!(explained.value("run"), None);
+        assert_eq!((explained.value("owner"), explained.value("run")), (Some("o"), None));
     }
 
     #[test]

@@ -209,9 +209,15 @@ mod tests {
             assert_eq!(path, windows(same));
             assert_eq!(path.cmp(&windows(same)), Ordering::Equal);
             assert_eq!(path.identity(), windows(same).identity());
+            assert_eq!(path.partial_cmp(&windows(same)), Some(Ordering::Equal));
+            let set = std::collections::HashSet::from([path.clone()]);
+            assert!(set.contains(&windows(same)), "equal paths have equal hashes");
         }
         assert_ne!(path, windows(r"d:\cache"));
         assert_ne!(linux("/Cache"), linux("/cache"));
+        let set = std::collections::HashSet::from([linux("/a"), linux("/b"), linux("/a/")]);
+        assert_eq!((set.len(), set.contains(&linux("/c"))), (2, false));
+        assert_eq!(format!("{:?}", linux("/a")), "ContainerPath(\"/a\")");
     }
 
     #[test]
@@ -237,7 +243,9 @@ mod tests {
             assert_eq!(text.parse::<ContainerPath>().unwrap_err(), problem, "{text:?}");
         }
         linux(&wide[..256]);
-        assert_eq!(linux(&"/x".repeat(2047)).as_str().len(), 4094);
+        assert_eq!(linux(&format!("{}y", "/x".repeat(2047))).as_str().len(), 4095);
+        let longer = format!("{}yz", "/x".repeat(2047));
+        assert_eq!(longer.parse::<ContainerPath>().unwrap_err(), PathProblem::TooLong);
     }
 
     #[test]
@@ -283,6 +291,8 @@ mod tests {
             "/a\u{a0}b",
             "/\u{1d41d}ev",
             "/a\u{e000}",
+            "/é\u{2215}",
+            "/日\u{ad}本",
         ] {
             assert_eq!(
                 text.parse::<ContainerPath>().unwrap_err(),
@@ -321,6 +331,12 @@ mod tests {
         assert_eq!(folder.join("../../../x").unwrap_err(), PathProblem::Climbs);
         assert_eq!(folder.join("").unwrap_err(), PathProblem::Empty);
         assert_eq!(windows(r"c:\b").join("x/y").unwrap().as_str(), r"c:\b\x\y");
+    }
+
+    #[test]
+    fn a_system_has_the_engines_name() {
+        assert_eq!(linux("/a").system().to_string(), "linux");
+        assert_eq!(windows("d:").system().to_string(), "windows");
     }
 
     #[test]

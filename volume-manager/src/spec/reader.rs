@@ -363,6 +363,8 @@ mod tests {
             ("..", "cache /builds"),
             ("/a:b", "option@4"),
             ("../../..", "destination@1"),
+            (r"\x", "destination@1"),
+            (r"vol:\x", "destination@5"),
         ] {
             assert_eq!(read_by(&reader, spec), expected, "{spec}");
         }
@@ -370,6 +372,11 @@ mod tests {
             ContainerPath::new(OperatingSystem::Windows, r"c:\builds").unwrap(),
         );
         assert_eq!(read_by(&reader, "x/y"), r"cache c:\builds\x\y");
+        // From the root of a drive that is not named, or from the folder of another drive.
+        assert_eq!(read_by(&reader, "/x"), "destination@1");
+        assert_eq!(read_by(&reader, "vol:$D"), "destination@5");
+        let drive = [("D".to_owned(), "d:x".to_owned())];
+        assert_eq!(read_by(&reader.with_variables(drive), "vol:$D"), "destination@5");
     }
 
     #[test]

@@ -3,7 +3,11 @@
 use anyhow::Result;
 use cargo_metadata::Package;
 
-use crate::{process, workspace::Workspace};
+use crate::{failure::failure, process, workspace::Workspace};
+
+/// The crate that must stay light, and what would make it heavy.
+const LIGHT: &str = "volume-manager";
+const HEAVY: [&str; 6] = ["async-std", "bollard", "hyper", "mio", "socket2", "tokio"];
 
 pub(super) async fn check(workspace: &Workspace) -> Result<()> {
     for package in workspace.libraries() {
@@ -12,7 +16,26 @@ pub(super) async fn check(workspace: &Workspace) -> Result<()> {
             process::run(command.arg(package.name.as_str()).args(selection)).await?;
         }
     }
+    let mut tree = workspace.cargo(["tree", "--locked", "--edges", "normal", "--prefix", "none"]);
+    tree.args(["--format", "{p}", "--no-default-features", "--package", LIGHT]);
+    let tree = process::read(&mut tree).await?;
+    let heavy = heavy_in(&tree);
+    if !heavy.is_empty() {
+        return Err(failure(
+            format!("{LIGHT} depends on {}", heavy.join(", ")),
+            "people take it without a runtime, a client library and the network; put what needs \
+             them behind docker-api-trait",
+        ));
+    }
     Ok(())
+}
+
+/// The packages in a dependency tree that bring a runtime, the network or the client library.
+fn heavy_in(tree: &str) -> Vec<&str> {
+    let names = tree.lines().filter_map(|line| line.split(' ').next());
+    let mut heavy: Vec<_> = names.filter(|name| HEAVY.contains(name)).collect();
+    heavy.dedup();
+    heavy
 }
 
 /// None, each one alone, and all; cargo's arguments for them.
@@ -33,6 +56,13 @@ fn selections(package: &Package) -> Vec<Vec<&str>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_heavy_dependency_is_found_by_its_whole_name() {
+        let tree = "volume-manager v0.1.0 (x)\ntokio-util v0.7.0\nserde v1.0.0\n";
+        assert!(heavy_in(tree).is_empty());
+        assert_eq!(heavy_in(&format!("{tree}tokio v1.0.0\ntokio v1.0.0 (*)\n")), ["tokio"]);
+    }
 
     fn package(features: &str) -> Package {
         let text = format!(
