@@ -197,3 +197,114 @@ async fn two_runs_of_one_project_at_once_both_succeed() {
     }
     assert_eq!(project.objects().await, (0, 1));
 }
+
+#[test]
+#[ignore = "needs Docker: cargo xtask e2e"]
+fn a_fresh_cache_can_be_written_to_by_any_user_and_keeps_what_the_image_owns() {
+    let project = Project::new("writable");
+    let volumes = ["--volume", "/cache", "--volume", "/deep/er/cache", "--volume", "/cache/inside"];
+    let script = "touch /cache/$1 /deep/er/cache/$1 /cache/inside/$1 && ls /cache/inside | wc -l";
+    for (user, file, count) in
+        [("1000", "a", "1\n"), ("0", "b", "2\n"), ("65534:65534", "c", "3\n")]
+    {
+        let mut command = project.command(
+            "run",
+            &[&["--user", user][..], &volumes].concat(),
+            &["sh", "-c", script, "sh", file],
+        );
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "as {user}: {}", stderr(&output));
+        assert_eq!(stdout(&output), count, "as {user}");
+    }
+    // The folder is in the image, with a mode of its own.
+    let output = project.run(&["--volume", "/tmp"], "stat -c %a /tmp");
+    assert_eq!(stdout(&output), "1777\n", "{}", stderr(&output));
+    let output = project.run(&["--no-cache", "--user", "1000", "--volume", "/t"], "touch /t/x");
+    assert!(output.status.success(), "{}", stderr(&output));
+}
+
+#[test]
+#[ignore = "needs Docker: cargo xtask e2e"]
+fn of_eight_jobs_at_once_on_a_new_cache_each_can_write_to_it() {
+    let project = Project::new("at-once");
+    let children: Vec<Child> = (0..8)
+        .map(|job| {
+            let script = format!("touch /cache/{job}");
+            let mut command =
+                project.command("run", &["--user", "1000", "--volume", "/cache"], &[&script]);
+            command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
+        })
+        .collect();
+    let outputs: Vec<Output> =
+        children.into_iter().map(|child| child.wait_with_output().unwrap()).collect();
+    for output in &outputs {
+        assert!(output.status.success(), "{}", stderr(output));
+    }
+    let created = outputs.iter().filter(|output| stderr(output).contains("created")).count();
+    assert_eq!(created, 1, "exactly one made the cache");
+    let output = project.run(&["--volume", "/cache"], "ls /cache | wc -l");
+    assert_eq!(stdout(&output), "8\n");
+}
+
+#[test]
+#[ignore = "needs Docker: cargo xtask e2e"]
+fn another_configuration_of_the_driver_is_another_cache() {
+    let project = Project::new("driver");
+    let options = |size: &str| {
+        let size = format!("o=size={size}");
+        let fixed =
+            ["--volume", "/cache", "--volume-opt", "type=tmpfs", "--volume-opt", "device=tmpfs"];
+        fixed
+            .into_iter()
+            .map(str::to_owned)
+            .chain(["--volume-opt".to_owned(), size])
+            .collect::<Vec<_>>()
+    };
+    let run = |options: &[String], script: &str| {
+        let options: Vec<&str> = options.iter().map(String::as_str).collect();
+        let output = project.run(&options, script);
+        assert!(output.status.success(), "{}", stderr(&output));
+        (stdout(&output), stderr(&output))
+    };
+    let (size, _) = run(&options("3m"), "df -k /cache | awk 'END{print $2}'");
+    assert_eq!(size, "3072\n", "the options take effect");
+    assert!(run(&options("5m"), "true").1.contains("created"));
+    assert!(run(&options("3m"), "true").1.contains("reused"));
+    assert!(run(&["--volume".to_owned(), "/cache".to_owned()], "true").1.contains("created"));
+}
+
+#[test]
+#[ignore = "needs Docker: cargo xtask e2e"]
+fn a_squatted_cache_is_refused_and_not_mounted() {
+    let project = Project::new("squatted");
+    let explain = |spec: &str| {
+        let owner = std::env::var("BERTH_E2E_OWNER").unwrap_or_else(|_| "e2e-manual".to_owned());
+        let output = Command::new(env!("CARGO_BIN_EXE_berth"))
+            .args([
+                "volumes",
+                "explain",
+                spec,
+                "--json",
+                "--owner",
+                &owner,
+                "--project",
+                &project.0,
+            ])
+            .output()
+            .unwrap();
+        serde_json::from_slice::<Value>(&output.stdout).unwrap()
+    };
+    let name: docker_api_trait::VolumeName =
+        explain("/cache")["name"].as_str().unwrap().parse().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let endpoint = Endpoint::resolve(&EndpointSources::from_process(None)).unwrap();
+    let engine = BollardDocker::new(endpoint).unwrap();
+    let stranger = docker_api_trait::VolumeRequest::new(name.clone());
+    runtime.block_on(engine.create_volume(&stranger)).unwrap();
+    let output = project.run(&["--volume", "/cache"], "touch /cache/stolen");
+    let state = explain("/cache");
+    runtime.block_on(engine.remove_volume(&name)).unwrap();
+    assert_eq!(output.status.code(), Some(125));
+    assert!(stderr(&output).contains("is not ours"), "{}", stderr(&output));
+    assert_eq!(state["state"]["is"], "squatted");
+}
