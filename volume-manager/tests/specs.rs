@@ -189,6 +189,10 @@ async fn what_is_accepted_is_accepted_by_the_engine() {
         request.arguments = vec!["true".to_owned()];
         request.labels = [(label::OWNER.to_owned(), owner.clone())].into();
         request.mounts = plan.volumes.iter().map(volume_manager::PlannedVolume::mount).collect();
+        // As a job does it: a bind string, for `Z`, would make the volume without labels.
+        for managed in plan.volumes.iter().filter_map(|volume| volume.source.managed()) {
+            engine.create_volume(&managed.request()).await.unwrap();
+        }
         match engine.create_container(&request).await {
             Ok(created) => {
                 let details = engine.inspect_container(&created.id).await.unwrap();
