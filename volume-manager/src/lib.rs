@@ -11,19 +11,17 @@
 //! A unit test of your own, without an engine:
 //!
 //! ```
-//! use std::time::SystemTime;
-//! use volume_manager::{InMemoryVolumeManager, Provenance, Scope, VolumeManager, VolumeState, plan};
+//! use std::time::UNIX_EPOCH;
+//! use volume_manager::*;
 //!
 //! # futures_util::FutureExt::now_or_never(async {
-//! let volumes = InMemoryVolumeManager::new();
+//! let (volumes, scope) = (InMemoryVolumeManager::new(), Scope::trusted("my-ci", "my-project"));
+//! let wanted = VolumeDemand::new(["/cache".parse()?]);
 //! for (run, state) in [("first", VolumeState::Created), ("second", VolumeState::Reused)] {
-//!     let origin = Provenance::new(run, SystemTime::UNIX_EPOCH);
-//!     let wanted = VolumeDemand::new(["/cache".parse()?]);
-//!     let plan = plan(&wanted, &Scope::trusted("ci", "app"), &origin, &Policy::default())?;
+//!     let plan = plan(&wanted, &scope, &Provenance::new(run, UNIX_EPOCH), &Policy::default())?;
 //!     assert_eq!(volumes.prepare(&plan).await?.states(), [Some(state)]);
 //! }
 //! # Ok::<_, Box<dyn std::error::Error>>(()) }).unwrap()?;
-//! # use volume_manager::{Policy, VolumeDemand};
 //! # Ok::<_, Box<dyn std::error::Error>>(())
 //! ```
 //!
