@@ -19,12 +19,8 @@ pub(crate) struct SpecArguments {
     /// The operating system of the engine's containers
     #[arg(long, value_enum, default_value_t = System::Linux)]
     os: System,
-    /// A variable for $NAME and ${NAME} in sources and destinations
-    #[arg(long = "var", value_name = "NAME=VALUE")]
-    variables: Vec<String>,
-    /// The folder that relative destinations join
-    #[arg(long, value_name = "PATH")]
-    workdir: Option<String>,
+    #[command(flatten)]
+    reader: ReaderArguments,
     /// Print one JSON object for each spec
     #[arg(long)]
     pub(crate) json: bool,
@@ -39,6 +35,23 @@ impl SpecArguments {
             System::Linux => OperatingSystem::Linux,
             System::Windows => OperatingSystem::Windows,
         };
+        self.reader.reader(system)
+    }
+}
+
+/// What a spec may refer to.
+#[derive(Debug, Args)]
+pub(super) struct ReaderArguments {
+    /// A variable for $NAME and ${NAME} in sources and destinations
+    #[arg(long = "var", value_name = "NAME=VALUE")]
+    variables: Vec<String>,
+    /// The folder that relative destinations join
+    #[arg(long, value_name = "PATH")]
+    workdir: Option<String>,
+}
+
+impl ReaderArguments {
+    pub(super) fn reader(&self, system: OperatingSystem) -> Result<SpecReader, Failure> {
         let variables: Result<Vec<_>, _> =
             self.variables.iter().map(|text| pair(text, "--var")).collect();
         let reader = SpecReader::new(system).with_variables(variables?);
@@ -50,7 +63,7 @@ impl SpecArguments {
 }
 
 /// Reads `--workdir`.
-pub(crate) fn working_directory(
+pub(super) fn working_directory(
     system: OperatingSystem,
     folder: &str,
 ) -> Result<ContainerPath, Failure> {

@@ -1,11 +1,11 @@
 //! The arguments of `berth volumes`.
 
 use clap::Args;
-use volume_manager::{OperatingSystem, SpecReader, VolumeSpec};
+use volume_manager::{OperatingSystem, VolumeSpec};
 
 use super::{
-    shared::{EngineArguments, OwnerArguments, PolicyArguments, ScopeArguments, pair},
-    spec::working_directory,
+    shared::{EngineArguments, OwnerArguments, PolicyArguments, ScopeArguments},
+    spec::ReaderArguments,
 };
 use crate::failure::Failure;
 
@@ -71,12 +71,8 @@ pub(crate) struct ExplainArguments {
     scope: ScopeArguments,
     #[command(flatten)]
     policy: PolicyArguments,
-    /// A variable for $NAME and ${NAME} in the spec
-    #[arg(long = "var", value_name = "NAME=VALUE")]
-    variables: Vec<String>,
-    /// The folder that a relative spec joins
-    #[arg(long, value_name = "PATH")]
-    workdir: Option<String>,
+    #[command(flatten)]
+    reader: ReaderArguments,
     /// Print a JSON object
     #[arg(long)]
     pub(crate) json: bool,
@@ -97,13 +93,7 @@ impl ExplainArguments {
     }
 
     pub(crate) fn spec(&self) -> Result<VolumeSpec, Failure> {
-        let variables: Result<Vec<_>, _> =
-            self.variables.iter().map(|text| pair(text, "--var")).collect();
-        let mut reader = SpecReader::new(OperatingSystem::Linux).with_variables(variables?);
-        if let Some(folder) = &self.workdir {
-            let folder = working_directory(OperatingSystem::Linux, folder)?;
-            reader = reader.with_working_directory(folder);
-        }
+        let reader = self.reader.reader(OperatingSystem::Linux)?;
         reader.read(&self.spec).map_err(|error| Failure::from_spec(&error))
     }
 }
