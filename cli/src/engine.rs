@@ -20,15 +20,32 @@ impl Engine {
     /// Makes a handle to run a job with; does not connect yet.
     pub(crate) fn for_run(arguments: &RunArguments) -> Result<Self, Failure> {
         let engine = Self::new(&arguments.engine)?;
+        if engine.memory.is_none() && arguments.memory_exit_code.is_some() {
+            return Err(Failure::new(
+                "--memory-exit-code is for --engine memory",
+                "leave out --memory-exit-code, or give --engine memory",
+            ));
+        }
         if let Some(memory) = &engine.memory {
             say("berth: engine in memory: no script is executed; its exit code is given");
-            memory.script(ScriptedRun::exits(i64::from(arguments.memory_exit_code)));
+            memory.script(ScriptedRun::exits(i64::from(arguments.memory_exit_code.unwrap_or(0))));
         }
         Ok(engine)
     }
 
     /// Makes a handle; does not connect yet.
     pub(crate) fn new(arguments: &EngineArguments) -> Result<Self, Failure> {
+        let of_other = match arguments.engine {
+            EngineKind::Docker => arguments.memory_state.as_ref().map(|_| "--memory-state"),
+            EngineKind::Memory => arguments.host.as_ref().map(|_| "--host"),
+        };
+        if let Some(option) = of_other {
+            let kind = if arguments.engine == EngineKind::Docker { "memory" } else { "docker" };
+            return Err(Failure::new(
+                format!("{option} is for --engine {kind}"),
+                format!("leave out {option}, or give --engine {kind}"),
+            ));
+        }
         match arguments.engine {
             EngineKind::Docker => {
                 let sources = EndpointSources::from_process(arguments.host.clone());

@@ -8,7 +8,9 @@ use std::{
 use docker_api_trait::{ApiError, ContainerSummary, Volume, VolumeName};
 use serde::Serialize;
 use tokio::runtime::Runtime;
-use volume_manager::{Inventory, VolumeExplanation, VolumeRecord, Warmth, explain};
+use volume_manager::{
+    Inventory, PlanError, VolumeExplanation, VolumeRecord, Warmth, cache_of, explain,
+};
 
 use crate::{
     args::{
@@ -203,20 +205,15 @@ fn inspection(
 fn explain_spec(arguments: &ExplainArguments) -> Result<u8, Failure> {
     let (spec, scope, policy) = (arguments.spec()?, arguments.scope()?, arguments.policy()?);
     let desk = Desk::new(&arguments.engine)?;
-    let mut failure = None;
-    let explanation = explain(&spec, &scope, &policy, |name| {
-        desk.wait(desk.inventory.find(name)).unwrap_or_else(|error| {
-            failure = Some(error);
-            None
-        })
-    });
-    let explanation = explanation.map_err(|error| {
+    let refused = |error: PlanError| {
         let hint = error.hint();
         Failure::from_error(&error, Some(hint))
-    })?;
-    if let Some(failure) = failure {
-        return Err(failure);
-    }
+    };
+    let found = match cache_of(&spec, &scope, &policy).map_err(refused)? {
+        Some(name) => desk.wait(desk.inventory.find(&name))?,
+        None => None,
+    };
+    let explanation = explain(&spec, &scope, &policy, found.as_ref()).map_err(refused)?;
     if arguments.json {
         return print_json(&explanation);
     }
@@ -236,6 +233,9 @@ fn explanation_lines(explanation: &VolumeExplanation) -> Vec<(&'static str, Stri
             }
             Warmth::Cold => "cold: it is not there; the next job makes it".to_owned(),
             Warmth::Squatted { problem } => format!("refused: {problem}"),
+            Warmth::Directory => {
+                "a folder of the engine's host, made when it is missing".to_owned()
+            }
             Warmth::Temporary => "every run has one of its own, which goes with it".to_owned(),
             _ => "not berth's: never made, labelled or removed".to_owned(),
         },

@@ -49,9 +49,21 @@ fn bad_input_is_one_line_and_a_hint() {
         (&["--volume", "/proc"], "/proc"),
         (&["--workdir", "relative"], "the folder"),
         (&["--host", "ssh://engine"], "unsupported scheme"),
+        (&["--memory-state", "x"], "for --engine memory"),
+        (&["--memory-exit-code", "1"], "for --engine memory"),
+        (&["--engine", "memory", "--host", "unix:///x"], "for --engine docker"),
     ] {
         let output = run(more);
         assert_refused(&output, part);
+    }
+}
+
+#[test]
+fn a_time_limit_of_ages_is_a_time_limit() {
+    for timeout in ["9000y", "18446744073709551615s"] {
+        let more = ["--engine", "memory", "--no-cache", "--volume", "/c", "--timeout", timeout];
+        let output = run(&more);
+        assert_eq!(output.status.code(), Some(0), "{timeout}: {}", text(&output.stderr));
     }
 }
 

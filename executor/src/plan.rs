@@ -88,7 +88,8 @@ pub fn plan(
     provenance.job.clone_from(&job.id);
     provenance.deadline = job.timeout.and_then(|timeout| {
         // Past that, and the time that cleanup may take, nothing of the run should exist.
-        context.now.checked_add(timeout + config.stop_grace + config.cleanup_deadline)
+        let cleanup = config.stop_grace.checked_add(config.cleanup_deadline)?;
+        context.now.checked_add(timeout.checked_add(cleanup)?)
     });
     let demand = VolumeDemand::new(job.volumes.iter().cloned());
     let volumes = plan_volumes(&demand, &scope, &provenance, &config.policy)?;

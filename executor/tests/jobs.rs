@@ -2,17 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::{
-    io,
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{io, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use docker_api_trait::{ApiError, DockerApi, LogChunk, LogSource, Operation, Volume};
 use executor::{
     Cancel, Command, Executor, ExecutorConfig, ExecutorError, FailureReason, JobOutcome, JobReport,
-    JobResult, JobSpec, LogEnd, LogSink, MemorySink, NullSink, RunContext, Truncation, plan,
+    JobResult, JobSpec, LogEnd, LogSink, MemorySink, NullSink, Truncation,
 };
 use testkit::{FakeDocker, ScriptedRun};
 use tokio::time::{Instant, sleep};
@@ -108,15 +104,12 @@ async fn the_outputs_are_kept_apart_and_delivered_whole() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_warm_job_sends_seven_requests_in_the_order_that_loses_nothing() {
+async fn a_warm_job_sends_eight_requests_in_the_order_that_loses_nothing() {
     let engine = engine();
     for other in 0..50 {
         engine.insert_volume(Volume::local(format!("other-{other}")));
     }
-    let long_ago = SystemTime::now() - Duration::from_mins(11);
-    let context = RunContext::new("0".repeat(32), "test", long_ago);
-    let earlier = plan(&job(), &ExecutorConfig::new("ci"), &context).unwrap();
-    executor(&engine).run_plan(&earlier, Box::new(NullSink), &Cancel::new()).await;
+    run(&engine).await;
     let before = engine.calls().len();
     let result = run(&engine).await;
     assert_eq!(
@@ -127,15 +120,16 @@ async fn a_warm_job_sends_seven_requests_in_the_order_that_loses_nothing() {
             Operation::CreateContainer,
             Operation::AttachContainer,
             Operation::WaitContainer,
+            Operation::InspectPath,
             Operation::StartContainer,
             Operation::RemoveContainer,
         ]
     );
-    assert_eq!(result.api_requests, 7);
+    assert_eq!(result.api_requests, 8);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_fresh_cache_is_opened_before_the_start_and_a_young_one_looked_at() {
+async fn a_fresh_cache_is_opened_before_the_start_and_an_open_one_looked_at() {
     let engine = engine();
     let between = |calls: &[Operation]| {
         let begin = calls.iter().position(|call| *call == Operation::CreateContainer).unwrap();

@@ -23,7 +23,7 @@ pub(crate) fn volume_of(mount: &MountPoint) -> Result<Option<VolumeName>, Volume
 /// What a mount is to us; `None` for what ends with its container.
 ///
 /// # Errors
-/// [`VolumeError::Vanished`] when its volume is not there any more; [`VolumeError::Mismatch`] when
+/// [`VolumeError::Vanished`] when its volume is not there any more; [`VolumeError::Foreign`] when
 /// the volume is another owner's, or another run's temporary; [`VolumeError::Unadoptable`].
 pub(crate) fn adopt(
     mount: &MountPoint,
@@ -60,7 +60,7 @@ fn source(
 ) -> Result<PlannedSource, VolumeError> {
     let Some(record) = VolumeRecord::read(volume) else { return Ok(PlannedSource::Named(name)) };
     let is_temporary = record.kind == "temporary";
-    let differs = |key, expected: &str, found: &str| VolumeError::Mismatch {
+    let differs = |key, expected: &str, found: &str| VolumeError::Foreign {
         volume: name.clone(),
         field: VolumeField::Label(key),
         expected: expected.to_owned(),

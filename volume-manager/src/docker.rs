@@ -8,8 +8,8 @@ use docker_api_trait::{ApiError, ContainerId, DockerApi, MountPoint, VolumeName}
 use futures_util::{StreamExt as _, stream};
 
 use crate::{
-    FailedRemoval, FinishReport, Outcome, PlannedVolume, PreparedVolume, PreparedVolumes,
-    VolumeError, VolumeManager, VolumePlan, VolumeState,
+    FailedRemoval, FinishReport, Outcome, PlannedSource, PlannedVolume, PreparedVolume,
+    PreparedVolumes, VolumeError, VolumeManager, VolumePlan, VolumeState,
     adopt::{adopt, volume_of},
     label, permission,
     verify::verify,
@@ -82,11 +82,28 @@ impl DockerVolumeManager {
         Ok(verify(wanted, &found)?.of(planned))
     }
 
-    async fn remove(&self, name: &VolumeName) -> Result<(), VolumeError> {
+    /// Removes a temporary volume. Whether one whose making was not confirmed is ours is looked at
+    /// first: a name alone is never a reason to touch a volume.
+    async fn remove(&self, volume: &PreparedVolume) -> Option<Result<(), VolumeError>> {
+        let wanted = volume.planned.source.managed()?;
+        if volume.state.is_none() {
+            match self.engine.inspect_volume(&wanted.name).await {
+                Ok(found) if verify(wanted, &found).is_err() => return None,
+                Ok(_) | Err(ApiError::NotFound { .. }) => {}
+                Err(source) => {
+                    let volume = wanted.name.clone();
+                    return Some(Err(VolumeError::NotRemoved { volume, source }));
+                }
+            }
+        }
+        Some(self.remove_patiently(&wanted.name).await)
+    }
+
+    async fn remove_patiently(&self, name: &VolumeName) -> Result<(), VolumeError> {
         let attempt = || async {
             match self.engine.remove_volume(name).await {
                 Ok(()) | Err(ApiError::NotFound { .. }) => Ok(()),
-                Err(source) => Err(VolumeError::Engine { volume: name.clone(), source }),
+                Err(source) => Err(VolumeError::NotRemoved { volume: name.clone(), source }),
             }
         };
         let removed = attempt
@@ -95,34 +112,27 @@ impl DockerVolumeManager {
             .when(VolumeError::is_conflict)
             .await;
         removed.map_err(|error| match error {
-            VolumeError::Engine { volume, source: source @ ApiError::Conflict { .. } } => {
+            VolumeError::NotRemoved { volume, source: source @ ApiError::Conflict { .. } } => {
                 VolumeError::InUse { volume, source }
             }
             error => error,
         })
     }
 
-    /// Whether the root of the volume at `destination` is as the engine made it.
-    async fn is_untouched(
+    /// Whether the root of a volume is to be opened.
+    async fn is_closed(
         &self,
         container: &ContainerId,
-        destination: &str,
+        volume: &PreparedVolume,
     ) -> Result<bool, ApiError> {
+        let destination = volume.planned.destination.as_str();
         // Owners are only in archives, which take the engine thirty times as long as a look.
-        let looked = self.engine.inspect_path(container, destination).await;
-        if looked.as_ref().is_ok_and(|details| !permission::may_be_untouched(*details)) {
+        let details = self.engine.inspect_path(container, destination).await?;
+        if !permission::may_be_untouched(details) {
             return Ok(false);
         }
-        let archive = match looked {
-            Ok(_) => self.engine.download_archive(container, destination).await,
-            Err(error) => Err(error),
-        };
-        match archive {
-            Ok(archive) => permission::is_untouched(archive).await,
-            // Nothing can be said of it, so nothing is done to it.
-            Err(ApiError::NotFound { .. }) => Ok(false),
-            Err(error) => Err(error),
-        }
+        let archive = self.engine.download_archive(container, destination).await?;
+        Ok(permission::root(archive).await?.is_closed(volume.fresh))
     }
 
     async fn adopted(
@@ -166,9 +176,8 @@ impl VolumeManager for DockerVolumeManager {
         let looks: Vec<_> = permission::candidates(prepared)
             .filter_map(|volume| Some((volume.planned.source.managed()?, volume)))
             .map(|(managed, volume)| async move {
-                let destination = volume.planned.destination.as_str();
-                let untouched = self.is_untouched(container, destination).await?;
-                Ok(untouched.then_some((managed, destination)))
+                let closed = self.is_closed(container, volume).await?;
+                Ok(closed.then_some((managed, volume.planned.destination.as_str())))
             })
             .collect();
         let looked: Vec<_> = stream::iter(looks).buffered(CONCURRENCY).collect().await;
@@ -197,13 +206,21 @@ impl VolumeManager for DockerVolumeManager {
     }
 
     async fn finish(&self, prepared: PreparedVolumes, _outcome: Outcome) -> FinishReport {
-        let removals: Vec<_> = prepared.temporaries().map(|name| self.remove(name)).collect();
+        let temporaries = || {
+            let volumes = prepared.volumes.iter();
+            volumes.filter(|one| matches!(one.planned.source, PlannedSource::Temporary(_)))
+        };
+        let removals: Vec<_> = temporaries().map(|volume| self.remove(volume)).collect();
         let removals: Vec<_> = stream::iter(removals).buffered(CONCURRENCY).collect().await;
         let mut report = FinishReport::default();
         for (name, removal) in prepared.temporaries().zip(removals) {
             match removal {
-                Ok(()) => report.removed.push(name.clone()),
-                Err(error) => report.failed.push(FailedRemoval::new(name.clone(), error)),
+                Some(Ok(())) => report.removed.push(name.clone()),
+                Some(Err(error)) => {
+                    report.failed.push(FailedRemoval::new(name.clone(), error));
+                }
+                // A stranger's.
+                None => {}
             }
         }
         report

@@ -70,10 +70,16 @@ pub enum PlanError {
         /// What would be misread.
         problem: String,
     },
-    /// The owner, project or key has text that no label should carry.
+    /// The source is a volume of the user's own, which the policy does not allow.
+    #[error("the volume {name} may not be mounted")]
+    NamedVolumeRefused {
+        /// The name.
+        name: VolumeName,
+    },
+    /// A text has something in it that no label should carry.
     #[error("the {field} {problem}")]
-    Scope {
-        /// `owner`, `project` or `key`.
+    Text {
+        /// `owner`, `project`, `key`, `run`, `instance`, `job`, `pipeline` or `ref`.
         field: &'static str,
         /// What is wrong with it.
         problem: &'static str,
@@ -113,18 +119,23 @@ impl PlanError {
             Self::Unmountable { .. } => {
                 "leave out the options z, Z and O, or the colons in its paths".to_owned()
             }
-            Self::Scope { field, .. } => {
+            Self::NamedVolumeRefused { .. } => {
+                "ask for a cache by its destination alone, or allow named volumes with \
+                 allow_named_volumes"
+                    .to_owned()
+            }
+            Self::Text { field, .. } => {
                 format!("give the {field} a printable text of at most 1,024 bytes")
             }
         }
     }
 }
 
-/// Why volumes could not be made ready. Nothing may be mounted then.
+/// What a volume manager could not do.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum VolumeError {
-    /// The engine did not do what it was asked for.
+    /// The engine did not make a volume, or tell of it.
     #[error("the volume {volume} is not ready")]
     Engine {
         /// The volume.
@@ -145,8 +156,28 @@ pub enum VolumeError {
         /// What the volume has.
         found: String,
     },
+    /// A volume of another owner, or a temporary one of another run, was to be adopted.
+    #[error("the volume {volume} belongs to another: {field} is {found:?}, not {expected:?}")]
+    Foreign {
+        /// The volume.
+        volume: VolumeName,
+        /// What differs.
+        field: VolumeField,
+        /// Whose it should be.
+        expected: String,
+        /// Whose it is.
+        found: String,
+    },
+    /// The engine did not remove a volume.
+    #[error("the volume {volume} could not be removed")]
+    NotRemoved {
+        /// The volume.
+        volume: VolumeName,
+        /// The cause.
+        source: ApiError,
+    },
     /// A temporary volume is still in use, after several tries to remove it.
-    #[error("the volume {volume} is still in use; it is left to the sweep")]
+    #[error("the volume {volume} is still in use and stays")]
     InUse {
         /// The volume.
         volume: VolumeName,
@@ -176,20 +207,20 @@ pub enum VolumeError {
 impl VolumeError {
     /// Whether another try might succeed with nothing else changed.
     pub(crate) fn is_conflict(&self) -> bool {
-        matches!(self, Self::Engine { source: ApiError::Conflict { .. }, .. })
+        matches!(self, Self::NotRemoved { source: ApiError::Conflict { .. }, .. })
     }
 
     /// What a person can do about it, when that is known.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Engine { source, .. } | Self::Closed { source } => {
-                source.hint().map(str::to_owned)
-            }
+            Self::Engine { source, .. }
+            | Self::Closed { source }
+            | Self::NotRemoved { source, .. } => source.hint().map(str::to_owned),
             Self::InUse { volume, .. } => Some(format!(
                 "it can be removed once the containers are gone: `berth volumes rm {volume}`"
             )),
             Self::Vanished { .. } => Some("begin the run anew: its files are gone".to_owned()),
-            Self::Unadoptable { .. } => None,
+            Self::Foreign { .. } | Self::Unadoptable { .. } => None,
             Self::Mismatch { volume, .. } => Some(format!(
                 "look at it with `docker volume inspect {volume}`; if nobody needs it, \
                  `docker volume rm {volume}`"

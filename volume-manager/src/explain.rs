@@ -1,11 +1,11 @@
 //! Which volume a spec maps to, why, and whether it is warm: pure.
 
-use docker_api_trait::Volume;
+use docker_api_trait::{Volume, VolumeName};
 use serde::Serialize;
 
 use crate::{
-    CacheIdentity, PlanError, PlannedSource, Policy, Provenance, Scope, VolumeDemand, VolumeError,
-    VolumeRecord, VolumeSpec,
+    CacheIdentity, ManagedVolume, PlanError, PlannedSource, PlannedVolume, Policy, Provenance,
+    Scope, VolumeDemand, VolumeRecord, VolumeSpec,
     name::{self, Field},
     plan,
     verify::verify,
@@ -46,14 +46,31 @@ pub enum Warmth {
         /// What differs.
         problem: String,
     },
+    /// It is a folder of the host, which the engine does not tell of.
+    Directory,
     /// Every run has one of its own.
     Temporary,
     /// It is not a volume of ours; whether it is there is not our business.
     Foreign,
 }
 
-/// Explains what a job of `scope` gets for `spec`. `look` finds the volume of a name on the engine;
-/// it is called once for a cache in a volume, and not for anything else.
+/// The volume to look at before a spec is explained; `None` for what is not a cache in a volume.
+///
+/// # Errors
+/// [`PlanError`] when no job could have the spec.
+pub fn cache_of(
+    spec: &VolumeSpec,
+    scope: &Scope,
+    policy: &Policy,
+) -> Result<Option<VolumeName>, PlanError> {
+    Ok(match planned(spec, scope, policy)?.source {
+        PlannedSource::Cache(managed) => Some(managed.name),
+        _ => None,
+    })
+}
+
+/// Explains what a job of `scope` gets for `spec`, where the engine has `found` under the name that
+/// [`cache_of`] gives.
 ///
 /// # Errors
 /// [`PlanError`] when no job could have the spec.
@@ -61,27 +78,20 @@ pub fn explain(
     spec: &VolumeSpec,
     scope: &Scope,
     policy: &Policy,
-    look: impl FnOnce(&docker_api_trait::VolumeName) -> Option<Volume>,
+    found: Option<&Volume>,
 ) -> Result<VolumeExplanation, PlanError> {
-    let provenance = Provenance::new("", std::time::SystemTime::UNIX_EPOCH);
-    let demand = VolumeDemand::new([spec.clone()]);
-    let planned = plan(&demand, scope, &provenance, policy)?.volumes.remove(0);
-    let identity = CacheIdentity::new(scope.clone(), spec.destination.clone())
-        .with_driver(policy.driver.clone());
-    let is_cache = matches!(planned.source, PlannedSource::Cache(_) | PlannedSource::Directory(_));
-    let state = match &planned.source {
-        PlannedSource::Cache(managed) => match look(&managed.name) {
-            None => Warmth::Cold,
-            Some(volume) => match (verify(managed, &volume), VolumeRecord::read(&volume)) {
-                (Ok(_), Some(record)) => Warmth::Warm { volume: Box::new(record) },
-                (Err(error @ VolumeError::Mismatch { .. }), _) => {
-                    Warmth::Squatted { problem: error.to_string() }
-                }
-                (Ok(_) | Err(_), _) => Warmth::Cold,
-            },
-        },
-        PlannedSource::Temporary(_) => Warmth::Temporary,
-        _ => Warmth::Foreign,
+    let planned = planned(spec, scope, policy)?;
+    let identity = CacheIdentity::new(scope.clone(), spec.destination.clone());
+    let (state, identity) = match &planned.source {
+        PlannedSource::Cache(managed) => {
+            let state = found.map_or(Warmth::Cold, |volume| warmth(managed, volume));
+            (state, Some(identity.with_driver(policy.driver.clone())))
+        }
+        PlannedSource::Directory(_) => (Warmth::Directory, Some(identity)),
+        PlannedSource::Temporary(_) => (Warmth::Temporary, None),
+        PlannedSource::Named(_) | PlannedSource::Host(_) | PlannedSource::Pipe(_) => {
+            (Warmth::Foreign, None)
+        }
     };
     Ok(VolumeExplanation {
         spec: spec.to_string(),
@@ -91,10 +101,25 @@ pub fn explain(
             PlannedSource::Temporary(_) => String::new(),
             source => source.name().to_owned(),
         },
-        fields: if is_cache { name::explain(&identity).fields } else { Vec::new() },
+        fields: identity.as_ref().map_or_else(Vec::new, |one| name::explain(one).fields),
         state,
-        cold_after: if is_cache { cold_after(scope, spec, policy) } else { Vec::new() },
+        cold_after: if identity.is_some() { cold_after(scope, spec, policy) } else { Vec::new() },
     })
+}
+
+fn planned(spec: &VolumeSpec, scope: &Scope, policy: &Policy) -> Result<PlannedVolume, PlanError> {
+    let provenance = Provenance::new("", std::time::SystemTime::UNIX_EPOCH);
+    let demand = VolumeDemand::new([spec.clone()]);
+    Ok(plan(&demand, scope, &provenance, policy)?.volumes.remove(0))
+}
+
+fn warmth(managed: &ManagedVolume, volume: &Volume) -> Warmth {
+    match (verify(managed, volume), VolumeRecord::read(volume)) {
+        (Ok(_), Some(record)) => Warmth::Warm { volume: Box::new(record) },
+        (Err(error), _) => Warmth::Squatted { problem: error.to_string() },
+        // A volume with our labels has a record of them.
+        (Ok(_), None) => Warmth::Squatted { problem: "its labels cannot be read".to_owned() },
+    }
 }
 
 fn cold_after(scope: &Scope, spec: &VolumeSpec, policy: &Policy) -> Vec<String> {
@@ -119,7 +144,7 @@ fn cold_after(scope: &Scope, spec: &VolumeSpec, policy: &Policy) -> Vec<String> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{ManagedVolume, VolumeDriver};
+    use crate::VolumeDriver;
 
     fn explained(
         spec: &str,
@@ -130,12 +155,11 @@ mod tests {
         let origin = Provenance::new("r", std::time::SystemTime::UNIX_EPOCH);
         let plan = plan(&VolumeDemand::new([VolumeSpec::clone(&spec)]), &scope, &origin, policy);
         let managed = plan.unwrap().volumes[0].source.managed().cloned();
-        explain(&spec, &scope, policy, |name| {
-            let managed = managed.expect("only a volume of ours is looked at");
-            assert_eq!(*name, managed.name);
-            found.map(|found| found(&managed))
-        })
-        .unwrap()
+        let name = cache_of(&spec, &scope, policy).unwrap();
+        let cache = managed.filter(|managed| managed.labels[crate::label::KIND] == "cache");
+        assert_eq!(name, cache.as_ref().map(|managed| managed.name.clone()));
+        let found = found.zip(cache).map(|(found, managed)| found(&managed));
+        explain(&spec, &scope, policy, found.as_ref()).unwrap()
     }
 
     fn made(managed: &ManagedVolume) -> Volume {
@@ -171,6 +195,7 @@ mod tests {
         let folder = Policy::default().with_cache_dir("/srv".parse().unwrap());
         let reasons = explained("/cache", &folder, None).cold_after.join("; ");
         assert!(reasons.contains("cache directory") && !reasons.contains("prune"), "{reasons}");
+        assert_eq!(explained("/cache", &folder, None).state, Warmth::Directory);
         let driver = Policy::default().with_driver(VolumeDriver::new("nfs"));
         let explanation = explained("/cache", &driver, None);
         assert_eq!(explanation.fields.len(), 7);

@@ -3,7 +3,7 @@
 //! The two are apart because a cache is found again by the next run of the same project: nothing of
 //! a single run may be in its identity.
 
-use std::{collections::BTreeMap, time::SystemTime};
+use std::{collections::BTreeMap, fmt, time::SystemTime};
 
 use serde::{Deserialize, Serialize};
 
@@ -61,8 +61,9 @@ impl Scope {
     }
 }
 
-/// The volume plugin that keeps our volumes, and what it is told.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// The volume plugin that keeps our volumes, and what it is told. The values of its options, which
+/// may be secrets, do not show in debug output.
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct VolumeDriver {
@@ -92,6 +93,17 @@ impl VolumeDriver {
     pub fn digest(&self) -> String {
         let options = self.options.iter().flat_map(|(key, value)| [key.as_str(), value.as_str()]);
         name::fingerprint([self.name.as_str()].into_iter().chain(options))
+    }
+}
+
+impl fmt::Debug for VolumeDriver {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let options: Vec<_> = self.options.keys().collect();
+        formatter
+            .debug_struct("VolumeDriver")
+            .field("name", &self.name)
+            .field("options", &options)
+            .finish()
     }
 }
 

@@ -111,9 +111,8 @@ impl RemovalError {
             Self::Stranger { volume } => {
                 Some(format!("if nobody needs it, `docker volume rm {volume}`"))
             }
-            Self::OtherOwner { owner, .. } => {
-                Some(format!("if it is yours, say so with --owner {owner:?}"))
-            }
+            // Not the owner's name itself: anybody may have written it, and a hint gets pasted.
+            Self::OtherOwner { .. } => Some("if it is yours, give its owner with --owner".into()),
             Self::InUse { .. } => {
                 Some("wait until the job has ended, or remove the containers first".into())
             }

@@ -3,7 +3,10 @@
 //! Every key begins with [`PREFIX`]. The set is written in the call that creates an object, so an
 //! object that exists without its labels was not made by us.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use crate::{Provenance, Scope};
 
@@ -65,20 +68,21 @@ pub fn common(kind: &str, scope: &Scope, provenance: &Provenance) -> BTreeMap<St
     labels
 }
 
-/// A label's value for a point in time.
-pub fn timestamp(time: std::time::SystemTime) -> String {
-    humantime::format_rfc3339_seconds(time).to_string()
+/// A label's value for a point in time. RFC 3339 has four digits for a year: what is before 1970 or
+/// after 9999 is written as the nearest time that it has.
+pub fn timestamp(time: SystemTime) -> String {
+    const LAST: Duration = Duration::from_secs(253_402_300_799);
+    let since_epoch = time.duration_since(UNIX_EPOCH).unwrap_or_default().min(LAST);
+    humantime::format_rfc3339_seconds(UNIX_EPOCH + since_epoch).to_string()
 }
 
 /// The point in time of a label's value; `None` when it is none.
-pub(crate) fn time(value: &str) -> Option<std::time::SystemTime> {
+pub(crate) fn time(value: &str) -> Option<SystemTime> {
     humantime::parse_rfc3339(value).ok()
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, SystemTime};
-
     use super::*;
 
     #[test]
@@ -100,5 +104,12 @@ mod tests {
             Some(SystemTime::UNIX_EPOCH + Duration::from_hours(24))
         );
         assert_eq!(super::time("yesterday"), None);
+    }
+
+    #[test]
+    fn a_time_that_has_no_four_digits_for_its_year_is_the_nearest_that_has() {
+        let far = UNIX_EPOCH + Duration::from_hours(100_000_000);
+        assert_eq!(timestamp(far), "9999-12-31T23:59:59Z");
+        assert_eq!(timestamp(UNIX_EPOCH - Duration::from_secs(1)), "1970-01-01T00:00:00Z");
     }
 }

@@ -66,7 +66,7 @@ mod verify;
 
 pub use docker::{Backoff, DockerVolumeManager};
 pub use error::{PlanError, VolumeError};
-pub use explain::{VolumeExplanation, Warmth, explain};
+pub use explain::{VolumeExplanation, Warmth, cache_of, explain};
 pub use identity::{CacheIdentity, Provenance, Scope, Trust, VolumeDriver};
 pub use inventory::{Inventory, RemovalError, VolumeRecord};
 #[cfg(feature = "mock")]

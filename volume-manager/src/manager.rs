@@ -43,8 +43,8 @@ pub struct PreparedVolume {
     pub planned: PlannedVolume,
     /// Whether this run made it; `None` for what is the user's own, and before it is known.
     pub state: Option<VolumeState>,
-    /// Whether its root may still be closed to all but root: this run made it, or another one so
-    /// lately that it may not have opened it yet.
+    /// Whether what is in it can only have come from the image: this run made it, or another one
+    /// within the last ten minutes.
     pub fresh: bool,
 }
 
@@ -137,24 +137,31 @@ impl FailedRemoval {
 ///   [`VolumeError::Mismatch`], and does not change it.
 /// - After a failed or dropped `prepare`, caches that were made stay, as they are found again by
 ///   name. Temporary volumes may exist: give [`PreparedVolumes::abandoned`] to `finish`.
-/// - `make_writable` lets every user write to the root of each volume that is fresh, in a container
-///   that was created and not started. It leaves alone what an image has given an owner or a mode
-///   of its own, what was used before, what the container may only read, and what is not ours. It
-///   can be called again, and by several runs at once.
+/// - `make_writable` lets every user write to the root of each of our volumes that nobody has
+///   touched, in a container that was created and not started: one that is still as an engine makes
+///   it, root's and closed to others, and empty or [fresh](PreparedVolume::fresh). It leaves alone
+///   what an image has given another owner or mode, what was used before, what the container may
+///   only read, a destination that is a link in the image, and what is not ours. It can be called
+///   again, and by several runs at once.
 /// - `adopt` finds the volumes of a container that an earlier process prepared, by the container's
 ///   mounts: caches and temporary volumes by their labels, all else as the user's own. It refuses
-///   volumes of other owners, and temporary ones of other runs, with [`VolumeError::Mismatch`];
-///   one that is gone is [`VolumeError::Vanished`]. It makes nothing.
+///   volumes of other owners, and temporary ones of other runs, with [`VolumeError::Foreign`];
+///   one that is gone is [`VolumeError::Vanished`]. It makes nothing. What it finds is for `finish`:
+///   the options of the first mounting, but for read-only, are not known any more.
 /// - `finish` removes the temporary volumes of the run, whatever the outcome; caches, and what is
 ///   the user's own, stay. It tries each, and reports each that it could not remove; one that is
-///   gone already counts as removed. So it can be called again.
+///   gone already counts as removed. So it can be called again. A stranger's volume that has the
+///   name of an abandoned one stays.
 /// - A temporary volume that stays in use is tried again for a few seconds, then reported with
-///   [`VolumeError::InUse`]: it goes with the sweep.
-/// - What is the user's own has no state; every other prepared volume has one.
+///   [`VolumeError::InUse`]: it stays, found by its labels.
+/// - What is the user's own has no state, and neither has a folder of the host; every other prepared
+///   volume has one.
 /// - All methods may be called concurrently, for the same and for different runs.
 ///
 /// Not promised: that a prepared volume still exists when a container is created. The mounts carry
-/// its labels, so that an engine makes it anew as ours.
+/// its labels and driver, so that an engine makes it anew as ours. With the options `Z` and `O`, and
+/// `z` with another driver than `local`, it would be made anew as a stranger's: only a bind string
+/// can say those.
 #[cfg_attr(feature = "mock", mockall::automock)]
 #[async_trait]
 pub trait VolumeManager: Debug + Send + Sync {

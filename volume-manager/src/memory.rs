@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use docker_api_trait::{ApiError, ContainerId, MountPoint, Operation, Volume, VolumeName};
 
 use crate::{
-    FailedRemoval, FinishReport, Outcome, PreparedVolume, PreparedVolumes, VolumeError,
-    VolumeManager, VolumePlan, VolumeState,
+    FailedRemoval, FinishReport, Outcome, PlannedSource, PreparedVolume, PreparedVolumes,
+    VolumeError, VolumeManager, VolumePlan, VolumeState,
     adopt::{adopt, volume_of},
     permission,
     verify::verify,
@@ -138,7 +138,17 @@ impl VolumeManager for InMemoryVolumeManager {
     async fn finish(&self, prepared: PreparedVolumes, _outcome: Outcome) -> FinishReport {
         let mut state = self.lock();
         let mut report = FinishReport::default();
-        for name in prepared.temporaries() {
+        let temporaries = prepared.volumes.iter().filter_map(|volume| {
+            let is_temporary = matches!(volume.planned.source, PlannedSource::Temporary(_));
+            volume.planned.source.managed().filter(|_| is_temporary)
+        });
+        for wanted in temporaries {
+            let name = &wanted.name;
+            let found = state.volumes.get(name.as_str());
+            if found.is_some_and(|found| verify(wanted, found).is_err()) {
+                // A stranger's: a name alone is never a reason to touch a volume.
+                continue;
+            }
             if state.occupied.contains(name.as_str()) {
                 let message = format!("remove {name}: volume is in use");
                 let source = ApiError::Conflict { operation: Operation::RemoveVolume, message };

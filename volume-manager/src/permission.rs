@@ -4,7 +4,8 @@
 //! runs as another user could not write to its cache. One archive of folder headers, unpacked into
 //! the created container before it starts, opens them all (0777): no helper image, no extra
 //! container. What the engine has filled from the image keeps the image's owner and mode, and a
-//! volume that has been used is left alone.
+//! volume that has been used is left alone. One that a run made and never came to open, because its
+//! image was missing or it was killed, is opened by the next.
 
 use bytes::Bytes;
 use docker_api_trait::{ApiError, Operation, PathDetails, PathKind};
@@ -19,15 +20,30 @@ const UNTOUCHED: u32 = 0o755;
 /// So much of an archive holds its first header, with extensions for a long name.
 const HEAD: usize = 16 * 1024;
 
-/// The volumes whose root may still be closed: made by this run, or so lately by another that it
-/// may not have come to it yet.
+/// The volumes whose root may still be closed: ours that the container may write to.
 pub(crate) fn candidates(prepared: &PreparedVolumes) -> impl Iterator<Item = &PreparedVolume> {
     prepared.volumes.iter().filter(|volume| {
-        volume.fresh
-            && volume.planned.source.managed().is_some()
+        volume.planned.source.managed().is_some()
             && volume.planned.mode != Mode::ReadOnly
             && volume.planned.destination.system() == OperatingSystem::Linux
     })
+}
+
+/// What a volume's root is like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Root {
+    /// It is as the engine made it: root's own, closed to others.
+    untouched: bool,
+    /// Nothing is in it.
+    empty: bool,
+}
+
+impl Root {
+    /// Whether it is to be opened. What has something in it was used, unless that came from the
+    /// image just now: then the volume is fresh.
+    pub(crate) fn is_closed(self, fresh: bool) -> bool {
+        self.untouched && (fresh || self.empty)
+    }
 }
 
 /// Whether it looks like a root that nobody has touched, as far as a look without the owner tells.
@@ -35,33 +51,32 @@ pub(crate) fn may_be_untouched(details: PathDetails) -> bool {
     details == PathDetails::new(PathKind::Folder, UNTOUCHED)
 }
 
-/// Whether the archive of a folder, as the engine sends it, begins with a root that nobody has
-/// touched. Reads no more than its first header.
-pub(crate) async fn is_untouched(
+/// Reads the first headers of a folder's archive, as the engine sends it, and no more.
+pub(crate) async fn root(
     mut archive: impl Stream<Item = Result<Bytes, ApiError>> + Unpin,
-) -> Result<bool, ApiError> {
+) -> Result<Root, ApiError> {
     let mut head = Vec::new();
-    while head.len() < HEAD {
+    // Two headers, or one and the two blocks of nothing that end an archive.
+    while head.len() < HEAD && headers(&head).len() < 2 {
         let Some(chunk) = archive.next().await else { break };
         head.extend_from_slice(&chunk?);
-        // One header is 512 bytes; a folder has no content, so that more is its files.
-        if first_header(&head).is_some() {
-            break;
-        }
     }
-    Ok(first_header(&head).is_some_and(|header| {
-        let number = |read: std::io::Result<u64>| read.unwrap_or(u64::MAX);
+    let headers = headers(&head);
+    let number = |read: std::io::Result<u64>| read.unwrap_or(u64::MAX);
+    let is_untouched = |header: &tar::Header| {
         header.entry_type().is_dir()
             && number(header.uid()) == 0
             && number(header.gid()) == 0
             && header.mode().is_ok_and(|mode| mode & 0o7777 == UNTOUCHED)
-    }))
+    };
+    Ok(Root { untouched: headers.first().is_some_and(is_untouched), empty: headers.len() < 2 })
 }
 
-fn first_header(bytes: &[u8]) -> Option<tar::Header> {
+/// The first two headers in what has come of an archive.
+fn headers(bytes: &[u8]) -> Vec<tar::Header> {
     let mut archive = tar::Archive::new(bytes);
-    let entry = archive.entries().ok()?.next()?.ok()?;
-    Some(entry.header().clone())
+    let Ok(entries) = archive.entries() else { return Vec::new() };
+    entries.take(2).map_while(|entry| Some(entry.ok()?.header().clone())).collect()
 }
 
 /// The archive that opens these folders, to be unpacked at the container's root.
@@ -110,19 +125,21 @@ mod tests {
         builder.into_inner().unwrap()
     }
 
-    fn judged(bytes: &[u8], chunk: usize) -> bool {
+    fn judged(bytes: &[u8], chunk: usize) -> Root {
         let chunks: Vec<_> =
             bytes.chunks(chunk).map(|chunk| Ok(Bytes::copy_from_slice(chunk))).collect();
-        is_untouched(stream::iter(chunks)).now_or_never().unwrap().unwrap()
+        root(stream::iter(chunks)).now_or_never().unwrap().unwrap()
     }
 
     #[test]
     fn only_a_root_that_nobody_touched_is_opened() {
         let dir = tar::EntryType::Directory;
         for chunk in [1, 100, 4096] {
-            assert!(judged(&folder(0, 0, 0o755, dir), chunk));
+            let root = judged(&folder(0, 0, 0o755, dir), chunk);
+            assert_eq!(root, Root { untouched: true, empty: true });
         }
-        assert!(judged(&folder(0, 0, 0o40755, dir), 512), "some engines give the type, too");
+        let typed = judged(&folder(0, 0, 0o40755, dir), 512);
+        assert!(typed.untouched, "some engines give the type, too");
         for touched in [
             folder(1000, 0, 0o755, dir),
             folder(0, 1000, 0o755, dir),
@@ -133,8 +150,31 @@ mod tests {
             Vec::new(),
             vec![7; 600],
         ] {
-            assert!(!judged(&touched, 512));
+            assert!(!judged(&touched, 512).untouched);
         }
+    }
+
+    #[test]
+    fn what_has_something_in_it_is_opened_only_while_it_is_fresh() {
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(tar::EntryType::Directory);
+        header.set_mode(0o755);
+        header.set_uid(0);
+        header.set_gid(0);
+        header.set_size(0);
+        let mut builder = tar::Builder::new(Vec::new());
+        builder.append_data(&mut header, "cache/", std::io::empty()).unwrap();
+        header.set_entry_type(tar::EntryType::Regular);
+        header.set_size(3);
+        builder.append_data(&mut header, "cache/file", &b"abc"[..]).unwrap();
+        let archive = builder.into_inner().unwrap();
+        for chunk in [1, 512, 1024, 9999] {
+            let used = judged(&archive, chunk);
+            assert_eq!(used, Root { untouched: true, empty: false });
+            assert!(used.is_closed(true) && !used.is_closed(false));
+        }
+        assert!(Root { untouched: true, empty: true }.is_closed(false));
+        assert!(!Root { untouched: false, empty: true }.is_closed(true));
     }
 
     #[test]

@@ -6,26 +6,38 @@ use crate::{HostPath, PipePath, VolumeDriver};
 
 /// Where engines listen as a rule. Whoever may speak to one is root on its host.
 const SOCKETS: [&str; 6] = [
-    "/var/run/docker.sock",
     "/run/docker.sock",
+    "/run/docker/containerd/containerd.sock",
     "/run/containerd/containerd.sock",
-    "/var/run/containerd/containerd.sock",
     "/run/podman/podman.sock",
-    "/var/run/podman/podman.sock",
+    "/run/crio/crio.sock",
+    "/run/buildkit/buildkitd.sock",
 ];
-const PIPES: [&str; 3] = [
+/// The same for engines of ordinary users, below `/run/user/NUMBER`.
+const USERS_SOCKETS: [&str; 3] =
+    ["docker.sock", "docker/containerd/containerd.sock", "podman/podman.sock"];
+const PIPES: [&str; 5] = [
     r"\\.\pipe\docker_engine",
     r"\\.\pipe\docker_engine_windows",
+    r"\\.\pipe\dockerDesktopLinuxEngine",
     r"\\.\pipe\containerd-containerd",
+    r"\\.\pipe\podman-machine-default",
 ];
 
-/// What a job may have of what it asks for. The default is what suits a job of unknown origin.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// What a job may have of what it asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a leave of its own, given or not")]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Policy {
-    /// Whether paths and named pipes of the engine's host may be mounted. Default: no.
+    /// Whether paths and named pipes of the engine's host may be mounted. Default: no. Whoever may
+    /// write to the host's `/etc`, or read the folder in which the engine keeps its volumes, needs
+    /// no socket: allow this for jobs that are trusted with the host.
     pub allow_host_paths: bool,
+    /// Whether volumes of the user's own may be mounted, any of them, by their names. Default: yes.
+    /// A job that may can read and write what other jobs have in theirs: refuse it to jobs of
+    /// unknown origin.
+    pub allow_named_volumes: bool,
     /// Whether, of those, an engine's socket and the folders that it is in may be mounted. Default:
     /// no. A job that may is root on the host.
     pub allow_engine_socket: bool,
@@ -42,7 +54,27 @@ pub struct Policy {
     pub driver: VolumeDriver,
 }
 
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            allow_host_paths: false,
+            allow_named_volumes: true,
+            allow_engine_socket: false,
+            engine_sockets: Vec::new(),
+            disable_cache: false,
+            cache_dir: None,
+            driver: VolumeDriver::default(),
+        }
+    }
+}
+
 impl Policy {
+    /// The policy with volumes of the user's own allowed or not.
+    pub fn with_named_volumes(mut self, allowed: bool) -> Self {
+        self.allow_named_volumes = allowed;
+        self
+    }
+
     /// The policy with paths of the host allowed or not.
     pub fn with_host_paths(mut self, allowed: bool) -> Self {
         self.allow_host_paths = allowed;
@@ -80,14 +112,86 @@ impl Policy {
     }
 
     /// Whether mounting `path` would hand out an engine's socket: it is one, or a folder around one.
-    /// By the path's text; links are the host's to see.
+    /// By the path's text, in which `/var/run` is `/run`, as it is on every system with either;
+    /// other links are the host's to see. `/proc` has another way to every folder.
     pub(crate) fn has_socket(&self, path: &HostPath) -> bool {
-        let usual = SOCKETS.iter().filter_map(|socket| socket.parse::<HostPath>().ok());
-        usual.chain(self.engine_sockets.iter().cloned()).any(|socket| path.contains(&socket))
+        let written = path.identity();
+        let path = canonical(path);
+        let usual = SOCKETS.iter().map(|socket| (*socket).to_owned());
+        let own = self.engine_sockets.iter().map(canonical);
+        let user = path.strip_prefix("/run/user/").and_then(|rest| rest.split('/').next());
+        let users = USERS_SOCKETS.iter().map(|socket| match user {
+            Some(user) => format!("/run/user/{user}/{socket}"),
+            // Of a folder around all of them, any user's will do.
+            None => format!("/run/user/0/{socket}"),
+        });
+        is_within(&path, "/proc")
+            || usual.chain(own).chain(users).any(|socket| {
+                is_within(&socket, &path) || is_within(&format!("/var{socket}"), &written)
+            })
     }
 
     /// Whether `pipe` is an engine's.
     pub(crate) fn is_engine_pipe(pipe: &PipePath) -> bool {
         PIPES.iter().any(|known| pipe.as_str().eq_ignore_ascii_case(known))
+    }
+}
+
+/// The path in lower case where that makes no difference, and with `/run` for `/var/run`.
+fn canonical(path: &HostPath) -> String {
+    let text = path.identity();
+    match text.strip_prefix("/var/run") {
+        Some(rest) if rest.is_empty() || rest.starts_with('/') => format!("/run{rest}"),
+        _ => text.into_owned(),
+    }
+}
+
+fn is_within(path: &str, folder: &str) -> bool {
+    let folder = folder.trim_end_matches(['/', '\\']);
+    path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '\\']))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_socket_is_found_by_every_name_of_its_place() {
+        let policy = Policy::default().with_socket_at("/var/run/engine/e.sock".parse().unwrap());
+        for path in [
+            "/",
+            "/run",
+            "/var/run",
+            "/var",
+            "/run/docker.sock",
+            "/var/run/docker.sock",
+            "/run/docker",
+            "/run/engine",
+            "/var/run/engine/",
+            "/run/user",
+            "/run/user/1000",
+            "/run/user/7/podman",
+            "/run/user/7/docker.sock",
+            "/proc",
+            "/proc/1/root/etc",
+        ] {
+            assert!(policy.has_socket(&path.parse().unwrap()), "{path}");
+        }
+        for path in
+            ["/etc", "/run/user/1000/bus", "/running", "/var/lib", "/procession", "/run/lock"]
+        {
+            assert!(!policy.has_socket(&path.parse().unwrap()), "{path}");
+        }
+        let windows = Policy::default().with_socket_at(r"C:\Engine\e.sock".parse().unwrap());
+        assert!(windows.has_socket(&r"c:\".parse().unwrap()));
+        assert!(windows.has_socket(&r"c:\engine".parse().unwrap()));
+        assert!(!windows.has_socket(&r"c:\engines".parse().unwrap()));
+    }
+
+    #[test]
+    fn what_is_not_said_is_the_default() {
+        let read: Policy = serde_json::from_str("{}").unwrap();
+        assert_eq!(read, Policy::default());
+        assert!(serde_json::from_str::<Policy>(r#"{"allow_hostpaths":true}"#).is_err());
     }
 }

@@ -52,8 +52,8 @@ const IDENTITY: [&str; 8] = [
     label::CONFIG_HASH,
 ];
 
-/// For so long after its making, the run that made a volume may not have made it writable yet: it
-/// may have had an image to pull first.
+/// For so long after its making, the run that made a volume may not have made it writable yet, with
+/// what the image has in it: it may have had an image to pull first.
 const SETTLING: Duration = Duration::from_mins(10);
 
 /// A volume that is the one that was asked for.

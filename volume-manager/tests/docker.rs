@@ -94,7 +94,7 @@ async fn only_a_use_is_worth_another_try() {
     let before = docker.calls().len();
     let report = volumes.finish(prepared, Outcome::Failed).await;
     assert_eq!((docker.calls().len() - before, report.failed.len()), (1, 1));
-    assert!(matches!(report.failed[0].error, VolumeError::Engine { .. }));
+    assert!(matches!(report.failed[0].error, VolumeError::NotRemoved { .. }));
 }
 
 /// A container with the volumes of a plan, on an engine whose image has folders of its own.

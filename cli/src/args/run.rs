@@ -49,9 +49,9 @@ pub(crate) struct RunArguments {
     pub(crate) report: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) engine: EngineArguments,
-    /// With --engine memory: the exit code that the script is taken to end with
-    #[arg(long, value_name = "CODE", default_value_t = 0)]
-    pub(crate) memory_exit_code: u8,
+    /// With --engine memory: the exit code that the script is taken to end with [default: 0]
+    #[arg(long, value_name = "CODE")]
+    pub(crate) memory_exit_code: Option<u8>,
     /// Print nothing but the script's output and errors
     #[arg(long, short)]
     pub(crate) quiet: bool,

@@ -48,7 +48,7 @@ impl OwnerArguments {
 /// Whose caches a job uses.
 #[derive(Debug, Args)]
 pub(crate) struct ScopeArguments {
-    /// The project that the caches belong to [default: the current folder's name]
+    /// The project that the caches belong to [default: the current folder's name, without its path]
     #[arg(long, value_name = "NAME")]
     project: Option<String>,
     #[command(flatten)]
@@ -76,9 +76,14 @@ impl ScopeArguments {
 /// The current folder's name. One that is no text is refused: replacing what cannot be read would
 /// give two folders one name, and one cache.
 fn folder_name() -> Result<String, Failure> {
-    let folder = std::env::current_dir().ok();
-    let Some(name) = folder.as_ref().and_then(|folder| folder.file_name()) else {
-        return Ok("default".to_owned());
+    let folder = std::env::current_dir().map_err(|error| {
+        Failure::from_error(&error, Some("name the project with --project".into()))
+    })?;
+    let Some(name) = folder.file_name() else {
+        return Err(Failure::new(
+            "the current folder has no name to call the project by",
+            "name the project with --project",
+        ));
     };
     name.to_str().map(str::to_owned).ok_or_else(|| {
         Failure::new(
@@ -103,7 +108,7 @@ pub(crate) struct PolicyArguments {
     #[arg(long, requires = "allow_host_paths")]
     allow_engine_socket: bool,
     /// Keep caches in folders under this one of the engine's host, instead of in volumes
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", conflicts_with = "no_cache")]
     cache_dir: Option<String>,
     /// The volume plugin that keeps caches
     #[arg(long, value_name = "NAME", default_value = VolumeDriver::LOCAL)]
@@ -137,9 +142,17 @@ impl PolicyArguments {
         // An address that cannot be read is reported where it is connected to.
         if let Ok(Endpoint::Unix(socket)) =
             Endpoint::resolve(&EndpointSources::from_process(engine.host.clone()))
-            && let Some(socket) = socket.to_str().and_then(|socket| socket.parse().ok())
         {
-            policy = policy.with_socket_at(socket);
+            let path = socket.to_str().and_then(|socket| socket.parse().ok());
+            policy = policy.with_socket_at(path.ok_or_else(|| {
+                Failure::new(
+                    format!(
+                        "the engine's socket {} is no path that can be guarded",
+                        socket.display()
+                    ),
+                    "give the engine's socket an absolute path without control characters",
+                )
+            })?);
         }
         Ok(policy)
     }

@@ -25,8 +25,8 @@ pub(crate) enum VolumesSubcommand {
     Explain(ExplainArguments),
     /// Remove volumes that Berth made and that nothing uses
     ///
-    /// A volume of another installation is only removed with its --owner. Every name is tried; the
-    /// exit code is 1 when any volume stays.
+    /// A volume of another installation is only removed with its --owner. When all names are names,
+    /// each is tried; the exit code is 1 when any volume stays.
     Rm(RmArguments),
 }
 
@@ -37,7 +37,7 @@ pub(crate) struct LsArguments {
     pub(crate) project: Option<String>,
     #[command(flatten)]
     pub(crate) owner: OwnerArguments,
-    /// Also those of other installations
+    /// Those of every installation, whatever --owner says
     #[arg(long)]
     pub(crate) all_owners: bool,
     /// Measure how large they are, which the engine may take a while for

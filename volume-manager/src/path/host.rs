@@ -1,6 +1,6 @@
 //! What is on the engine's host.
 
-use std::{fmt, str::FromStr};
+use std::{borrow::Cow, fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
@@ -37,17 +37,25 @@ impl HostPath {
         OperatingSystem::of(&self.0)
     }
 
+    /// What makes it the same as another path, as far as its text tells: on Windows the path in
+    /// lower case and without a `\\?\` before it.
+    pub(crate) fn identity(&self) -> Cow<'_, str> {
+        match self.system() {
+            OperatingSystem::Linux => Cow::Borrowed(&self.0),
+            OperatingSystem::Windows => {
+                let text = self.0.strip_prefix(windows::VERBATIM).unwrap_or(&self.0);
+                Cow::Owned(text.to_lowercase())
+            }
+        }
+    }
+
     /// Whether `other` is this path or below it, by whole components; on Windows in any case.
     pub fn contains(&self, other: &Self) -> bool {
         let separator = self.system().separator();
-        let fold = |path: &Self| match path.system() {
-            OperatingSystem::Linux => path.0.clone(),
-            OperatingSystem::Windows => {
-                path.0.strip_prefix(windows::VERBATIM).unwrap_or(&path.0).to_lowercase()
-            }
-        };
-        fold(other)
-            .strip_prefix(fold(self).trim_end_matches(separator))
+        let own = self.identity();
+        other
+            .identity()
+            .strip_prefix(own.trim_end_matches(separator))
             .is_some_and(|rest| rest.is_empty() || rest.starts_with(separator))
     }
 
@@ -165,6 +173,7 @@ mod tests {
     fn a_pipe_is_read_with_either_slash() {
         let pipe = PipePath::new("//./pipe/docker_engine").unwrap();
         assert_eq!(pipe.as_str(), r"\\.\pipe\docker_engine");
+        assert_eq!(PipePath::new(r"\\.\pipe\docker_engine. .").unwrap(), pipe);
         assert_eq!(PipePath::new(r"c:\x").unwrap_err(), PathProblem::NotAbsolute);
     }
 }

@@ -64,5 +64,9 @@ pub(super) fn pipe(text: &str) -> Result<Option<String>, PathProblem> {
     if name.split('\\').any(|component| matches!(component, "" | "." | "..")) {
         return Err(PathProblem::Climbs);
     }
-    Ok(Some(format!("{PIPE}{name}")))
+    // As of a file's name, Windows drops what is at the end.
+    match name.trim_end_matches(['.', ' ']) {
+        "" => Err(PathProblem::OnlyDots),
+        name => Ok(Some(format!("{PIPE}{name}"))),
+    }
 }

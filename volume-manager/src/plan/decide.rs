@@ -18,7 +18,7 @@ use crate::{
 const KERNELS: [&str; 3] = ["/proc", "/sys", "/dev"];
 /// Mounting something at that very place hides the system itself.
 const WINDOWS: &str = r"c:\windows";
-/// The longest text of an identity: it goes into labels, whole.
+/// The longest text that becomes a label.
 const LONGEST_FIELD: usize = 1024;
 
 /// Decides which volumes a job gets. No I/O; equal arguments give equal plans.
@@ -33,7 +33,7 @@ pub fn plan(
     provenance: &Provenance,
     policy: &Policy,
 ) -> Result<VolumePlan, PlanError> {
-    check_scope(scope)?;
+    check_texts(scope, provenance)?;
     let planner = Planner { scope, provenance, policy };
     let mut taken: BTreeMap<&ContainerPath, String> = BTreeMap::new();
     for tmpfs in &demand.tmpfs {
@@ -90,8 +90,14 @@ impl Planner<'_> {
             VolumeSource::Cache if self.policy.disable_cache => self.temporary(destination),
             VolumeSource::Cache => self.cache(destination)?,
             // Under its name alone, another project's or another trust's cache could be mounted.
-            VolumeSource::Named(name) if name.as_str().starts_with(name::PREFIX) => {
+            // Engines on Windows do not look at the case of a name.
+            VolumeSource::Named(name)
+                if name.as_str().to_ascii_lowercase().starts_with(name::PREFIX) =>
+            {
                 return Err(PlanError::ReservedName { name: name.clone() });
+            }
+            VolumeSource::Named(name) if !self.policy.allow_named_volumes => {
+                return Err(PlanError::NamedVolumeRefused { name: name.clone() });
             }
             VolumeSource::Named(name) => PlannedSource::Named(name.clone()),
             VolumeSource::Host(path) => {
@@ -149,16 +155,16 @@ impl Planner<'_> {
     }
 
     fn cache(&self, destination: &ContainerPath) -> Result<PlannedSource, PlanError> {
-        let identity = self.identity(destination);
-        let name = name::cache(&identity);
         let Some(folder) = &self.policy.cache_dir else {
-            let labels = self.labels("cache", &identity);
+            let identity = self.identity(destination);
+            let (name, labels) = (name::cache(&identity), self.labels("cache", &identity));
             let driver = identity.driver;
             return Ok(PlannedSource::Cache(ManagedVolume { name, labels, driver }));
         };
-        directory(folder, self.scope, name.as_str())
-            .map(PlannedSource::Directory)
-            .map_err(|problem| PlanError::HostPath { path: folder.to_string(), problem })
+        // No driver keeps it, so that none is part of what it is.
+        let name = name::cache(&CacheIdentity::new(self.scope.clone(), destination.clone()));
+        let failed = |problem| PlanError::HostPath { path: folder.to_string(), problem };
+        directory(folder, self.scope, name.as_str()).map(PlannedSource::Directory).map_err(failed)
     }
 
     fn temporary(&self, destination: &ContainerPath) -> PlannedSource {
@@ -187,9 +193,19 @@ fn directory(folder: &HostPath, scope: &Scope, name: &str) -> Result<HostPath, P
     folder.join(&name::hint(&scope.owner))?.join(&name::hint(&scope.project))?.join(digits)
 }
 
-fn check_scope(scope: &Scope) -> Result<(), PlanError> {
-    let fields = [("owner", &scope.owner), ("project", &scope.project), ("key", &scope.key)];
-    for (field, value) in fields {
+/// What becomes a label, whole: much of it is written by a job's author.
+fn check_texts(scope: &Scope, provenance: &Provenance) -> Result<(), PlanError> {
+    let fields = [
+        ("owner", &scope.owner),
+        ("project", &scope.project),
+        ("key", &scope.key),
+        ("run", &provenance.run),
+        ("instance", &provenance.instance),
+        ("job", &provenance.job),
+    ];
+    let optional = [("pipeline", &provenance.pipeline), ("ref", &provenance.reference)];
+    let optional = optional.iter().filter_map(|(field, value)| Some((*field, value.as_ref()?)));
+    for (field, value) in fields.into_iter().chain(optional) {
         let problem = if value.len() > LONGEST_FIELD {
             "is longer than 1,024 bytes"
         } else if value.chars().any(char::is_control) {
@@ -197,7 +213,7 @@ fn check_scope(scope: &Scope) -> Result<(), PlanError> {
         } else {
             continue;
         };
-        return Err(PlanError::Scope { field, problem });
+        return Err(PlanError::Text { field, problem });
     }
     Ok(())
 }
@@ -238,341 +254,4 @@ fn notes(volumes: &[PlannedVolume], demand: &VolumeDemand) -> Vec<PlanNote> {
         }
     }
     notes
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::{Duration, SystemTime};
-
-    use super::*;
-    use crate::{BuildDemand, BuildStrategy, Mode, SpecReader, VolumeDriver};
-
-    fn specs(specs: &[&str]) -> VolumeDemand {
-        VolumeDemand::new(specs.iter().map(|spec| spec.parse().unwrap()))
-    }
-
-    fn planned(demand: &VolumeDemand, policy: &Policy) -> Result<VolumePlan, PlanError> {
-        let mut origin = Provenance::new("run-1", SystemTime::UNIX_EPOCH);
-        origin.deadline = Some(SystemTime::UNIX_EPOCH + Duration::from_mins(1));
-        plan(demand, &Scope::trusted("ci", "app"), &origin, policy)
-    }
-
-    /// The kinds and destinations of a plan, in order.
-    fn shape(plan: &VolumePlan) -> Vec<String> {
-        let volumes = plan.volumes.iter();
-        volumes.map(|volume| format!("{} {}", volume.source.kind(), volume.destination)).collect()
-    }
-
-    fn path(text: &str) -> ContainerPath {
-        text.parse().unwrap()
-    }
-
-    fn host() -> Policy {
-        Policy::default().with_host_paths(true)
-    }
-
-    #[test]
-    fn a_cache_has_the_name_and_labels_of_the_public_format() {
-        let plan = planned(&specs(&["/cache/"]), &Policy::default()).unwrap();
-        let PlannedSource::Cache(cache) = &plan.volumes[0].source else { panic!("{plan:?}") };
-        assert!(cache.name.as_str().starts_with("berth-c1-app-cache-"));
-        for (key, value) in [
-            (label::SCHEMA, "1"),
-            (label::KIND, "cache"),
-            (label::OWNER, "ci"),
-            (label::PROJECT, "app"),
-            (label::TRUST, "trusted"),
-            (label::DESTINATION, "/cache"),
-            (label::KEY, ""),
-            (label::CONFIG_HASH, VolumeDriver::default().digest().as_str()),
-            (label::RUN, "run-1"),
-            (label::CREATED_AT, "1970-01-01T00:00:00Z"),
-        ] {
-            assert_eq!(cache.labels.get(key).map(String::as_str), Some(value), "{key}");
-        }
-        assert!(!cache.labels.contains_key(label::DEADLINE), "a cache has no deadline");
-    }
-
-    #[test]
-    fn options_come_through_to_the_plan() {
-        let demand = specs(&["/cache:ro,Z,nocopy,cached", "/h:/h:rslave", "data:/d:O"]);
-        let plan = planned(&demand, &host()).unwrap();
-        let of = |destination: &str| {
-            plan.volumes.iter().find(|volume| volume.destination == path(destination)).unwrap()
-        };
-        let cache = of("/cache");
-        assert_eq!(cache.mode, Mode::ReadOnly);
-        assert_eq!(cache.label.map(docker_api_trait::Relabel::as_str), Some("Z"));
-        assert!(cache.no_copy && cache.consistency.is_some());
-        assert_eq!(of("/h").propagation.map(Propagation::as_str), Some("rslave"));
-        assert_eq!(of("/d").mode, Mode::Overlay);
-    }
-
-    #[test]
-    fn propagation_cannot_be_had_for_a_volume() {
-        for spec in ["/cache:shared", "data:/d:rslave"] {
-            let error = planned(&specs(&[spec]), &Policy::default()).unwrap_err();
-            assert!(matches!(error, PlanError::OptionRefused { .. }), "{error:?}");
-        }
-        let folder = Policy::default().with_cache_dir("/srv".parse().unwrap());
-        assert!(planned(&specs(&["/cache:shared"]), &folder).is_ok(), "a folder can have it");
-    }
-
-    #[test]
-    fn a_colon_cannot_be_had_together_with_what_only_a_bind_string_says() {
-        let reader = SpecReader::new(OperatingSystem::Linux)
-            .with_variables([("ODD".to_owned(), "a:b".to_owned())]);
-        let with = |spec| planned(&VolumeDemand::new([reader.read(spec).unwrap()]), &host());
-        assert!(with("/c/$ODD").is_ok());
-        let error = with("/c/$ODD:Z").unwrap_err();
-        assert!(matches!(error, PlanError::Unmountable { .. }), "{error:?}");
-    }
-
-    #[test]
-    fn one_destination_cannot_be_had_twice_in_any_spelling() {
-        let taken = |demand: &VolumeDemand| match planned(demand, &Policy::default()) {
-            Err(PlanError::DestinationTaken { destination, first, second }) => {
-                format!("{destination}: {first} and {second}")
-            }
-            other => panic!("{other:?}"),
-        };
-        assert_eq!(
-            taken(&specs(&["/cache:ro", "data:/x/../cache/"])),
-            "/cache: /cache:ro and data:/cache"
-        );
-        assert_eq!(
-            taken(&specs(&["/cache"]).with_tmpfs([path("/cache")])),
-            "/cache: /cache in memory and /cache"
-        );
-        assert_eq!(
-            taken(&specs(&[]).with_tmpfs([path("/t"), path("/t")])),
-            "/t: /t in memory and /t in memory"
-        );
-        let windows = SpecReader::new(OperatingSystem::Windows);
-        let demand = [r"C:\Cache", "c:/cache"].map(|spec| windows.read(spec).unwrap());
-        assert_eq!(taken(&VolumeDemand::new(demand)), r"c:\cache: C:\Cache and c:\cache");
-    }
-
-    #[test]
-    fn nested_destinations_are_mounted_outermost_first() {
-        let plan = planned(&specs(&["/a/b/c", "/a", "/a/b"]), &Policy::default()).unwrap();
-        assert_eq!(shape(&plan), ["cache /a", "cache /a/b", "cache /a/b/c"]);
-    }
-
-    #[test]
-    fn what_the_system_shows_cannot_be_hidden() {
-        for spec in ["/proc", "/sys/kernel", "/dev/", "/x/../dev/shm"] {
-            let error = planned(&specs(&[spec]), &Policy::default()).unwrap_err();
-            assert!(matches!(error, PlanError::ReservedDestination { .. }), "{error:?}");
-        }
-        assert!(planned(&specs(&["/devel", "/x/proc"]), &Policy::default()).is_ok());
-        let windows = |spec| {
-            let spec = SpecReader::new(OperatingSystem::Windows).read(spec).unwrap();
-            planned(&VolumeDemand::new([spec]), &Policy::default())
-        };
-        assert!(windows(r"C:\Windows").is_err() && windows(r"c:\windows\temp").is_ok());
-        let build = BuildDemand::new(path("/proc"), BuildStrategy::Clone);
-        assert!(planned(&specs(&[]).with_build(build), &Policy::default()).is_err());
-    }
-
-    #[test]
-    fn what_is_the_hosts_needs_the_policys_leave() {
-        let error = planned(&specs(&["/etc:/x"]), &Policy::default()).unwrap_err();
-        assert!(matches!(error, PlanError::HostPathRefused { .. }), "{error:?}");
-        assert_eq!(shape(&planned(&specs(&["/etc:/x"]), &host()).unwrap()), ["host /x"]);
-    }
-
-    #[test]
-    fn the_engines_socket_and_the_folders_around_it_need_leave_of_their_own() {
-        let policy = host().with_socket_at("/opt/engine/e.sock".parse().unwrap());
-        for source in
-            ["/var/run/docker.sock", "/run/docker.sock", "/var/run", "/var", "/run", "/", "/opt"]
-        {
-            let demand = specs(&[&format!("{source}:/x")]);
-            let error = planned(&demand, &policy).unwrap_err();
-            assert!(matches!(error, PlanError::EngineSocketRefused { .. }), "{source}: {error:?}");
-            assert!(planned(&demand, &policy.clone().with_engine_socket(true)).is_ok());
-        }
-        assert!(planned(&specs(&["/var/lib:/x", "/opt/other:/y"]), &policy).is_ok());
-        let alone = Policy::default().with_engine_socket(true);
-        let error = planned(&specs(&["/var:/x"]), &alone).unwrap_err();
-        assert!(matches!(error, PlanError::HostPathRefused { .. }), "{error:?}");
-    }
-
-    #[test]
-    fn a_pipe_is_the_hosts_too() {
-        let demand = |spec| {
-            VolumeDemand::new([SpecReader::new(OperatingSystem::Windows).read(spec).unwrap()])
-        };
-        let alone = demand("//./pipe/a");
-        assert!(planned(&alone, &Policy::default()).is_err());
-        let plan = planned(&alone, &host()).unwrap();
-        assert_eq!(plan.volumes[0].source.name(), r"\\.\pipe\a");
-        let engine = demand(r"\\.\pipe\Docker_Engine:\\.\pipe\x");
-        let error = planned(&engine, &host()).unwrap_err();
-        assert!(matches!(error, PlanError::EngineSocketRefused { .. }), "{error:?}");
-        assert!(planned(&engine, &host().with_engine_socket(true)).is_ok());
-    }
-
-    #[test]
-    fn a_cache_cannot_be_mounted_under_its_name() {
-        let plan = planned(&specs(&["/cache"]), &Policy::default()).unwrap();
-        let stolen = specs(&[&format!("{}:/stolen", plan.volumes[0].source.name())]);
-        let error = planned(&stolen, &Policy::default()).unwrap_err();
-        assert!(matches!(error, PlanError::ReservedName { .. }), "{error:?}");
-    }
-
-    #[test]
-    fn with_caches_disabled_each_is_a_temporary_of_the_run() {
-        let policy =
-            Policy::default().with_cache_disabled(true).with_cache_dir("/srv".parse().unwrap());
-        let plan = planned(&specs(&["/cache"]), &policy).unwrap();
-        let PlannedSource::Temporary(volume) = &plan.volumes[0].source else { panic!("{plan:?}") };
-        assert!(volume.name.as_str().starts_with("berth-t1-"));
-        assert_eq!(volume.labels.get(label::KIND).map(String::as_str), Some("temporary"));
-        assert_eq!(
-            volume.labels.get(label::DEADLINE).map(String::as_str),
-            Some("1970-01-01T00:01:00Z")
-        );
-    }
-
-    #[test]
-    fn a_cache_directory_has_a_folder_for_each_cache() {
-        let policy = Policy::default().with_cache_dir("/srv/cache/".parse().unwrap());
-        let folder = |scope: &Scope, spec: &str| {
-            let origin = Provenance::new("run", SystemTime::UNIX_EPOCH);
-            let plan = plan(&specs(&[spec]), scope, &origin, &policy).unwrap();
-            assert_eq!(plan.volumes[0].source.kind(), "directory");
-            plan.volumes[0].source.name().to_owned()
-        };
-        let app = Scope::trusted("ci", "group/app");
-        assert_eq!(
-            folder(&app, "/cache"),
-            "/srv/cache/ci/group-app/94a6dda53b3b7518af7497b763b84a35"
-        );
-        assert_ne!(folder(&app, "/cache"), folder(&app, "/other"));
-        assert_ne!(folder(&app, "/cache"), folder(&Scope::untrusted("ci", "group/app"), "/cache"));
-        let climbing = folder(&Scope::trusted("..", "../.."), "/cache");
-        assert!(climbing.starts_with("/srv/cache/x/x/"), "{climbing}");
-    }
-
-    #[test]
-    fn another_driver_is_another_volume_with_the_drivers_request() {
-        let driver = VolumeDriver::new("nfs").with_option("share", "host:/x");
-        let policy = Policy::default().with_driver(driver.clone());
-        let volume = |policy: &Policy| {
-            let plan = planned(&specs(&["/cache"]), policy).unwrap();
-            plan.volumes[0].source.managed().unwrap().clone()
-        };
-        let (plain, other) = (volume(&Policy::default()), volume(&policy));
-        assert_ne!(plain.name, other.name);
-        assert_ne!(plain.labels[label::CONFIG_HASH], other.labels[label::CONFIG_HASH]);
-        assert_eq!(other.request().driver.as_deref(), Some("nfs"));
-        assert_eq!(other.request().options, driver.options);
-        assert_eq!((plain.request().driver, plain.request().options.len()), (None, 0));
-    }
-
-    #[test]
-    fn the_build_volume_follows_the_table() {
-        use BuildStrategy::{Clone, Empty, Fetch, None as Nothing};
-        let disabled = Policy::default().with_cache_disabled(true);
-        let folder = Policy::default().with_cache_dir("/srv".parse().unwrap());
-        for (strategy, user, policy, expected, placement) in [
-            (Fetch, "", Policy::default(), "cache /builds", "kept"),
-            (Fetch, "", disabled.clone(), "temporary /builds", "gone"),
-            (Fetch, "", folder.clone(), "directory /builds", "kept"),
-            (Clone, "", Policy::default(), "temporary /builds", "gone"),
-            (Clone, "", folder, "temporary /builds", "gone"),
-            (Nothing, "", Policy::default(), "temporary /builds", "gone"),
-            (Empty, "", disabled, "temporary /builds", "gone"),
-            (Clone, "/builds", Policy::default(), "cache /builds", "user /builds"),
-            (Clone, "/h:/builds/", host(), "host /builds", "user /builds shared"),
-            (Fetch, "data:/builds", host(), "named /builds", "user /builds shared"),
-        ] {
-            let users: &[&str] = if user.is_empty() { &[] } else { &[user] };
-            let demand = specs(users).with_build(BuildDemand::new(path("/builds"), strategy));
-            let plan = planned(&demand, &policy).unwrap();
-            assert_eq!(shape(&plan), [expected], "{strategy:?} {user}");
-            let found = match plan.build.unwrap() {
-                BuildPlacement::Volume { kept: true } => "kept".to_owned(),
-                BuildPlacement::Volume { kept: false } => "gone".to_owned(),
-                BuildPlacement::User { destination, shared } => {
-                    format!("user {destination}{}", if shared { " shared" } else { "" })
-                }
-            };
-            assert_eq!(found, placement, "{strategy:?} {user}");
-        }
-    }
-
-    #[test]
-    fn a_mount_of_the_users_around_the_build_folder_has_it() {
-        let build = |users: &[&str]| {
-            let folder = BuildDemand::new(path("/srv/builds"), BuildStrategy::Fetch);
-            let plan = planned(&specs(users).with_build(folder), &host()).unwrap();
-            (shape(&plan), plan.build.unwrap())
-        };
-        let (volumes, placement) = build(&["/h:/srv"]);
-        assert_eq!(volumes, ["host /srv"], "no volume hides the user's");
-        let within = BuildPlacement::User { destination: path("/srv"), shared: true };
-        assert_eq!(placement, within);
-        for beside in ["/h:/srv/builds/app", "/h:/srv/other", "/h:/srv/buildsX", "/srv"] {
-            let (volumes, placement) = build(&[beside]);
-            assert_eq!(volumes.len(), 2, "{beside}");
-            assert_eq!(placement, BuildPlacement::Volume { kept: true }, "{beside}");
-        }
-        let (_, innermost) = build(&["/h:/srv", "/srv/builds"]);
-        let own = BuildPlacement::User { destination: path("/srv/builds"), shared: false };
-        assert_eq!(innermost, own);
-        let folder = BuildDemand::new(path("/b"), BuildStrategy::Fetch);
-        let demand = specs(&[]).with_build(folder).with_tmpfs([path("/b")]);
-        let plan = planned(&demand, &Policy::default()).unwrap();
-        let memory = BuildPlacement::User { destination: path("/b"), shared: false };
-        assert_eq!((plan.volumes.len(), plan.build), (0, Some(memory)));
-    }
-
-    #[test]
-    fn what_the_image_or_memory_hides_is_noted() {
-        let demand = specs(&["/data", "/cache", "/cache/own"])
-            .with_image_volumes(["/data", "/cache/sub", "/cache/own", "/other"].map(path))
-            .with_tmpfs([path("/cache/tmp"), path("/tmp")]);
-        let notes = planned(&demand, &Policy::default()).unwrap().notes;
-        let notes: Vec<_> = notes.iter().map(ToString::to_string).collect();
-        assert_eq!(
-            notes,
-            [
-                "/data is mounted instead of the image's own volume there",
-                "the image has a volume of its own at /cache/sub: what is written there is not \
-                 kept in /cache",
-                "/cache/tmp is in memory: what is written there is not kept in /cache",
-                "/cache/own is mounted instead of the image's own volume there",
-            ]
-        );
-    }
-
-    #[test]
-    fn text_that_no_label_should_carry_is_refused() {
-        let long = "x".repeat(1025);
-        for hostile in ["a\nb", "a\0", "\u{85}", &long] {
-            let scopes = [
-                ("owner", Scope::trusted(hostile, "p")),
-                ("project", Scope::trusted("o", hostile)),
-                ("key", Scope { key: hostile.to_owned(), ..Scope::trusted("o", "p") }),
-            ];
-            for (expected, scope) in scopes {
-                let origin = Provenance::new("run", SystemTime::UNIX_EPOCH);
-                let error = plan(&specs(&["/c"]), &scope, &origin, &Policy::default()).unwrap_err();
-                let PlanError::Scope { field, .. } = error else { panic!("{error:?}") };
-                assert_eq!(field, expected);
-            }
-        }
-        let scope = Scope::trusted("日本/%2e", &long[..1024]);
-        let origin = Provenance::new("run", SystemTime::UNIX_EPOCH);
-        assert!(plan(&specs(&["/c"]), &scope, &origin, &Policy::default()).is_ok());
-    }
-
-    #[test]
-    fn equal_arguments_give_equal_plans() {
-        let demand = specs(&["/b", "/a", "n1:/c"]);
-        assert_eq!(planned(&demand, &Policy::default()), planned(&demand, &Policy::default()));
-    }
 }

@@ -5,6 +5,8 @@ mod decide;
 mod demand;
 mod model;
 mod note;
+#[cfg(test)]
+mod tests;
 
 pub use build::{BuildDemand, BuildPlacement, BuildStrategy};
 pub use decide::plan;

@@ -119,19 +119,9 @@ impl SpecError {
 /// Quoted and escaped, and cut when it is long: an error stays on one line.
 fn shown(text: &str) -> String {
     const SHOWN: usize = 80;
-    // Quoting does not escape what turns the writing direction; escaping all that is not ASCII
-    // would make other scripts unreadable.
-    let safe = |character: char| {
-        if character.is_ascii() || character.is_alphanumeric() {
-            character.to_string()
-        } else {
-            character.escape_unicode().to_string()
-        }
-    };
-    let quoted = |text: &str| format!("{text:?}").chars().map(safe).collect::<String>();
     if text.chars().count() <= SHOWN {
-        return quoted(text);
+        return format!("{text:?}");
     }
     let head: String = text.chars().take(SHOWN).collect();
-    format!("{}…", quoted(&head))
+    format!("{head:?}…")
 }

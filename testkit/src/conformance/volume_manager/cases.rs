@@ -256,13 +256,25 @@ pub async fn opens_what_another_run_made_lately(subject: &dyn Subject) {
     assert_eq!(opened(subject, &prepared).await, [name(&cache(&scope, "2"), 0)]);
 }
 
-/// "It leaves alone what was used before."
-pub async fn leaves_alone_what_was_made_long_ago(subject: &dyn Subject) {
+/// A volume that was made long ago, and that no run ever came to open, is opened by the next.
+pub async fn opens_what_was_never_opened(subject: &dyn Subject) {
     let scope = Scope::trusted(subject.owner(), unique("long-ago"));
     let then = SystemTime::now() - Duration::from_mins(11);
     prepare(subject, &planned_at(then, &scope, "1", &["/cache"], &Policy::default())).await;
     let prepared = prepare(subject, &cache(&scope, "2")).await;
-    assert!(opened(subject, &prepared).await.is_empty());
+    assert_eq!(opened(subject, &prepared).await, [name(&cache(&scope, "2"), 0)]);
+}
+
+/// "A stranger's volume that has the name of an abandoned one stays."
+pub async fn leaves_a_strangers_volume_under_an_abandoned_name(subject: &dyn Subject) {
+    let scope = Scope::trusted(subject.owner(), unique("abandoned-stranger"));
+    let plan = temporary(&scope, "1");
+    subject.insert(&VolumeRequest::new(name(&plan, 0))).await;
+    assert!(subject.manager().prepare(&plan).await.is_err());
+    let report = subject.manager().finish(PreparedVolumes::abandoned(&plan), Outcome::Failed).await;
+    let stays = exists(subject, &plan, 0).await;
+    subject.vanish(&name(&plan, 0)).await;
+    assert!(stays && report.removed.is_empty(), "{report:?}");
 }
 
 /// "… what the container may only read, and what is not ours."
@@ -315,7 +327,7 @@ pub async fn adopts_the_volumes_of_a_run(subject: &dyn Subject) {
     subject.vanish(&own).await;
 }
 
-/// "It refuses volumes of other owners, and temporary ones of other runs, with `Mismatch`."
+/// "It refuses volumes of other owners, and temporary ones of other runs, with `Foreign`."
 pub async fn refuses_to_adopt_what_is_another_owners_or_another_runs(subject: &dyn Subject) {
     let scope = Scope::trusted(subject.owner(), unique("adopt-other"));
     let prepared = prepare(subject, &both(&scope, "1")).await;
@@ -327,7 +339,7 @@ pub async fn refuses_to_adopt_what_is_another_owners_or_another_runs(subject: &d
     subject.discard(&container).await;
     manager.finish(prepared, Outcome::Failed).await;
     for (refusal, key) in [(stranger, label::OWNER), (other, label::RUN)] {
-        let Err(VolumeError::Mismatch { field, .. }) = refusal else { panic!("{refusal:?}") };
+        let Err(VolumeError::Foreign { field, .. }) = refusal else { panic!("{refusal:?}") };
         assert_eq!(field, VolumeField::Label(key));
     }
 }

@@ -38,7 +38,8 @@ macro_rules! volume_manager_conformance {
             makes_a_vanished_cache_anew
             opens_a_fresh_volume_once
             opens_what_another_run_made_lately
-            leaves_alone_what_was_made_long_ago
+            opens_what_was_never_opened
+            leaves_a_strangers_volume_under_an_abandoned_name
             leaves_alone_what_is_read_only_or_the_users_own
             adopts_the_volumes_of_a_run
             refuses_to_adopt_what_is_another_owners_or_another_runs
