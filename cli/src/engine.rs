@@ -1,6 +1,11 @@
 //! The engine that a run asks for: a real one, or one in memory.
 
-use std::{fs, io, path::Path, sync::Arc};
+use std::{
+    fs,
+    io::{self, Write as _},
+    path::Path,
+    sync::Arc,
+};
 
 use docker_api_trait::{BollardDocker, DockerApi, Endpoint, EndpointSources, Volume};
 use testkit::{FakeDocker, ScriptedRun};
@@ -68,13 +73,24 @@ impl Engine {
     /// Keeps the volumes of an engine in memory for the next run, if that was asked for.
     pub(crate) fn keep(&self, arguments: &EngineArguments) -> Result<(), Failure> {
         if let (Some(memory), Some(path)) = (&self.memory, &arguments.memory_state) {
-            let state = serde_json::to_vec_pretty(&memory.snapshot())
-                .map_err(io::Error::other)
-                .and_then(|state| fs::write(path, state));
-            state.map_err(|error| unusable(path, &error.to_string()))?;
+            let state = serde_json::to_vec_pretty(&memory.snapshot()).map_err(io::Error::other);
+            let kept = state.and_then(|state| replace(path, &state));
+            kept.map_err(|error| unusable(path, &error.to_string()))?;
         }
         Ok(())
     }
+}
+
+/// The file appears whole or not at all, so that a run beside this one can read it at any time. Of
+/// two at once, the last one's volumes are kept.
+fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    file.write_all(bytes)?;
+    file.persist(path).map(drop).map_err(|error| error.error)
 }
 
 fn read_state(path: &Path) -> Result<Vec<Volume>, Failure> {

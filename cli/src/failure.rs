@@ -7,6 +7,8 @@ use std::{
 
 use volume_manager::SpecError;
 
+use crate::table::printable;
+
 /// We could not do what was asked for; the script's own exit code is not known.
 pub(crate) const OUR_FAILURE: u8 = 125;
 /// A spec cannot be read; only of `berth spec`.
@@ -48,12 +50,17 @@ impl Failure {
     pub(crate) fn show(&self) {
         say(&format!("berth: error: {}", self.message.replace(['\n', '\r'], " ")));
         if let Some(hint) = &self.hint {
+            // The library names its settings, a person has options.
+            let hint = hint
+                .replace("allow_host_paths", "--allow-host-paths")
+                .replace("allow_engine_socket", "--allow-engine-socket");
             say(&format!("hint: {hint}"));
         }
     }
 }
 
-/// A line on standard error. When nobody reads it any more, there is nobody left to tell.
+/// A line on standard error, with what would disturb a terminal escaped: engines repeat what images
+/// and others say. When nobody reads it any more, there is nobody left to tell.
 pub(crate) fn say(line: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "{line}");
+    let _ = writeln!(std::io::stderr().lock(), "{}", printable(line));
 }

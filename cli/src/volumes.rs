@@ -9,7 +9,7 @@ use docker_api_trait::{ApiError, ContainerSummary, Volume, VolumeName};
 use serde::Serialize;
 use tokio::runtime::Runtime;
 use volume_manager::{
-    Inventory, PlanError, VolumeExplanation, VolumeRecord, Warmth, cache_of, explain,
+    Inventory, PlanError, RemovalError, VolumeExplanation, VolumeRecord, Warmth, cache_of, explain,
 };
 
 use crate::{
@@ -18,7 +18,7 @@ use crate::{
         VolumesSubcommand,
     },
     engine::Engine,
-    failure::{Failure, NOT_DONE, say},
+    failure::{Failure, NOT_DONE, OUR_FAILURE, say},
     table::{Table, printable},
 };
 
@@ -192,6 +192,11 @@ fn inspection(
         None => lines.push(("kind", "a stranger's: berth did not make it".to_owned())),
     }
     lines.push(("driver", volume.driver.clone()));
+    if !volume.options.is_empty() {
+        // Their values may be secrets.
+        let options: Vec<_> = volume.options.keys().map(String::as_str).collect();
+        lines.push(("options", options.join(", ")));
+    }
     lines.push(("mountpoint", volume.mountpoint.clone()));
     if let Some(bytes) = bytes {
         lines.push(("size", human(bytes)));
@@ -234,7 +239,7 @@ fn explanation_lines(explanation: &VolumeExplanation) -> Vec<(&'static str, Stri
             Warmth::Cold => "cold: it is not there; the next job makes it".to_owned(),
             Warmth::Squatted { problem } => format!("refused: {problem}"),
             Warmth::Directory => {
-                "a folder of the engine's host, made when it is missing".to_owned()
+                "a folder of the engine's host, made as root's when it is missing".to_owned()
             }
             Warmth::Temporary => "every run has one of its own, which goes with it".to_owned(),
             _ => "not berth's: never made, labelled or removed".to_owned(),
@@ -259,7 +264,8 @@ fn remove(arguments: &RmArguments) -> Result<u8, Failure> {
             Ok(()) => say(&format!("berth: removed {name}")),
             Err(error) => {
                 Failure::from_error(&error, error.hint()).show();
-                code = NOT_DONE;
+                let is_engines = matches!(error, RemovalError::Engine { .. });
+                code = if is_engines { OUR_FAILURE } else { code.max(NOT_DONE) };
             }
         }
     }

@@ -182,13 +182,36 @@ pub enum ApiError {
 impl ApiError {
     /// The error for an HTTP status that is not a success.
     pub fn from_status(operation: Operation, status: u16, message: impl Into<String>) -> Self {
-        let message = message.into().trim().to_owned();
+        let mut message = message.into().trim().to_owned();
+        if message.is_empty() {
+            // As in every answer to a `HEAD`.
+            "it gave no reason".clone_into(&mut message);
+        }
         match status {
             404 => Self::NotFound { operation, message },
             409 => Self::Conflict { operation, message },
             400 => Self::Rejected { operation, message },
             _ => Self::Engine { operation, status, message },
         }
+    }
+
+    /// The error without these texts in the engine's words, which may repeat what a request said.
+    pub fn redacted<'a>(mut self, secrets: impl IntoIterator<Item = &'a str>) -> Self {
+        let words = match &mut self {
+            Self::NotFound { message, .. }
+            | Self::Conflict { message, .. }
+            | Self::Rejected { message, .. }
+            | Self::Engine { message, .. }
+            | Self::Reported { message, .. } => message,
+            Self::Unreachable { .. }
+            | Self::TimedOut { .. }
+            | Self::Lost { .. }
+            | Self::Protocol { .. } => return self,
+        };
+        for secret in secrets.into_iter().filter(|secret| !secret.is_empty()) {
+            *words = words.replace(secret, "…");
+        }
+        self
     }
 
     /// Whether the request may have taken effect although it failed: a caller that was creating

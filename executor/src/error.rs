@@ -119,6 +119,19 @@ impl ExecutorError {
     }
 }
 
+impl ExecutorError {
+    /// The error without these texts in the engine's words: it repeats the options of a volume that
+    /// it cannot mount.
+    pub(crate) fn redacted(self, secrets: &[&str]) -> Self {
+        let redact = |error: ApiError| error.redacted(secrets.iter().copied());
+        match self {
+            Self::Engine(error) => Self::Engine(redact(error)),
+            Self::Start { source } => Self::Start { source: redact(source) },
+            other => other,
+        }
+    }
+}
+
 /// An error and its causes on one line; a cause that only repeats what was said is left out.
 pub fn describe(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();

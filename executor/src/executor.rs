@@ -119,6 +119,7 @@ impl Executor {
                 },
             }
         };
+        let ended = ended.map_err(|reason| reason.redacted(&plan.volumes.secrets()));
         if matches!(ended, Err(FailureReason::Canceled | FailureReason::Timeout { .. })) {
             self.observer.event(&JobEvent::Stopping);
         }

@@ -57,6 +57,13 @@ impl FailureReason {
         }
     }
 
+    pub(crate) fn redacted(self, secrets: &[&str]) -> Self {
+        match self {
+            Self::System { error } => Self::System { error: error.redacted(secrets) },
+            other => other,
+        }
+    }
+
     /// The cause, when it is not the job's own.
     pub fn error(&self) -> Option<&ExecutorError> {
         match self {

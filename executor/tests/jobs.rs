@@ -12,7 +12,7 @@ use executor::{
 };
 use testkit::{FakeDocker, ScriptedRun};
 use tokio::time::{Instant, sleep};
-use volume_manager::{DockerVolumeManager, Policy, Trust, VolumeError, VolumeState};
+use volume_manager::{DockerVolumeManager, Policy, Trust, VolumeDriver, VolumeError, VolumeState};
 
 fn engine() -> FakeDocker {
     FakeDocker::new().with_image("busybox")
@@ -148,6 +148,29 @@ async fn a_fresh_cache_is_opened_before_the_start_and_an_open_one_looked_at() {
     assert_eq!(engine.volume_root(&name).unwrap().mode, 0o777);
     run(&engine).await;
     assert_eq!(between(&engine.calls()[cold.len()..]), [Operation::InspectPath]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_volumes_secrets_are_not_in_what_the_engine_says_of_it() {
+    let engine = engine();
+    let mut config = ExecutorConfig::new("ci");
+    let driver = VolumeDriver::new("local")
+        .with_option("type", "cifs")
+        .with_option("device", "//host/share")
+        .with_option("o", "username=u,password=hunter2");
+    config.policy = Policy::default().with_driver(driver);
+    for operation in
+        [Operation::CreateVolume, Operation::CreateContainer, Operation::StartContainer]
+    {
+        engine.refuse_once(operation, || {
+            let words = "failed to mount: data: username=u,password=hunter2: permission denied";
+            ApiError::from_status(Operation::StartContainer, 500, words)
+        });
+        let executor = executor_with(&engine, config.clone());
+        let result = executor.run(&job(), Box::new(NullSink), &Cancel::new()).await.unwrap();
+        let report = serde_json::to_string(&JobReport::from(&result)).unwrap();
+        assert!(report.contains("password=…") && !report.contains("hunter2"), "{report}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

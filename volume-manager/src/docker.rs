@@ -8,8 +8,8 @@ use docker_api_trait::{ApiError, ContainerId, DockerApi, MountPoint, VolumeName}
 use futures_util::{StreamExt as _, stream};
 
 use crate::{
-    FailedRemoval, FinishReport, Outcome, PlannedSource, PlannedVolume, PreparedVolume,
-    PreparedVolumes, VolumeError, VolumeManager, VolumePlan, VolumeState,
+    ContainerPath, FailedRemoval, FinishReport, Outcome, PlannedSource, PlannedVolume,
+    PreparedVolume, PreparedVolumes, VolumeError, VolumeManager, VolumePlan, VolumeState,
     adopt::{adopt, volume_of},
     label, permission,
     verify::verify,
@@ -18,6 +18,8 @@ use crate::{
 /// So many requests are under way at once: enough to hide the engine's latency, few enough for its
 /// sockets.
 const CONCURRENCY: usize = 16;
+/// So many links, one leading to the other, are followed, as on Linux.
+const LINKS: usize = 40;
 
 /// How long, and how often, a temporary volume that is still in use is tried again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,12 +76,13 @@ impl DockerVolumeManager {
         let Some(wanted) = planned.source.managed() else {
             return Ok(PreparedVolume::new(planned.clone(), None));
         };
-        let found = self
-            .engine
-            .create_volume(&wanted.request())
-            .await
-            .map_err(|source| VolumeError::Engine { volume: wanted.name.clone(), source })?;
-        Ok(verify(wanted, &found)?.of(planned))
+        let found = self.engine.create_volume(&wanted.request()).await.map_err(|source| {
+            VolumeError::Engine {
+                volume: wanted.name.clone(),
+                source: source.redacted(wanted.driver.secrets()),
+            }
+        })?;
+        Ok(PreparedVolume::new(planned.clone(), Some(verify(wanted, &found)?)))
     }
 
     /// Removes a temporary volume. Whether one whose making was not confirmed is ours is looked at
@@ -119,20 +122,29 @@ impl DockerVolumeManager {
         })
     }
 
-    /// Whether the root of a volume is to be opened.
-    async fn is_closed(
+    /// Where the root of a volume is in the container, when it is to be opened.
+    async fn closed_root(
         &self,
         container: &ContainerId,
         volume: &PreparedVolume,
-    ) -> Result<bool, ApiError> {
-        let destination = volume.planned.destination.as_str();
-        // Owners are only in archives, which take the engine thirty times as long as a look.
-        let details = self.engine.inspect_path(container, destination).await?;
-        if !permission::may_be_untouched(details) {
-            return Ok(false);
+    ) -> Result<Option<ContainerPath>, ApiError> {
+        let mut path = volume.planned.destination.clone();
+        // The engine mounts where a link of the image leads, as far as Linux follows one.
+        for _ in 0..LINKS {
+            // Owners are only in archives, which take the engine thirty times as long as a look.
+            let details = self.engine.inspect_path(container, path.as_str()).await?;
+            if let Some(target) = &details.target {
+                let Some(next) = permission::follow(&path, target) else { return Ok(None) };
+                path = next;
+                continue;
+            }
+            if !permission::may_be_untouched(&details) {
+                return Ok(None);
+            }
+            let archive = self.engine.download_archive(container, path.as_str()).await?;
+            return Ok(permission::is_untouched(archive).await?.then_some(path));
         }
-        let archive = self.engine.download_archive(container, destination).await?;
-        Ok(permission::root(archive).await?.is_closed(volume.fresh))
+        Ok(None)
     }
 
     async fn adopted(
@@ -176,8 +188,8 @@ impl VolumeManager for DockerVolumeManager {
         let looks: Vec<_> = permission::candidates(prepared)
             .filter_map(|volume| Some((volume.planned.source.managed()?, volume)))
             .map(|(managed, volume)| async move {
-                let closed = self.is_closed(container, volume).await?;
-                Ok(closed.then_some((managed, volume.planned.destination.as_str())))
+                let root = self.closed_root(container, volume).await?;
+                Ok(root.map(|root| (managed, root)))
             })
             .collect();
         let looked: Vec<_> = stream::iter(looks).buffered(CONCURRENCY).collect().await;
@@ -187,7 +199,7 @@ impl VolumeManager for DockerVolumeManager {
         let Some((first, _)) = closed.first() else { return Ok(Vec::new()) };
         let time = first.labels.get(label::CREATED_AT).and_then(|made| label::time(made));
         let time = time.and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
-        let destinations = closed.iter().map(|(_, destination)| *destination);
+        let destinations = closed.iter().map(|(_, root)| root.as_str());
         let archive = permission::archive(destinations, time.unwrap_or_default().as_secs())
             .map_err(|error| failed(permission::unsendable(&error)))?;
         self.engine.upload_archive(container, "/", archive).await.map_err(failed)?;

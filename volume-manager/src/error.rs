@@ -76,6 +76,12 @@ pub enum PlanError {
         /// The name.
         name: VolumeName,
     },
+    /// The policy's volume driver has a name that none has.
+    #[error("there is no volume driver {name}")]
+    Driver {
+        /// The name, quoted.
+        name: String,
+    },
     /// A text has something in it that no label should carry.
     #[error("the {field} {problem}")]
     Text {
@@ -124,6 +130,7 @@ impl PlanError {
                  allow_named_volumes"
                     .to_owned()
             }
+            Self::Driver { .. } => "name a volume plugin, or `local`".to_owned(),
             Self::Text { field, .. } => {
                 format!("give the {field} a printable text of at most 1,024 bytes")
             }

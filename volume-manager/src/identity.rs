@@ -88,6 +88,24 @@ impl VolumeDriver {
         self
     }
 
+    /// The values among the options that are secrets by their names, in the form `key=value,…` of
+    /// mount options, too: what an engine's words must not be passed on with.
+    pub fn secrets(&self) -> Vec<&str> {
+        let is_secret = |key: &str| {
+            let key = key.to_ascii_lowercase();
+            ["pass", "secret", "cred", "token"].iter().any(|word| key.contains(word))
+        };
+        let mut secrets = Vec::new();
+        for (key, value) in &self.options {
+            if is_secret(key) {
+                secrets.push(value.as_str());
+            }
+            let pairs = value.split(',').filter_map(|pair| pair.split_once('='));
+            secrets.extend(pairs.filter(|(key, _)| is_secret(key)).map(|(_, value)| value));
+        }
+        secrets
+    }
+
     /// A digest of name and options: volumes that were asked for with another configuration have
     /// another one.
     pub fn digest(&self) -> String {

@@ -43,16 +43,12 @@ pub struct PreparedVolume {
     pub planned: PlannedVolume,
     /// Whether this run made it; `None` for what is the user's own, and before it is known.
     pub state: Option<VolumeState>,
-    /// Whether what is in it can only have come from the image: this run made it, or another one
-    /// within the last ten minutes.
-    pub fresh: bool,
 }
 
 impl PreparedVolume {
-    /// A volume and its state; fresh when this run made it.
+    /// A volume and its state.
     pub fn new(planned: PlannedVolume, state: Option<VolumeState>) -> Self {
-        let fresh = state == Some(VolumeState::Created);
-        Self { planned, state, fresh }
+        Self { planned, state }
     }
 }
 
@@ -139,10 +135,10 @@ impl FailedRemoval {
 ///   name. Temporary volumes may exist: give [`PreparedVolumes::abandoned`] to `finish`.
 /// - `make_writable` lets every user write to the root of each of our volumes that nobody has
 ///   touched, in a container that was created and not started: one that is still as an engine makes
-///   it, root's and closed to others, and empty or [fresh](PreparedVolume::fresh). It leaves alone
-///   what an image has given another owner or mode, what was used before, what the container may
-///   only read, a destination that is a link in the image, and what is not ours. It can be called
-///   again, and by several runs at once.
+///   it, empty, root's and closed to others. It leaves alone what an image has filled, or given
+///   another owner or mode, what was used before, what the container may only read, what a driver
+///   or options of its own keep, and what is not ours. It can be called again, and by several runs
+///   at once.
 /// - `adopt` finds the volumes of a container that an earlier process prepared, by the container's
 ///   mounts: caches and temporary volumes by their labels, all else as the user's own. It refuses
 ///   volumes of other owners, and temporary ones of other runs, with [`VolumeError::Foreign`];

@@ -92,7 +92,7 @@ impl VolumeManager for InMemoryVolumeManager {
                         volume.options.clone_from(&wanted.driver.options);
                         volume
                     });
-                    verify(wanted, found)?.of(planned)
+                    PreparedVolume::new(planned.clone(), Some(verify(wanted, found)?))
                 }
                 None => PreparedVolume::new(planned.clone(), None),
             };

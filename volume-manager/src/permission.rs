@@ -3,15 +3,15 @@
 //! The root of a fresh volume belongs to root and is closed to others (0755), so that an image that
 //! runs as another user could not write to its cache. One archive of folder headers, unpacked into
 //! the created container before it starts, opens them all (0777): no helper image, no extra
-//! container. What the engine has filled from the image keeps the image's owner and mode, and a
-//! volume that has been used is left alone. One that a run made and never came to open, because its
-//! image was missing or it was killed, is opened by the next.
+//! container. A volume with anything in it is left alone, be it of a job or of the image: then the
+//! engine has given it the image's owner and mode. One that a run made and never came to open,
+//! because its image was missing or it was killed, is opened by the next.
 
 use bytes::Bytes;
 use docker_api_trait::{ApiError, Operation, PathDetails, PathKind};
 use futures_util::{Stream, StreamExt as _};
 
-use crate::{Mode, OperatingSystem, PreparedVolume, PreparedVolumes};
+use crate::{ContainerPath, Mode, OperatingSystem, PreparedVolume, PreparedVolumes, VolumeDriver};
 
 /// What a fresh root is opened to.
 const OPEN: u32 = 0o777;
@@ -20,56 +20,51 @@ const UNTOUCHED: u32 = 0o755;
 /// So much of an archive holds its first header, with extensions for a long name.
 const HEAD: usize = 16 * 1024;
 
-/// The volumes whose root may still be closed: ours that the container may write to.
+/// The volumes whose root may still be closed: ours that the container may write to. Not those with
+/// a driver or options of their own: behind them may be a folder of the host, or another machine's.
 pub(crate) fn candidates(prepared: &PreparedVolumes) -> impl Iterator<Item = &PreparedVolume> {
     prepared.volumes.iter().filter(|volume| {
-        volume.planned.source.managed().is_some()
+        let managed = volume.planned.source.managed();
+        managed.is_some_and(|managed| managed.driver == VolumeDriver::default())
             && volume.planned.mode != Mode::ReadOnly
             && volume.planned.destination.system() == OperatingSystem::Linux
     })
 }
 
-/// What a volume's root is like.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Root {
-    /// It is as the engine made it: root's own, closed to others.
-    untouched: bool,
-    /// Nothing is in it.
-    empty: bool,
-}
-
-impl Root {
-    /// Whether it is to be opened. What has something in it was used, unless that came from the
-    /// image just now: then the volume is fresh.
-    pub(crate) fn is_closed(self, fresh: bool) -> bool {
-        self.untouched && (fresh || self.empty)
-    }
-}
-
 /// Whether it looks like a root that nobody has touched, as far as a look without the owner tells.
-pub(crate) fn may_be_untouched(details: PathDetails) -> bool {
-    details == PathDetails::new(PathKind::Folder, UNTOUCHED)
+pub(crate) fn may_be_untouched(details: &PathDetails) -> bool {
+    details.kind == PathKind::Folder && details.mode == UNTOUCHED
 }
 
-/// Reads the first headers of a folder's archive, as the engine sends it, and no more.
-pub(crate) async fn root(
+/// Where a link at `path` leads; `None` when it leads to no folder that a volume could be at.
+pub(crate) fn follow(path: &ContainerPath, target: &str) -> Option<ContainerPath> {
+    if target.starts_with('/') {
+        return target.parse().ok();
+    }
+    let (parent, _) = path.as_str().rsplit_once('/')?;
+    format!("{parent}/{target}").parse().ok()
+}
+
+/// Whether the archive of a folder, as the engine sends it, is that of an empty root that nobody has
+/// touched. Reads its first two headers, and no more.
+pub(crate) async fn is_untouched(
     mut archive: impl Stream<Item = Result<Bytes, ApiError>> + Unpin,
-) -> Result<Root, ApiError> {
+) -> Result<bool, ApiError> {
     let mut head = Vec::new();
-    // Two headers, or one and the two blocks of nothing that end an archive.
     while head.len() < HEAD && headers(&head).len() < 2 {
         let Some(chunk) = archive.next().await else { break };
         head.extend_from_slice(&chunk?);
     }
-    let headers = headers(&head);
     let number = |read: std::io::Result<u64>| read.unwrap_or(u64::MAX);
-    let is_untouched = |header: &tar::Header| {
-        header.entry_type().is_dir()
-            && number(header.uid()) == 0
-            && number(header.gid()) == 0
-            && header.mode().is_ok_and(|mode| mode & 0o7777 == UNTOUCHED)
-    };
-    Ok(Root { untouched: headers.first().is_some_and(is_untouched), empty: headers.len() < 2 })
+    Ok(match headers(&head).as_slice() {
+        [header] => {
+            header.entry_type().is_dir()
+                && number(header.uid()) == 0
+                && number(header.gid()) == 0
+                && header.mode().is_ok_and(|mode| mode & 0o7777 == UNTOUCHED)
+        }
+        _ => false,
+    })
 }
 
 /// The first two headers in what has come of an archive.
@@ -112,6 +107,7 @@ mod tests {
     use futures_util::{FutureExt as _, stream};
 
     use super::*;
+    use crate::{Policy, Provenance, Scope, VolumeDemand, plan};
 
     fn folder(uid: u64, gid: u64, mode: u32, entry: tar::EntryType) -> Vec<u8> {
         let mut header = tar::Header::new_gnu();
@@ -125,21 +121,19 @@ mod tests {
         builder.into_inner().unwrap()
     }
 
-    fn judged(bytes: &[u8], chunk: usize) -> Root {
+    fn judged(bytes: &[u8], chunk: usize) -> bool {
         let chunks: Vec<_> =
             bytes.chunks(chunk).map(|chunk| Ok(Bytes::copy_from_slice(chunk))).collect();
-        root(stream::iter(chunks)).now_or_never().unwrap().unwrap()
+        is_untouched(stream::iter(chunks)).now_or_never().unwrap().unwrap()
     }
 
     #[test]
-    fn only_a_root_that_nobody_touched_is_opened() {
+    fn only_an_empty_root_that_nobody_touched_is_opened() {
         let dir = tar::EntryType::Directory;
         for chunk in [1, 100, 4096] {
-            let root = judged(&folder(0, 0, 0o755, dir), chunk);
-            assert_eq!(root, Root { untouched: true, empty: true });
+            assert!(judged(&folder(0, 0, 0o755, dir), chunk));
         }
-        let typed = judged(&folder(0, 0, 0o40755, dir), 512);
-        assert!(typed.untouched, "some engines give the type, too");
+        assert!(judged(&folder(0, 0, 0o40755, dir), 512), "some engines give the type, too");
         for touched in [
             folder(1000, 0, 0o755, dir),
             folder(0, 1000, 0o755, dir),
@@ -150,12 +144,12 @@ mod tests {
             Vec::new(),
             vec![7; 600],
         ] {
-            assert!(!judged(&touched, 512).untouched);
+            assert!(!judged(&touched, 512));
         }
     }
 
     #[test]
-    fn what_has_something_in_it_is_opened_only_while_it_is_fresh() {
+    fn a_root_with_anything_in_it_is_left_alone() {
         let mut header = tar::Header::new_gnu();
         header.set_entry_type(tar::EntryType::Directory);
         header.set_mode(0o755);
@@ -169,20 +163,44 @@ mod tests {
         builder.append_data(&mut header, "cache/file", &b"abc"[..]).unwrap();
         let archive = builder.into_inner().unwrap();
         for chunk in [1, 512, 1024, 9999] {
-            let used = judged(&archive, chunk);
-            assert_eq!(used, Root { untouched: true, empty: false });
-            assert!(used.is_closed(true) && !used.is_closed(false));
+            assert!(!judged(&archive, chunk));
         }
-        assert!(Root { untouched: true, empty: true }.is_closed(false));
-        assert!(!Root { untouched: false, empty: true }.is_closed(true));
+    }
+
+    #[test]
+    fn what_has_a_driver_or_options_of_its_own_is_never_opened() {
+        let fresh = |policy: &Policy| {
+            let demand = VolumeDemand::new(["/cache".parse().unwrap(), "/ro:ro".parse().unwrap()]);
+            let origin = Provenance::new("run", std::time::SystemTime::UNIX_EPOCH);
+            let plan = plan(&demand, &Scope::trusted("ci", "app"), &origin, policy).unwrap();
+            candidates(&PreparedVolumes::abandoned(&plan)).count()
+        };
+        assert_eq!(fresh(&Policy::default()), 1);
+        // Of a folder of the host, the archive would change the folder itself.
+        let bind = VolumeDriver::new("local")
+            .with_option("type", "none")
+            .with_option("o", "bind")
+            .with_option("device", "/etc");
+        assert_eq!(fresh(&Policy::default().with_driver(bind)), 0);
+        assert_eq!(fresh(&Policy::default().with_driver(VolumeDriver::new("nfs"))), 0);
+        assert_eq!(fresh(&Policy::default().with_cache_dir("/srv".parse().unwrap())), 0);
     }
 
     #[test]
     fn a_look_rules_out_what_is_open_or_no_folder() {
-        let look = |kind, mode| may_be_untouched(PathDetails::new(kind, mode));
+        let look = |kind, mode| may_be_untouched(&PathDetails::new(kind, mode));
         assert!(look(PathKind::Folder, 0o755));
         assert!(!look(PathKind::Folder, 0o777) && !look(PathKind::Folder, 0o1755));
         assert!(!look(PathKind::Link, 0o755));
+    }
+
+    #[test]
+    fn a_link_leads_from_its_own_folder_or_from_the_root() {
+        let leads = |target: &str| follow(&"/a/b".parse().unwrap(), target).map(String::from);
+        assert_eq!(leads("/x/").as_deref(), Some("/x"));
+        assert_eq!(leads("c").as_deref(), Some("/a/c"));
+        assert_eq!(leads("../c").as_deref(), Some("/c"));
+        assert_eq!((leads("/"), leads("../../c")), (None, None));
     }
 
     #[test]

@@ -4,13 +4,11 @@
 //! whatever has it. A stranger could have made it first, with options that mount a folder of the
 //! host, so everything is compared before anything is mounted.
 
-use std::{collections::BTreeMap, fmt, time::Duration};
+use std::{collections::BTreeMap, fmt};
 
 use docker_api_trait::Volume;
 
-use crate::{
-    ManagedVolume, PlannedVolume, PreparedVolume, VolumeDriver, VolumeError, VolumeState, label,
-};
+use crate::{ManagedVolume, VolumeDriver, VolumeError, VolumeState, label};
 
 /// A property of a volume in which it can differ from what was asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -52,29 +50,11 @@ const IDENTITY: [&str; 8] = [
     label::CONFIG_HASH,
 ];
 
-/// For so long after its making, the run that made a volume may not have made it writable yet, with
-/// what the image has in it: it may have had an image to pull first.
-const SETTLING: Duration = Duration::from_mins(10);
-
-/// A volume that is the one that was asked for.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Verified {
-    pub(crate) state: VolumeState,
-    pub(crate) fresh: bool,
-}
-
-impl Verified {
-    pub(crate) fn of(&self, planned: &PlannedVolume) -> PreparedVolume {
-        let prepared = PreparedVolume::new(planned.clone(), Some(self.state));
-        PreparedVolume { fresh: self.fresh, ..prepared }
-    }
-}
-
 /// Compares what was asked for with what is there, and tells whether this run made it.
 ///
 /// # Errors
 /// [`VolumeError::Mismatch`] with the first property that differs.
-pub(crate) fn verify(wanted: &ManagedVolume, found: &Volume) -> Result<Verified, VolumeError> {
+pub(crate) fn verify(wanted: &ManagedVolume, found: &Volume) -> Result<VolumeState, VolumeError> {
     let differs = |field, expected: &str, found: &str| {
         (expected != found).then(|| VolumeError::Mismatch {
             volume: wanted.name.clone(),
@@ -116,18 +96,7 @@ pub(crate) fn verify(wanted: &ManagedVolume, found: &Volume) -> Result<Verified,
     let made_by_this_run = [label::RUN, label::INSTANCE]
         .iter()
         .all(|key| wanted.labels.get(*key) == found.labels.get(*key));
-    let state = if made_by_this_run { VolumeState::Created } else { VolumeState::Reused };
-    let made = |labels: &BTreeMap<String, String>| label::time(labels.get(label::CREATED_AT)?);
-    let fresh = match (made(&found.labels), made(&wanted.labels)) {
-        _ if made_by_this_run => true,
-        // The clocks of two hosts may differ in either direction.
-        (Some(made), Some(now)) => {
-            let apart = now.duration_since(made).unwrap_or_else(|error| error.duration());
-            apart < SETTLING
-        }
-        _ => false,
-    };
-    Ok(Verified { state, fresh })
+    Ok(if made_by_this_run { VolumeState::Created } else { VolumeState::Reused })
 }
 
 /// Options as words. Their values stay hidden, as there may be a password among them, but for the
@@ -163,28 +132,9 @@ mod tests {
 
     #[test]
     fn the_run_in_the_labels_tells_created_from_reused() {
-        let state = |run, maker| verify(&wanted(run), &made(&wanted(maker))).unwrap().state;
+        let state = |run, maker| verify(&wanted(run), &made(&wanted(maker))).unwrap();
         assert_eq!(state("1", "1"), VolumeState::Created);
         assert_eq!(state("2", "1"), VolumeState::Reused);
-    }
-
-    #[test]
-    fn a_volume_is_fresh_for_ten_minutes() {
-        let fresh = |maker: &str, created_at: Option<u64>| {
-            let mut volume = made(&wanted(maker));
-            volume.labels.remove(label::CREATED_AT);
-            if let Some(seconds) = created_at {
-                let time = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
-                volume.labels.insert(label::CREATED_AT.into(), label::timestamp(time));
-            }
-            let mut wanted = wanted("2");
-            let now = SystemTime::UNIX_EPOCH + Duration::from_secs(10_000);
-            wanted.labels.insert(label::CREATED_AT.into(), label::timestamp(now));
-            verify(&wanted, &volume).unwrap().fresh
-        };
-        assert!(fresh("1", Some(10_000)) && fresh("1", Some(9_401)) && fresh("1", Some(10_599)));
-        assert!(!fresh("1", Some(9_400)) && !fresh("1", Some(10_600)) && !fresh("1", None));
-        assert!(fresh("2", None), "what this run made is fresh");
     }
 
     #[test]

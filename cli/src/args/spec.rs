@@ -53,13 +53,27 @@ pub(super) struct ReaderArguments {
 impl ReaderArguments {
     pub(super) fn reader(&self, system: OperatingSystem) -> Result<SpecReader, Failure> {
         let variables: Result<Vec<_>, _> =
-            self.variables.iter().map(|text| pair(text, "--var")).collect();
+            self.variables.iter().map(|text| variable(text)).collect();
         let reader = SpecReader::new(system).with_variables(variables?);
         Ok(match &self.workdir {
             Some(folder) => reader.with_working_directory(working_directory(system, folder)?),
             None => reader,
         })
     }
+}
+
+/// Reads `--var`. A name that no spec could refer to is a mistake.
+fn variable(text: &str) -> Result<(String, String), Failure> {
+    let (name, value) = pair(text, "--var")?;
+    let is_name = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        && !name.starts_with(|first: char| first.is_ascii_digit());
+    if !is_name {
+        return Err(Failure::new(
+            format!("{name:?} is not a variable's name"),
+            "a name has letters and digits of ASCII and `_`, and begins with no digit",
+        ));
+    }
+    Ok((name, value))
 }
 
 /// Reads `--workdir`.

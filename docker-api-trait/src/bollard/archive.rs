@@ -46,7 +46,9 @@ impl ArchiveApi for BollardDocker {
                 self.docker().get_container_archive_info(container.as_str(), Some(options)),
             )
             .await?;
-        Ok(convert::path_details(reply.file_mode))
+        let mut details = convert::path_details(reply.file_mode);
+        details.target = Some(reply.link_target).filter(|target| !target.is_empty());
+        Ok(details)
     }
 
     async fn download_archive(

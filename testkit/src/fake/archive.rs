@@ -223,7 +223,9 @@ fn first_header(operation: Operation, archive: &[u8]) -> Result<PathDetails, Api
             EntryType::Symlink => PathKind::Link,
             _ => PathKind::File,
         };
-        Ok(PathDetails::new(kind, entry.header().mode()? & 0o7777))
+        let mut details = PathDetails::new(kind, entry.header().mode()? & 0o7777);
+        details.target = entry.link_name()?.map(|target| target.display().to_string());
+        Ok(details)
     };
     read().map_err(|error| ApiError::Protocol { operation, detail: error.to_string() })
 }

@@ -78,6 +78,19 @@ impl ContainerPath {
         self.system == OperatingSystem::Windows && self.text.starts_with(r"\\.\")
     }
 
+    /// Whether it is the system's own: there, and below on Linux, a mount hides what the kernel
+    /// shows, or fails at the container's start; on Windows it hides the system itself.
+    pub fn is_reserved(&self) -> bool {
+        match self.system {
+            OperatingSystem::Linux => ["/proc", "/sys", "/dev"].iter().any(|kernels| {
+                self.text
+                    .strip_prefix(kernels)
+                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            }),
+            OperatingSystem::Windows => self.identity() == r"c:\windows",
+        }
+    }
+
     /// What makes it the same as another path: equal paths have equal identities. On Linux the path
     /// itself, on Windows the path in lower case and without a `\\?\` before it.
     pub fn identity(&self) -> Cow<'_, str> {

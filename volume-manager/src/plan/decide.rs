@@ -9,15 +9,10 @@ use super::{
     VolumePlan, build::users_place,
 };
 use crate::{
-    CacheIdentity, ContainerPath, HostPath, OperatingSystem, PathProblem, PipePath, PlanError,
-    Policy, Provenance, Scope, VolumeSource, VolumeSpec, label, name,
+    CacheIdentity, ContainerPath, HostPath, PathProblem, PipePath, PlanError, Policy, Provenance,
+    Scope, VolumeDriver, VolumeSource, VolumeSpec, label, name,
 };
 
-/// Mounting something there, or below, would hide what the kernel shows, or fails at the
-/// container's start.
-const KERNELS: [&str; 3] = ["/proc", "/sys", "/dev"];
-/// Mounting something at that very place hides the system itself.
-const WINDOWS: &str = r"c:\windows";
 /// The longest text that becomes a label.
 const LONGEST_FIELD: usize = 1024;
 
@@ -34,6 +29,7 @@ pub fn plan(
     policy: &Policy,
 ) -> Result<VolumePlan, PlanError> {
     check_texts(scope, provenance)?;
+    check_driver(&policy.driver)?;
     let planner = Planner { scope, provenance, policy };
     let mut taken: BTreeMap<&ContainerPath, String> = BTreeMap::new();
     for tmpfs in &demand.tmpfs {
@@ -218,14 +214,17 @@ fn check_texts(scope: &Scope, provenance: &Provenance) -> Result<(), PlanError> 
     Ok(())
 }
 
+/// A plugin has a name such as an image has. Without one, the engine would take its own driver.
+fn check_driver(driver: &VolumeDriver) -> Result<(), PlanError> {
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"._-/:@".contains(&byte);
+    if driver.name.is_empty() || !driver.name.bytes().all(is_name) {
+        return Err(PlanError::Driver { name: format!("{:?}", driver.name) });
+    }
+    Ok(())
+}
+
 fn check_destination(destination: &ContainerPath) -> Result<(), PlanError> {
-    let reserved = match destination.system() {
-        OperatingSystem::Linux => KERNELS.iter().any(|kernels| {
-            kernels.parse::<ContainerPath>().is_ok_and(|kernels| kernels.contains(destination))
-        }),
-        OperatingSystem::Windows => destination.identity() == WINDOWS,
-    };
-    if reserved {
+    if destination.is_reserved() {
         return Err(PlanError::ReservedDestination { destination: destination.clone() });
     }
     Ok(())

@@ -20,6 +20,14 @@ pub struct VolumePlan {
     pub notes: Vec<PlanNote>,
 }
 
+impl VolumePlan {
+    /// The secrets in the options of its volumes: see [`VolumeDriver::secrets`].
+    pub fn secrets(&self) -> Vec<&str> {
+        let managed = self.volumes.iter().filter_map(|volume| volume.source.managed());
+        managed.flat_map(|managed| managed.driver.secrets()).collect()
+    }
+}
+
 /// One volume of a job.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]

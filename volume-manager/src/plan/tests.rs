@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     ContainerPath, Mode, OperatingSystem, PlanError, Policy, Provenance, Scope, SpecReader,
-    VolumeDriver, label,
+    VolumeDriver, VolumeSpec, label,
 };
 
 fn specs(specs: &[&str]) -> VolumeDemand {
@@ -126,16 +126,24 @@ fn nested_destinations_are_mounted_outermost_first() {
 
 #[test]
 fn what_the_system_shows_cannot_be_hidden() {
-    for spec in ["/proc", "/sys/kernel", "/dev/", "/x/../dev/shm"] {
-        let error = planned(&specs(&[spec]), &Policy::default()).unwrap_err();
-        assert!(matches!(error, PlanError::ReservedDestination { .. }), "{error:?}");
-    }
-    assert!(planned(&specs(&["/devel", "/x/proc"]), &Policy::default()).is_ok());
-    let windows = |spec| {
-        let spec = SpecReader::new(OperatingSystem::Windows).read(spec).unwrap();
+    let cache = |system, text: &str| {
+        let spec = VolumeSpec::cache(ContainerPath::new(system, text).unwrap());
         planned(&VolumeDemand::new([spec]), &Policy::default())
     };
-    assert!(windows(r"C:\Windows").is_err() && windows(r"c:\windows\temp").is_ok());
+    let (linux, windows) = (OperatingSystem::Linux, OperatingSystem::Windows);
+    for (system, text) in [
+        (linux, "/proc"),
+        (linux, "/sys/kernel"),
+        (linux, "/dev/"),
+        (linux, "/x/../dev/shm"),
+        (windows, r"C:\Windows"),
+    ] {
+        let error = cache(system, text).unwrap_err();
+        assert!(matches!(error, PlanError::ReservedDestination { .. }), "{error:?}");
+    }
+    for (system, text) in [(linux, "/devel"), (linux, "/x/proc"), (windows, r"c:\windows\temp")] {
+        assert!(cache(system, text).is_ok(), "{text}");
+    }
     let build = BuildDemand::new(path("/proc"), BuildStrategy::Clone);
     assert!(planned(&specs(&[]).with_build(build), &Policy::default()).is_err());
 }
@@ -341,6 +349,28 @@ fn text_that_no_label_should_carry_is_refused() {
     let scope = Scope::trusted("日本/%2e", &long[..1024]);
     let origin = Provenance::new("run", SystemTime::UNIX_EPOCH);
     assert!(plan(&specs(&["/c"]), &scope, &origin, &Policy::default()).is_ok());
+}
+
+#[test]
+fn a_driver_needs_a_name() {
+    for name in ["", "a b", "a\u{1b}[31m", "é"] {
+        let policy = Policy::default().with_driver(VolumeDriver::new(name));
+        let error = planned(&specs(&["/c"]), &policy).unwrap_err();
+        assert!(matches!(error, PlanError::Driver { .. }), "{error:?}");
+    }
+    let plugin = Policy::default().with_driver(VolumeDriver::new("vieux/sshfs:latest"));
+    assert!(planned(&specs(&["/c"]), &plugin).is_ok());
+}
+
+#[test]
+fn secrets_are_known_by_their_names() {
+    let driver = VolumeDriver::new("local")
+        .with_option("o", "addr=10.0.0.1,username=u,PASSWORD=hunter2,credentials=/c")
+        .with_option("secret_id", "abc")
+        .with_option("type", "cifs");
+    let plan = planned(&specs(&["/c"]), &Policy::default().with_driver(driver)).unwrap();
+    assert_eq!(plan.secrets(), ["hunter2", "/c", "abc"]);
+    assert!(!format!("{plan:?}").contains("hunter2"));
 }
 
 #[test]

@@ -36,6 +36,9 @@ pub enum SpecProblem {
     /// It is not a path that can be used.
     #[error("{0}")]
     Path(PathProblem),
+    /// Nothing can be mounted there: it is the system's.
+    #[error("is the system's")]
+    Reserved,
     /// The source is neither a path nor a legal volume name.
     #[error("is neither an absolute path nor a volume's name: {}", .0.reason)]
     Name(InvalidId),
@@ -81,6 +84,9 @@ impl SpecError {
         match (self.part, &self.problem) {
             (_, SpecProblem::UndefinedVariable(_)) => {
                 "give the variable a value, or write $$ for a dollar"
+            }
+            (_, SpecProblem::Reserved) => {
+                r"/proc, /sys, /dev and c:\windows are the system's; choose another folder"
             }
             (_, SpecProblem::PipeMismatch) => {
                 r"a named pipe has the form \\.\pipe\NAME, on both sides of the colon"

@@ -100,6 +100,9 @@ impl SpecReader {
         let path = self.destination(&text).map_err(|problem| {
             error(SpecPart::Destination, destination, SpecProblem::Path(problem))
         })?;
+        if path.is_reserved() {
+            return Err(error(SpecPart::Destination, destination, SpecProblem::Reserved));
+        }
         let is_pipe = path.is_pipe();
         let source = match source {
             None if is_pipe => VolumeSource::Pipe(None),
@@ -286,6 +289,8 @@ mod tests {
                 ("/日本:qq", "option@5"),
                 ("/pr\u{43e}c", "destination@1"),
                 ("/src:/c\nd", "destination@6"),
+                ("/src:/proc/self", "destination@6"),
+                ("/x/../dev", "destination@1"),
             ],
         );
     }
