@@ -127,6 +127,7 @@ impl DockerVolumeManager {
         &self,
         container: &ContainerId,
         volume: &PreparedVolume,
+        nested: &[String],
     ) -> Result<Option<ContainerPath>, ApiError> {
         let mut path = volume.planned.destination.clone();
         // The engine mounts where a link of the image leads, as far as Linux follows one.
@@ -142,7 +143,7 @@ impl DockerVolumeManager {
                 return Ok(None);
             }
             let archive = self.engine.download_archive(container, path.as_str()).await?;
-            return Ok(permission::is_untouched(archive).await?.then_some(path));
+            return Ok(permission::is_untouched(archive, nested).await?.then_some(path));
         }
         Ok(None)
     }
@@ -188,7 +189,8 @@ impl VolumeManager for DockerVolumeManager {
         let looks: Vec<_> = permission::candidates(prepared)
             .filter_map(|volume| Some((volume.planned.source.managed()?, volume)))
             .map(|(managed, volume)| async move {
-                let root = self.closed_root(container, volume).await?;
+                let nested = permission::nested(prepared, volume);
+                let root = self.closed_root(container, volume, &nested).await?;
                 Ok(root.map(|root| (managed, root)))
             })
             .collect();

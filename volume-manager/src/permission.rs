@@ -17,8 +17,9 @@ use crate::{ContainerPath, Mode, OperatingSystem, PreparedVolume, PreparedVolume
 const OPEN: u32 = 0o777;
 /// What a root has that nobody has touched.
 const UNTOUCHED: u32 = 0o755;
-/// So much of an archive holds its first header, with extensions for a long name.
-const HEAD: usize = 16 * 1024;
+/// More than this of an archive is not read: where other volumes are mounted in a volume, it holds
+/// what is in them, too.
+const HEAD: usize = 1 << 20;
 
 /// The volumes whose root may still be closed: ours that the container may write to. Not those with
 /// a driver or options of their own: behind them may be a folder of the host, or another machine's.
@@ -46,32 +47,67 @@ pub(crate) fn follow(path: &ContainerPath, target: &str) -> Option<ContainerPath
 }
 
 /// Whether the archive of a folder, as the engine sends it, is that of an empty root that nobody has
-/// touched. Reads its first two headers, and no more.
+/// touched. What is on the way to `nested`, paths from the root where something else is mounted, and
+/// below does not count. Reads no more than it needs to tell.
 pub(crate) async fn is_untouched(
     mut archive: impl Stream<Item = Result<Bytes, ApiError>> + Unpin,
+    nested: &[String],
 ) -> Result<bool, ApiError> {
     let mut head = Vec::new();
-    while head.len() < HEAD && headers(&head).len() < 2 {
-        let Some(chunk) = archive.next().await else { break };
+    while let Some(chunk) = archive.next().await {
         head.extend_from_slice(&chunk?);
+        // What other volumes hold may come first; a look that long is none.
+        if head.len() > HEAD || headers(&head).iter().skip(1).any(|one| !one.is_of(nested)) {
+            return Ok(false);
+        }
     }
     let number = |read: std::io::Result<u64>| read.unwrap_or(u64::MAX);
-    Ok(match headers(&head).as_slice() {
-        [header] => {
-            header.entry_type().is_dir()
-                && number(header.uid()) == 0
-                && number(header.gid()) == 0
-                && header.mode().is_ok_and(|mode| mode & 0o7777 == UNTOUCHED)
-        }
-        _ => false,
-    })
+    Ok(headers(&head).first().is_some_and(|Entry { header, .. }| {
+        header.entry_type().is_dir()
+            && number(header.uid()) == 0
+            && number(header.gid()) == 0
+            && header.mode().is_ok_and(|mode| mode & 0o7777 == UNTOUCHED)
+    }))
 }
 
-/// The first two headers in what has come of an archive.
-fn headers(bytes: &[u8]) -> Vec<tar::Header> {
+/// One header of an archive.
+struct Entry {
+    /// From the root of what was packed.
+    path: String,
+    header: tar::Header,
+}
+
+impl Entry {
+    fn is_of(&self, nested: &[String]) -> bool {
+        let is_below = |path: &str, folder: &str| {
+            path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        nested.iter().any(|one| is_below(one, &self.path) || is_below(&self.path, one))
+    }
+}
+
+/// The headers in what has come of an archive.
+fn headers(bytes: &[u8]) -> Vec<Entry> {
     let mut archive = tar::Archive::new(bytes);
     let Ok(entries) = archive.entries() else { return Vec::new() };
-    entries.take(2).map_while(|entry| Some(entry.ok()?.header().clone())).collect()
+    let read = |entry: tar::Entry<'_, &[u8]>| {
+        let path = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+        let (_, inside) = path.split_once('/').unwrap_or((&path, ""));
+        let inside = inside.trim_end_matches('/').to_owned();
+        Entry { path: inside, header: entry.header().clone() }
+    };
+    entries.map_while(|entry| entry.ok().map(read)).collect()
+}
+
+/// The paths from a volume's root where other volumes of the job are mounted.
+pub(crate) fn nested(prepared: &PreparedVolumes, volume: &PreparedVolume) -> Vec<String> {
+    let root = &volume.planned.destination;
+    let others = prepared.volumes.iter().map(|other| &other.planned.destination);
+    others
+        .filter(|other| root.is_ancestor_of(other))
+        .filter_map(|other| other.as_str().strip_prefix(root.as_str()))
+        .map(|inside| inside.trim_start_matches('/').to_owned())
+        .collect()
 }
 
 /// The archive that opens these folders, to be unpacked at the container's root.
@@ -124,7 +160,8 @@ mod tests {
     fn judged(bytes: &[u8], chunk: usize) -> bool {
         let chunks: Vec<_> =
             bytes.chunks(chunk).map(|chunk| Ok(Bytes::copy_from_slice(chunk))).collect();
-        is_untouched(stream::iter(chunks)).now_or_never().unwrap().unwrap()
+        let nested = ["a/b".to_owned()];
+        is_untouched(stream::iter(chunks), &nested).now_or_never().unwrap().unwrap()
     }
 
     #[test]
@@ -165,6 +202,39 @@ mod tests {
         for chunk in [1, 512, 1024, 9999] {
             assert!(!judged(&archive, chunk));
         }
+    }
+
+    #[test]
+    fn where_others_are_mounted_does_not_count() {
+        let with = |paths: &[&str]| {
+            let mut builder = tar::Builder::new(Vec::new());
+            for path in [&["cache/"], paths].concat() {
+                let mut header = tar::Header::new_gnu();
+                header.set_entry_type(tar::EntryType::Directory);
+                header.set_mode(0o755);
+                header.set_uid(0);
+                header.set_gid(0);
+                header.set_size(0);
+                builder.append_data(&mut header, path, std::io::empty()).unwrap();
+            }
+            judged(&builder.into_inner().unwrap(), 700)
+        };
+        assert!(with(&["cache/a/", "cache/a/b/", "cache/a/b/c"]));
+        assert!(
+            !with(&["cache/a/", "cache/a/c"]) && !with(&["cache/a/bc/"]) && !with(&["cache/x"])
+        );
+    }
+
+    #[test]
+    fn others_are_mounted_at_their_paths_from_the_root() {
+        let specs = ["/a", "/a/b/c", "/a/d", "/ab", "mine:/a/e"];
+        let demand = VolumeDemand::new(specs.map(|spec| spec.parse().unwrap()));
+        let origin = Provenance::new("run", std::time::SystemTime::UNIX_EPOCH);
+        let plan = plan(&demand, &Scope::trusted("ci", "app"), &origin, &Policy::default());
+        let prepared = PreparedVolumes::abandoned(&plan.unwrap());
+        let mut inside = nested(&prepared, &prepared.volumes[0]);
+        inside.sort();
+        assert_eq!(inside, ["b/c", "d", "e"]);
     }
 
     #[test]
