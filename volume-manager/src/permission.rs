@@ -253,6 +253,12 @@ mod tests {
             .with_option("device", "/etc");
         assert_eq!(fresh(&Policy::default().with_driver(bind)), 0);
         assert_eq!(fresh(&Policy::default().with_driver(VolumeDriver::new("nfs"))), 0);
+        let windows = ContainerPath::new(OperatingSystem::Windows, r"c:\cache").unwrap();
+        let demand = VolumeDemand::new([crate::VolumeSpec::cache(windows)]);
+        let origin = Provenance::new("run", std::time::SystemTime::UNIX_EPOCH);
+        let plan = plan(&demand, &Scope::trusted("ci", "app"), &origin, &Policy::default());
+        let prepared = PreparedVolumes::abandoned(&plan.unwrap());
+        assert_eq!(candidates(&prepared).count(), 0, "Windows has no such modes");
         assert_eq!(fresh(&Policy::default().with_cache_dir("/srv".parse().unwrap())), 0);
     }
 

@@ -8,7 +8,7 @@ use docker_api_trait::{VolumeName, VolumeRequest};
 use futures_util::future::join_all;
 use volume_manager::{
     BuildDemand, BuildStrategy, Outcome, Policy, PreparedVolumes, Provenance, Scope, VolumeDemand,
-    VolumeError, VolumeField, VolumePlan, VolumeState, label, plan,
+    VolumeDriver, VolumeError, VolumeField, VolumePlan, VolumeState, label, plan,
 };
 
 use super::Subject;
@@ -263,6 +263,36 @@ pub async fn opens_what_was_never_opened(subject: &dyn Subject) {
     prepare(subject, &planned_at(then, &scope, "1", &["/cache"], &Policy::default())).await;
     let prepared = prepare(subject, &cache(&scope, "2")).await;
     assert_eq!(opened(subject, &prepared).await, [name(&cache(&scope, "2"), 0)]);
+}
+
+fn in_memory_of(size: &str) -> Policy {
+    let driver = VolumeDriver::new(VolumeDriver::LOCAL)
+        .with_option("type", "tmpfs")
+        .with_option("device", "tmpfs")
+        .with_option("o", format!("size={size}"));
+    Policy::default().with_driver(driver)
+}
+
+/// "… what a driver or options of its own keep."
+pub async fn leaves_alone_what_has_options_of_its_own(subject: &dyn Subject) {
+    let scope = Scope::trusted(subject.owner(), unique("options"));
+    let plan = planned(&scope, "1", &["/cache"], &in_memory_of("1m"));
+    let prepared = prepare(subject, &plan).await;
+    assert!(opened(subject, &prepared).await.is_empty());
+}
+
+/// Another configuration of the driver is another cache; the old one is there for its own.
+pub async fn says_created_under_a_new_name_when_the_configuration_changed(subject: &dyn Subject) {
+    let scope = Scope::trusted(subject.owner(), unique("configuration"));
+    for (run, policy, state) in [
+        ("1", in_memory_of("1m"), VolumeState::Created),
+        ("2", in_memory_of("2m"), VolumeState::Created),
+        ("3", Policy::default(), VolumeState::Created),
+        ("4", in_memory_of("1m"), VolumeState::Reused),
+    ] {
+        let prepared = prepare(subject, &planned(&scope, run, &["/cache"], &policy)).await;
+        assert_eq!(prepared.states(), [Some(state)], "{run}");
+    }
 }
 
 /// "A stranger's volume that has the name of an abandoned one stays."

@@ -39,6 +39,8 @@ macro_rules! volume_manager_conformance {
             opens_a_fresh_volume_once
             opens_what_another_run_made_lately
             opens_what_was_never_opened
+            leaves_alone_what_has_options_of_its_own
+            says_created_under_a_new_name_when_the_configuration_changed
             leaves_a_strangers_volume_under_an_abandoned_name
             leaves_alone_what_is_read_only_or_the_users_own
             adopts_the_volumes_of_a_run
