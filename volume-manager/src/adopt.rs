@@ -81,3 +81,98 @@ fn source(
 fn unadoptable(mount: &MountPoint) -> VolumeError {
     VolumeError::Unadoptable { destination: mount.destination.clone() }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use super::*;
+    use crate::{Policy, Provenance, Scope, VolumeDemand, plan};
+
+    /// A cache or, with caches disabled, a temporary volume of the run `1`.
+    fn made(policy: &Policy) -> Volume {
+        let demand = VolumeDemand::new(["/cache".parse().unwrap()]);
+        let origin = Provenance::new("1", SystemTime::UNIX_EPOCH);
+        let plan = plan(&demand, &Scope::trusted("ci", "app"), &origin, policy).unwrap();
+        let managed = plan.volumes[0].source.managed().unwrap();
+        let mut volume = Volume::local(managed.name.as_str());
+        volume.labels = managed.labels.clone();
+        volume
+    }
+
+    fn mounted(volume: &Volume) -> MountPoint {
+        let mut mount = MountPoint::new(MountKind::Volume, "", "/cache");
+        mount.name = Some(volume.name.clone());
+        mount
+    }
+
+    fn adopted(mount: &MountPoint, found: Option<&Volume>) -> Option<PlannedVolume> {
+        adopt(mount, found, "ci", "1").unwrap()
+    }
+
+    #[test]
+    fn a_volume_is_told_by_its_labels() {
+        let cache = made(&Policy::default());
+        let planned = adopted(&mounted(&cache), Some(&cache)).unwrap();
+        assert_eq!((planned.source.kind(), planned.source.name()), ("cache", cache.name.as_str()));
+        assert_eq!(planned.source.managed().unwrap().labels, cache.labels);
+        let temporary = made(&Policy::default().with_cache_disabled(true));
+        let planned = adopted(&mounted(&temporary), Some(&temporary)).unwrap();
+        assert_eq!(planned.source.kind(), "temporary");
+        let own = Volume::local("data");
+        assert_eq!(adopted(&mounted(&own), Some(&own)).unwrap().source.kind(), "named");
+    }
+
+    #[test]
+    fn a_cache_may_be_another_runs_and_a_temporary_may_not() {
+        let of = |volume: &Volume, owner, run| adopt(&mounted(volume), Some(volume), owner, run);
+        let cache = made(&Policy::default());
+        let temporary = made(&Policy::default().with_cache_disabled(true));
+        assert!(of(&cache, "ci", "2").is_ok());
+        for (volume, owner, run, key) in [
+            (&temporary, "ci", "2", label::RUN),
+            (&temporary, "other", "1", label::OWNER),
+            (&cache, "other", "1", label::OWNER),
+        ] {
+            let error = of(volume, owner, run).unwrap_err();
+            let VolumeError::Foreign { field, .. } = error else { panic!("{error:?}") };
+            assert_eq!(field, VolumeField::Label(key));
+        }
+    }
+
+    #[test]
+    fn a_volume_that_is_gone_cannot_be_adopted() {
+        let cache = made(&Policy::default());
+        let error = adopt(&mounted(&cache), None, "ci", "1").unwrap_err();
+        assert!(matches!(error, VolumeError::Vanished { .. }), "{error:?}");
+        assert_eq!(volume_of(&mounted(&cache)).unwrap().unwrap().as_str(), cache.name);
+    }
+
+    #[test]
+    fn what_is_no_volume_is_the_hosts_or_ends_with_its_container() {
+        let of = |kind, source: &str, destination: &str| {
+            let mut mount = MountPoint::new(kind, source, destination);
+            mount.read_only = true;
+            assert!(volume_of(&mount).unwrap().is_none());
+            adopt(&mount, None, "ci", "1")
+                .map(|planned| planned.map(|planned| (planned.source.kind(), planned.mode)))
+        };
+        assert_eq!(of(MountKind::Tmpfs, "", "/t").unwrap(), None);
+        assert_eq!(of(MountKind::Host, "/h", "/h").unwrap(), Some(("host", Mode::ReadOnly)));
+        let pipe = of(MountKind::Pipe, r"\\.\pipe\a", r"\\.\pipe\a").unwrap();
+        assert_eq!(pipe, Some(("pipe", Mode::ReadOnly)));
+        for (kind, source, destination) in [
+            (MountKind::Other, "", "/x"),
+            (MountKind::Host, "relative", "/x"),
+            (MountKind::Host, "/h", "relative"),
+            (MountKind::Pipe, "/h", "/x"),
+            (MountKind::Volume, "", "/x"),
+        ] {
+            let error = of(kind, source, destination).unwrap_err();
+            assert!(matches!(error, VolumeError::Unadoptable { .. }), "{error:?}");
+        }
+        let mut hostile = MountPoint::new(MountKind::Volume, "", "/x");
+        hostile.name = Some("../x".to_owned());
+        assert!(volume_of(&hostile).is_err());
+    }
+}
