@@ -164,6 +164,8 @@ fn what_is_no_cache_is_explained_too() {
     assert_eq!(state(&["/cache", "--cache-dir", "/srv"])["kind"], "directory");
     let driver = state(&["/cache", "--volume-driver", "nfs"]);
     assert_ne!(driver["name"], state(&["/cache"])["name"]);
+    let windows = state(&["--os", "windows", "C:/Cache"]);
+    assert_eq!(windows["fields"][5]["value"], r"c:\cache");
     let text = place.volumes(&["explain", "/cache", "--project", "p"]);
     let text = String::from_utf8(text.stdout).unwrap();
     assert!(text.contains("cold after") && text.contains("because of"), "{text}");

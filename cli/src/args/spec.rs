@@ -16,9 +16,6 @@ pub(crate) enum System {
 
 #[derive(Debug, Args)]
 pub(crate) struct SpecArguments {
-    /// The operating system of the engine's containers
-    #[arg(long, value_enum, default_value_t = System::Linux)]
-    os: System,
     #[command(flatten)]
     reader: ReaderArguments,
     /// Print one JSON object for each spec
@@ -31,17 +28,16 @@ pub(crate) struct SpecArguments {
 
 impl SpecArguments {
     pub(crate) fn reader(&self) -> Result<SpecReader, Failure> {
-        let system = match self.os {
-            System::Linux => OperatingSystem::Linux,
-            System::Windows => OperatingSystem::Windows,
-        };
-        self.reader.reader(system)
+        self.reader.reader()
     }
 }
 
-/// What a spec may refer to.
+/// By which rules a spec is read, and what it may refer to.
 #[derive(Debug, Args)]
 pub(super) struct ReaderArguments {
+    /// The operating system of the engine's containers
+    #[arg(long, value_enum, default_value_t = System::Linux)]
+    os: System,
     /// A variable for $NAME and ${NAME} in sources and destinations
     #[arg(long = "var", value_name = "NAME=VALUE")]
     variables: Vec<String>,
@@ -51,7 +47,11 @@ pub(super) struct ReaderArguments {
 }
 
 impl ReaderArguments {
-    pub(super) fn reader(&self, system: OperatingSystem) -> Result<SpecReader, Failure> {
+    pub(super) fn reader(&self) -> Result<SpecReader, Failure> {
+        let system = match self.os {
+            System::Linux => OperatingSystem::Linux,
+            System::Windows => OperatingSystem::Windows,
+        };
         let variables: Result<Vec<_>, _> =
             self.variables.iter().map(|text| variable(text)).collect();
         let reader = SpecReader::new(system).with_variables(variables?);

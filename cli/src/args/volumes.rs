@@ -1,7 +1,7 @@
 //! The arguments of `berth volumes`.
 
 use clap::Args;
-use volume_manager::{OperatingSystem, VolumeSpec};
+use volume_manager::VolumeSpec;
 
 use super::{
     shared::{EngineArguments, OwnerArguments, PolicyArguments, ScopeArguments},
@@ -93,7 +93,7 @@ impl ExplainArguments {
     }
 
     pub(crate) fn spec(&self) -> Result<VolumeSpec, Failure> {
-        let reader = self.reader.reader(OperatingSystem::Linux)?;
+        let reader = self.reader.reader()?;
         reader.read(&self.spec).map_err(|error| Failure::from_spec(&error))
     }
 }
