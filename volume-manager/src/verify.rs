@@ -157,6 +157,16 @@ mod tests {
         assert!(!verify(&wanted, &volume).unwrap_err().to_string().contains("s3cret"));
     }
 
+    fn field_word(field: &VolumeField) -> &'static str {
+        match field {
+            VolumeField::Name => "name",
+            VolumeField::Driver => "driver",
+            VolumeField::Options => "options",
+            VolumeField::Scope => "scope",
+            VolumeField::Label(_) => "label dev.berth.",
+        }
+    }
+
     #[test]
     fn whatever_differs_is_named() {
         type Change = fn(&mut Volume);
@@ -176,8 +186,10 @@ mod tests {
             let mut volume = made(&wanted("1"));
             change(&mut volume);
             let error = verify(&wanted("2"), &volume).unwrap_err();
+            let words = error.to_string();
             let VolumeError::Mismatch { field, .. } = error else { panic!("{error:?}") };
             assert_eq!(field, expected);
+            assert!(words.contains(&format!("not ours: its {}", field_word(&expected))), "{words}");
         }
     }
 }
