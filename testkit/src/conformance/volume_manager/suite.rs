@@ -1,6 +1,7 @@
 //! A test of each case, by one line.
 
-/// Makes a test of each case, on a runtime of its own. The expression makes a fresh [`Subject`];
+/// Makes a test of each case, on a runtime of its own. The expression makes a fresh
+/// [`Subject`](crate::conformance::volume_manager::Subject);
 /// with `ignore = "reason",` before it, the tests run only when they are asked for.
 ///
 /// ```
