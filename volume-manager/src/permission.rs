@@ -145,16 +145,38 @@ mod tests {
     use super::*;
     use crate::{Policy, Provenance, Scope, VolumeDemand, plan};
 
-    fn folder(uid: u64, gid: u64, mode: u32, entry: tar::EntryType) -> Vec<u8> {
+    fn header(uid: u64, gid: u64, mode: u32, entry: tar::EntryType) -> tar::Header {
         let mut header = tar::Header::new_gnu();
         header.set_entry_type(entry);
         header.set_mode(mode);
         header.set_uid(uid);
         header.set_gid(gid);
         header.set_size(0);
+        header
+    }
+
+    /// An archive of these headers, the root's own first.
+    fn packed(entries: &[(&str, tar::Header)]) -> Vec<u8> {
         let mut builder = tar::Builder::new(Vec::new());
-        builder.append_data(&mut header, "cache/", std::io::empty()).unwrap();
+        for (path, header) in entries {
+            let size = usize::try_from(header.size().unwrap()).unwrap();
+            builder.append_data(&mut header.clone(), path, &vec![0; size][..]).unwrap();
+        }
         builder.into_inner().unwrap()
+    }
+
+    fn folder(uid: u64, gid: u64, mode: u32, entry: tar::EntryType) -> Vec<u8> {
+        packed(&[("cache/", header(uid, gid, mode, entry))])
+    }
+
+    fn fresh_root() -> tar::Header {
+        header(0, 0, 0o755, tar::EntryType::Directory)
+    }
+
+    fn file(size: u64) -> tar::Header {
+        let mut header = header(0, 0, 0o644, tar::EntryType::Regular);
+        header.set_size(size);
+        header
     }
 
     fn judged(bytes: &[u8], chunk: usize) -> bool {
@@ -187,18 +209,7 @@ mod tests {
 
     #[test]
     fn a_root_with_anything_in_it_is_left_alone() {
-        let mut header = tar::Header::new_gnu();
-        header.set_entry_type(tar::EntryType::Directory);
-        header.set_mode(0o755);
-        header.set_uid(0);
-        header.set_gid(0);
-        header.set_size(0);
-        let mut builder = tar::Builder::new(Vec::new());
-        builder.append_data(&mut header, "cache/", std::io::empty()).unwrap();
-        header.set_entry_type(tar::EntryType::Regular);
-        header.set_size(3);
-        builder.append_data(&mut header, "cache/file", &b"abc"[..]).unwrap();
-        let archive = builder.into_inner().unwrap();
+        let archive = packed(&[("cache/", fresh_root()), ("cache/file", file(3))]);
         for chunk in [1, 512, 1024, 9999] {
             assert!(!judged(&archive, chunk));
         }
@@ -207,17 +218,9 @@ mod tests {
     #[test]
     fn where_others_are_mounted_does_not_count() {
         let with = |paths: &[&str]| {
-            let mut builder = tar::Builder::new(Vec::new());
-            for path in [&["cache/"], paths].concat() {
-                let mut header = tar::Header::new_gnu();
-                header.set_entry_type(tar::EntryType::Directory);
-                header.set_mode(0o755);
-                header.set_uid(0);
-                header.set_gid(0);
-                header.set_size(0);
-                builder.append_data(&mut header, path, std::io::empty()).unwrap();
-            }
-            judged(&builder.into_inner().unwrap(), 700)
+            let entries = [&["cache/"], paths].concat();
+            let entries: Vec<_> = entries.into_iter().map(|path| (path, fresh_root())).collect();
+            judged(&packed(&entries), 700)
         };
         assert!(with(&["cache/a/", "cache/a/b/", "cache/a/b/c"]));
         assert!(
@@ -228,19 +231,9 @@ mod tests {
     #[test]
     fn a_look_ends_before_it_gets_long() {
         let with = |size: usize| {
-            let mut bytes = folder(0, 0, 0o755, tar::EntryType::Directory);
-            // Without the two blocks that end an archive; then what is in another volume.
-            bytes.truncate(512);
-            let mut builder = tar::Builder::new(Vec::new());
-            let mut header = tar::Header::new_gnu();
-            header.set_mode(0o644);
-            header.set_uid(0);
-            header.set_gid(0);
-            header.set_size(size as u64);
-            let content = vec![0; size];
-            builder.append_data(&mut header, "cache/a/b/file", &content[..]).unwrap();
-            bytes.extend(builder.into_inner().unwrap());
-            (judged(&bytes, 4096), bytes.len())
+            let content = file(size as u64);
+            let archive = packed(&[("cache/", fresh_root()), ("cache/a/b/file", content)]);
+            (judged(&archive, 4096), archive.len())
         };
         // A header each, and the two blocks at the end.
         let most = HEAD - 4 * 512;
