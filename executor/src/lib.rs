@@ -61,6 +61,7 @@ pub use container::ContainerPlan;
 pub use error::{ExecutorError, JobError, describe};
 pub use event::{JobEvent, Observer};
 pub use executor::Executor;
+pub use image::PullPolicy;
 pub use job::{Command, JobSpec, Variable};
 pub use log::{LogEnd, LogSink, MemorySink, NullSink, Truncation};
 pub use outcome::{

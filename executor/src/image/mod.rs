@@ -1,0 +1,7 @@
+//! Images: which may be used, and how they come to the engine.
+
+mod policy;
+mod pull;
+
+pub use policy::PullPolicy;
+pub(crate) use pull::pull;
