@@ -48,6 +48,22 @@ pub enum Operation {
     PruneVolumes,
     /// Measuring how much volumes hold.
     DiskUsage,
+    /// Sending a container a signal.
+    KillContainer,
+    /// Creating a network.
+    CreateNetwork,
+    /// Looking at a network.
+    InspectNetwork,
+    /// Listing networks.
+    ListNetworks,
+    /// Removing a network.
+    RemoveNetwork,
+    /// Preparing a further program in a container.
+    CreateExec,
+    /// Running a further program in a container.
+    StartExec,
+    /// Looking at a further program in a container.
+    InspectExec,
 }
 
 impl fmt::Display for Operation {
@@ -74,6 +90,14 @@ impl fmt::Display for Operation {
             Self::InspectPath => "look into the container",
             Self::PruneVolumes => "remove unused volumes",
             Self::DiskUsage => "measure the volumes",
+            Self::KillContainer => "send the container a signal",
+            Self::CreateNetwork => "create the network",
+            Self::InspectNetwork => "inspect the network",
+            Self::ListNetworks => "list networks",
+            Self::RemoveNetwork => "remove the network",
+            Self::CreateExec => "prepare a program in the container",
+            Self::StartExec => "run a program in the container",
+            Self::InspectExec => "inspect a program in the container",
         })
     }
 }

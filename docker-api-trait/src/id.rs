@@ -105,7 +105,30 @@ validated!(
     /// The id that the engine gives a container: 64 lower-case hexadecimal digits.
     ContainerId,
     "container id",
-    check_container_id
+    check_hexadecimal
+);
+
+validated!(
+    /// The id that the engine gives a network: 64 lower-case hexadecimal digits. Podman's too.
+    NetworkId,
+    "network id",
+    check_hexadecimal
+);
+
+validated!(
+    /// The id that the engine gives a program that is run in a container beside its first one: 64
+    /// lower-case hexadecimal digits.
+    ExecId,
+    "exec id",
+    check_hexadecimal
+);
+
+validated!(
+    /// A network's name: a letter or digit, then letters, digits, `_`, `.` and `-`; 2 to 255 bytes.
+    /// The engine takes more; what cannot leave its place in a URL is enough for names of our own.
+    NetworkName,
+    "network name",
+    check_name
 );
 
 validated!(
@@ -137,7 +160,7 @@ validated!(
     check_image_reference
 );
 
-fn check_container_id(value: &str) -> Result<(), &'static str> {
+fn check_hexadecimal(value: &str) -> Result<(), &'static str> {
     let digits = value.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     if value.len() == 64 && digits {
         Ok(())
@@ -215,6 +238,9 @@ mod tests {
             assert!(VolumeName::new(*hostile).is_err(), "{hostile:?} was accepted");
             assert!(ContainerName::new(*hostile).is_err(), "{hostile:?} was accepted");
             assert!(ContainerId::new(*hostile).is_err(), "{hostile:?} was accepted");
+            assert!(NetworkName::new(*hostile).is_err(), "{hostile:?} was accepted");
+            assert!(NetworkId::new(*hostile).is_err(), "{hostile:?} was accepted");
+            assert!(ExecId::new(*hostile).is_err(), "{hostile:?} was accepted");
         }
     }
 

@@ -1,7 +1,7 @@
 //! The Docker Engine API as small, object-safe traits over plain data.
 //!
-//! - [`api`]: the role traits ([`SystemApi`], [`ImageApi`], [`VolumeApi`], [`ContainerApi`], [`ArchiveApi`]) and
-//!   [`DockerApi`], which is all of them;
+//! - [`api`]: the role traits ([`SystemApi`], [`ImageApi`], [`VolumeApi`], [`NetworkApi`], [`ContainerApi`],
+//!   [`ExecApi`], [`ArchiveApi`]) and [`DockerApi`], which is all of them;
 //! - [`model`]: plain requests and replies, free of any client library's types;
 //! - [`id`]: names and ids that are validated before they can reach a URL;
 //! - [`ApiError`]: what can go wrong, in the cases that a caller would tell apart;
@@ -32,19 +32,24 @@ mod mock;
 pub mod model;
 
 pub use api::{
-    ArchiveApi, ArchiveStream, ContainerApi, DockerApi, ExitFuture, ImageApi, LogStream,
-    PullStream, SystemApi, VolumeApi,
+    ArchiveApi, ArchiveStream, Attachment, ContainerApi, ContainerInput, DockerApi, ExecApi,
+    ExitFuture, ImageApi, LogStream, NetworkApi, PullStream, SystemApi, VolumeApi,
 };
 #[cfg(feature = "bollard")]
 pub use bollard::{BollardDocker, Endpoint, EndpointError, EndpointSources, TlsFiles};
 pub use error::{ApiError, ConnectFailure, Operation};
-pub use id::{ContainerId, ContainerName, ImageReference, InvalidId, VolumeName};
+pub use id::{
+    ContainerId, ContainerName, ExecId, ImageReference, InvalidId, NetworkId, NetworkName,
+    VolumeName,
+};
 pub use log::{LogChunk, LogSource};
 #[cfg(feature = "mock")]
 pub use mock::MockDocker;
 pub use model::{
     ApiVersion, Consistency, ContainerDetails, ContainerRequest, ContainerStatus, ContainerSummary,
-    CreatedContainer, EngineVersion, ExitStatus, ImageDetails, LabelFilter, LogDriver, Mount,
-    MountKind, MountPoint, MountSource, PathDetails, PathKind, Propagation, PullProgress, Relabel,
-    Volume, VolumeRequest, VolumeUsage, WaitCondition,
+    CreatedContainer, Device, DeviceRequest, EngineVersion, ExecDetails, ExecRequest, ExitStatus,
+    Health, HealthStatus, HostSettings, ImageDetails, Input, LabelFilter, LogDriver, Mount,
+    MountKind, MountPoint, MountSource, Network, NetworkAttachment, NetworkPlace, NetworkRequest,
+    PathDetails, PathKind, Propagation, PullProgress, PullRequest, RegistryCredential, Relabel,
+    Signal, Ulimit, Volume, VolumeRequest, VolumeUsage, WaitCondition,
 };

@@ -8,12 +8,13 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::{
-    ApiError, ArchiveApi, ArchiveStream, ContainerApi, ExitFuture, ImageApi, LogStream, PullStream,
-    SystemApi, VolumeApi,
-    id::{ContainerId, ImageReference, VolumeName},
+    ApiError, ArchiveApi, ArchiveStream, Attachment, ContainerApi, ExecApi, ExitFuture, ImageApi,
+    LogStream, NetworkApi, PullStream, SystemApi, VolumeApi,
+    id::{ContainerId, ExecId, ImageReference, NetworkId, VolumeName},
     model::{
         ContainerDetails, ContainerRequest, ContainerSummary, CreatedContainer, EngineVersion,
-        ImageDetails, LabelFilter, PathDetails, Volume, VolumeRequest, VolumeUsage, WaitCondition,
+        ExecDetails, ExecRequest, ImageDetails, LabelFilter, Network, NetworkRequest, PathDetails,
+        PullRequest, Signal, Volume, VolumeRequest, VolumeUsage, WaitCondition,
     },
 };
 
@@ -34,7 +35,7 @@ mockall::mock! {
     #[async_trait]
     impl ImageApi for Docker {
         async fn inspect_image(&self, image: &ImageReference) -> Result<ImageDetails, ApiError>;
-        async fn pull_image(&self, image: &ImageReference) -> Result<PullStream, ApiError>;
+        async fn pull_image(&self, request: &PullRequest) -> Result<PullStream, ApiError>;
         async fn import_image(&self, image: &ImageReference, archive: Bytes) -> Result<(), ApiError>;
     }
 
@@ -54,15 +55,33 @@ mockall::mock! {
         async fn list_containers(&self, labels: &[LabelFilter]) -> Result<Vec<ContainerSummary>, ApiError>;
         async fn list_containers_using(&self, volume: &VolumeName) -> Result<Vec<ContainerSummary>, ApiError>;
         async fn attach_container(&self, id: &ContainerId) -> Result<LogStream, ApiError>;
+        async fn attach_container_with_input(&self, id: &ContainerId) -> Result<Attachment, ApiError>;
         async fn wait_container(&self, id: &ContainerId, condition: WaitCondition) -> Result<ExitFuture, ApiError>;
         async fn start_container(&self, id: &ContainerId) -> Result<(), ApiError>;
         async fn stop_container(&self, id: &ContainerId, grace: Duration) -> Result<(), ApiError>;
+        async fn kill_container(&self, id: &ContainerId, signal: Signal) -> Result<(), ApiError>;
         async fn remove_container(&self, id: &ContainerId) -> Result<(), ApiError>;
+    }
+
+    #[async_trait]
+    impl NetworkApi for Docker {
+        async fn create_network(&self, request: &NetworkRequest) -> Result<NetworkId, ApiError>;
+        async fn inspect_network(&self, id: &NetworkId) -> Result<Network, ApiError>;
+        async fn list_networks(&self, labels: &[LabelFilter]) -> Result<Vec<Network>, ApiError>;
+        async fn remove_network(&self, id: &NetworkId) -> Result<(), ApiError>;
+    }
+
+    #[async_trait]
+    impl ExecApi for Docker {
+        async fn create_exec(&self, container: &ContainerId, request: &ExecRequest) -> Result<ExecId, ApiError>;
+        async fn start_exec(&self, id: &ExecId) -> Result<LogStream, ApiError>;
+        async fn inspect_exec(&self, id: &ExecId) -> Result<ExecDetails, ApiError>;
     }
 
     #[async_trait]
     impl ArchiveApi for Docker {
         async fn upload_archive(&self, container: &ContainerId, folder: &str, archive: Bytes) -> Result<(), ApiError>;
+        async fn upload_archive_stream(&self, container: &ContainerId, folder: &str, archive: ArchiveStream) -> Result<(), ApiError>;
         async fn inspect_path(&self, container: &ContainerId, path: &str) -> Result<PathDetails, ApiError>;
         async fn download_archive(&self, container: &ContainerId, path: &str) -> Result<ArchiveStream, ApiError>;
     }

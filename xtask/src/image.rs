@@ -9,7 +9,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
-use docker_api_trait::{ApiError, DockerApi, ImageReference};
+use docker_api_trait::{ApiError, DockerApi, ImageReference, PullRequest};
 use futures_util::TryStreamExt as _;
 use tokio::{process::Command, time::timeout};
 
@@ -74,7 +74,7 @@ async fn has(docker: &dyn DockerApi, image: &ImageReference) -> Result<bool> {
 
 async fn pull(docker: &dyn DockerApi, image: &ImageReference) -> Result<()> {
     let pull = async {
-        let messages = docker.pull_image(image).await?;
+        let messages = docker.pull_image(&PullRequest::new(image.clone())).await?;
         messages.try_for_each(|_| async { Ok(()) }).await?;
         // The end of the messages does not prove that the image is there.
         docker.inspect_image(image).await

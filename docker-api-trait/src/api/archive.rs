@@ -44,6 +44,19 @@ pub trait ArchiveApi: Debug + Send + Sync {
         archive: Bytes,
     ) -> Result<(), ApiError>;
 
+    /// Unpacks an archive that comes in pieces, as [`upload_archive`](Self::upload_archive) does a
+    /// whole one. No time limit applies while pieces come: that is for whoever makes them to judge.
+    ///
+    /// # Errors
+    /// As for [`upload_archive`](Self::upload_archive); [`ApiError::Lost`] when `archive` yields an
+    /// error. What came before has taken effect.
+    async fn upload_archive_stream(
+        &self,
+        container: &ContainerId,
+        folder: &str,
+        archive: ArchiveStream,
+    ) -> Result<(), ApiError>;
+
     /// Looks at what is at `path`, an absolute path in the container: of a link at the link itself.
     /// Measured on Engine 20.10: 2 ms, where the smallest archive takes 60.
     ///

@@ -3,6 +3,7 @@
 use std::{fmt::Debug, time::Duration};
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use futures_util::{future::BoxFuture, stream::BoxStream};
 
 use crate::{
@@ -10,12 +11,44 @@ use crate::{
     id::{ContainerId, VolumeName},
     model::{
         ContainerDetails, ContainerRequest, ContainerSummary, CreatedContainer, ExitStatus,
-        LabelFilter, WaitCondition,
+        LabelFilter, Signal, WaitCondition,
     },
 };
 
 /// A container's output. Its end is not an exit: the engine's death looks the same.
 pub type LogStream = BoxStream<'static, Result<LogChunk, ApiError>>;
+
+/// A container's standard input. Dropping it does not end it for the container; closing does.
+#[async_trait]
+pub trait ContainerInput: Debug + Send {
+    /// Writes all of `bytes`. Waits while the container does not read. A write that is dropped
+    /// half-way has written a beginning.
+    ///
+    /// # Errors
+    /// [`ApiError::Lost`] when the connection is gone.
+    async fn write(&mut self, bytes: Bytes) -> Result<(), ApiError>;
+
+    /// Says that nothing more will come: the container reads the end of its input, unless that is
+    /// [kept open](crate::Input::Kept).
+    ///
+    /// # Errors
+    /// [`ApiError::Lost`] when the connection is gone.
+    async fn close(&mut self) -> Result<(), ApiError>;
+}
+
+/// Both ends of a container. The output has to be read, as that of any attachment.
+pub struct Attachment {
+    /// What it reads.
+    pub input: Box<dyn ContainerInput>,
+    /// What it writes from now on.
+    pub output: LogStream,
+}
+
+impl std::fmt::Debug for Attachment {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Attachment").field("input", &self.input).finish_non_exhaustive()
+    }
+}
 
 /// The exit for which a waiter was registered.
 pub type ExitFuture = BoxFuture<'static, Result<ExitStatus, ApiError>>;
@@ -66,6 +99,14 @@ pub trait ContainerApi: Debug + Send + Sync {
     /// container's output and then also its stop, kill and removal. Dropping the stream detaches.
     async fn attach_container(&self, id: &ContainerId) -> Result<LogStream, ApiError>;
 
+    /// Attaches to what the container writes from now on, and to its standard input, which the
+    /// container must [have](ContainerRequest::input).
+    ///
+    /// Measured on Engine 20.10: what is written before the start is read after it. Of an input that
+    /// ends [with its first attachment](crate::Input::Once) the container reads the end when both
+    /// ends of this one are dropped; without one the engine takes the bytes and forgets them.
+    async fn attach_container_with_input(&self, id: &ContainerId) -> Result<Attachment, ApiError>;
+
     /// Registers a waiter; returns when the engine has registered it, so that no exit after this
     /// call is missed.
     ///
@@ -87,6 +128,13 @@ pub trait ContainerApi: Debug + Send + Sync {
     /// Asks the container to stop, and kills it when it has not within `grace` (whole seconds,
     /// rounded up). Success when it does not run. Returns when it has stopped.
     async fn stop_container(&self, id: &ContainerId, grace: Duration) -> Result<(), ApiError>;
+
+    /// Sends a signal to the container's first process; an init process passes it on to its child
+    /// alone, and cannot pass on [`Signal::Kill`], which ends the whole container.
+    ///
+    /// # Errors
+    /// [`ApiError::Conflict`] when it does not run.
+    async fn kill_container(&self, id: &ContainerId, signal: Signal) -> Result<(), ApiError>;
 
     /// Removes the container and its anonymous volumes; kills it first when it runs. Named volumes
     /// stay.

@@ -9,7 +9,7 @@ use futures_util::stream::BoxStream;
 use crate::{
     ApiError,
     id::ImageReference,
-    model::{ImageDetails, PullProgress},
+    model::{ImageDetails, PullProgress, PullRequest},
 };
 
 /// The messages of a pull, in the engine's order. The pull goes on while the stream is polled; when
@@ -25,14 +25,13 @@ pub trait ImageApi: Debug + Send + Sync {
     /// [`ApiError::NotFound`] when it does not have it.
     async fn inspect_image(&self, image: &ImageReference) -> Result<ImageDetails, ApiError>;
 
-    /// Pulls an image from its registry, without credentials. A reference without tag or digest
-    /// means `latest`, never all tags.
+    /// Pulls an image from its registry.
     ///
     /// # Errors
     /// Before the stream: [`ApiError::NotFound`] and others when the registry refuses. In the
     /// stream: [`ApiError::Engine`] with the engine's words when the pull breaks off. An end without
     /// an error does not prove that the image is there: inspect it.
-    async fn pull_image(&self, image: &ImageReference) -> Result<PullStream, ApiError>;
+    async fn pull_image(&self, request: &PullRequest) -> Result<PullStream, ApiError>;
 
     /// Makes an image of a root file system, given as an uncompressed tar archive, under the name
     /// `image`. An image that had the name loses it.

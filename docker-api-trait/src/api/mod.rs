@@ -15,13 +15,17 @@
 
 mod archive;
 mod container;
+mod exec;
 mod image;
+mod network;
 mod system;
 mod volume;
 
 pub use archive::{ArchiveApi, ArchiveStream};
-pub use container::{ContainerApi, ExitFuture, LogStream};
+pub use container::{Attachment, ContainerApi, ContainerInput, ExitFuture, LogStream};
+pub use exec::ExecApi;
 pub use image::{ImageApi, PullStream};
+pub use network::NetworkApi;
 pub use system::SystemApi;
 pub use volume::VolumeApi;
 
@@ -29,6 +33,12 @@ pub use volume::VolumeApi;
 ///
 /// Implemented for everything that has the roles; a `&dyn DockerApi` can be used where a single
 /// role is asked for.
-pub trait DockerApi: SystemApi + ImageApi + VolumeApi + ContainerApi + ArchiveApi {}
+pub trait DockerApi:
+    SystemApi + ImageApi + VolumeApi + NetworkApi + ContainerApi + ExecApi + ArchiveApi
+{
+}
 
-impl<T: SystemApi + ImageApi + VolumeApi + ContainerApi + ArchiveApi + ?Sized> DockerApi for T {}
+impl<T> DockerApi for T where
+    T: SystemApi + ImageApi + VolumeApi + NetworkApi + ContainerApi + ExecApi + ArchiveApi + ?Sized
+{
+}

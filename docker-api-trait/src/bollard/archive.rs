@@ -1,11 +1,13 @@
 //! `ArchiveApi` on a real engine.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use bollard::query_parameters::{
     ContainerArchiveInfoOptions, DownloadFromContainerOptions, UploadToContainerOptions,
 };
 use bytes::Bytes;
-use futures_util::{FutureExt as _, StreamExt as _, stream};
+use futures_util::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
 
 use super::{BollardDocker, convert};
 use crate::{ApiError, ArchiveApi, ArchiveStream, ContainerId, Operation, PathDetails};
@@ -18,17 +20,31 @@ impl ArchiveApi for BollardDocker {
         folder: &str,
         archive: Bytes,
     ) -> Result<(), ApiError> {
-        let options = UploadToContainerOptions {
-            path: folder.to_owned(),
-            no_overwrite_dir_non_dir: Some("true".to_owned()),
-            ..UploadToContainerOptions::default()
-        };
         self.call(
             Operation::UploadArchive,
             self.docker().upload_to_container(
                 container.as_str(),
-                Some(options),
+                Some(upload_options(folder)),
                 bollard::body_full(archive),
+            ),
+        )
+        .await
+    }
+
+    async fn upload_archive_stream(
+        &self,
+        container: &ContainerId,
+        folder: &str,
+        archive: ArchiveStream,
+    ) -> Result<(), ApiError> {
+        let pieces = archive.map_err(std::io::Error::other);
+        self.call_within(
+            Operation::UploadArchive,
+            Duration::MAX,
+            self.docker().upload_to_container(
+                container.as_str(),
+                Some(upload_options(folder)),
+                bollard::body_try_stream(pieces),
             ),
         )
         .await
@@ -66,5 +82,13 @@ impl ArchiveApi for BollardDocker {
         let rest = pieces
             .map(move |piece| piece.map_err(|error| convert::error(operation, &endpoint, error)));
         Ok(stream::iter(first.map(Ok)).chain(rest).boxed())
+    }
+}
+
+fn upload_options(folder: &str) -> UploadToContainerOptions {
+    UploadToContainerOptions {
+        path: folder.to_owned(),
+        no_overwrite_dir_non_dir: Some("true".to_owned()),
+        ..UploadToContainerOptions::default()
     }
 }

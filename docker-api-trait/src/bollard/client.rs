@@ -107,15 +107,23 @@ pub(super) fn limit(operation: Operation) -> Duration {
         | Operation::InspectImage
         | Operation::InspectVolume
         | Operation::InspectContainer
+        | Operation::InspectNetwork
+        | Operation::InspectExec
         | Operation::InspectPath => 10,
         Operation::ListVolumes
         | Operation::ListContainers
+        | Operation::ListNetworks
+        | Operation::KillContainer
+        | Operation::CreateExec
+        | Operation::StartExec
         | Operation::AttachContainer
         | Operation::WaitContainer
         // An unknown volume driver is only given up after 15 s.
         | Operation::CreateVolume
         | Operation::RemoveVolume => 30,
         Operation::CreateContainer
+        | Operation::CreateNetwork
+        | Operation::RemoveNetwork
         | Operation::StopContainer
         | Operation::RemoveContainer
         | Operation::DownloadArchive => 60,

@@ -1,24 +1,27 @@
 //! `ContainerApi` on a real engine.
 
-use std::time::Duration;
+use std::{fmt, pin::Pin, time::Duration};
 
 use async_trait::async_trait;
 use bollard::{
     errors::Error,
     query_parameters::{
-        AttachContainerOptions, CreateContainerOptions, ListContainersOptions,
-        RemoveContainerOptions, StopContainerOptions, WaitContainerOptions,
+        AttachContainerOptions, CreateContainerOptions, KillContainerOptions,
+        ListContainersOptions, RemoveContainerOptions, StopContainerOptions, WaitContainerOptions,
     },
 };
+use bytes::Bytes;
 use futures_util::{
     FutureExt as _, StreamExt as _,
     future::{self, Either},
 };
+use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 
-use super::{BollardDocker, client, convert, transport::HeadSignal};
+use super::{BollardDocker, client, convert, request, transport::HeadSignal};
 use crate::{
-    ApiError, ContainerApi, ContainerDetails, ContainerId, ContainerRequest, ContainerSummary,
-    CreatedContainer, ExitFuture, LabelFilter, LogStream, Operation, VolumeName, WaitCondition,
+    ApiError, Attachment, ContainerApi, ContainerDetails, ContainerId, ContainerInput,
+    ContainerRequest, ContainerSummary, CreatedContainer, ExitFuture, LabelFilter, LogStream,
+    Operation, Signal, VolumeName, WaitCondition,
 };
 
 #[async_trait]
@@ -29,9 +32,9 @@ impl ContainerApi for BollardDocker {
     ) -> Result<CreatedContainer, ApiError> {
         let options = CreateContainerOptions {
             name: Some(request.name.as_str().to_owned()),
-            ..CreateContainerOptions::default()
+            platform: request.platform.clone().unwrap_or_default(),
         };
-        let body = convert::container_request(request)?;
+        let body = request::container_request(request)?;
         let reply = self
             .call(Operation::CreateContainer, self.docker().create_container(Some(options), body))
             .await?;
@@ -82,21 +85,12 @@ impl ContainerApi for BollardDocker {
     }
 
     async fn attach_container(&self, id: &ContainerId) -> Result<LogStream, ApiError> {
-        let options = AttachContainerOptions {
-            stdout: true,
-            stderr: true,
-            stream: true,
-            ..AttachContainerOptions::default()
-        };
-        let attached = self
-            .call(
-                Operation::AttachContainer,
-                self.docker().attach_container(id.as_str(), Some(options)),
-            )
-            .await?;
-        let endpoint = self.endpoint().clone();
-        // The write half is dropped: nothing is written to a container's standard input.
-        Ok(attached.output.map(move |frame| convert::log_chunk(&endpoint, frame)).boxed())
+        // The write half is dropped: nothing is written to the standard input.
+        Ok(self.attach(id, false).await?.output)
+    }
+
+    async fn attach_container_with_input(&self, id: &ContainerId) -> Result<Attachment, ApiError> {
+        self.attach(id, true).await
     }
 
     async fn wait_container(
@@ -161,6 +155,15 @@ impl ContainerApi for BollardDocker {
         .await
     }
 
+    async fn kill_container(&self, id: &ContainerId, signal: Signal) -> Result<(), ApiError> {
+        let options = KillContainerOptions { signal: signal.as_str().to_owned() };
+        self.call(
+            Operation::KillContainer,
+            self.docker().kill_container(id.as_str(), Some(options)),
+        )
+        .await
+    }
+
     async fn remove_container(&self, id: &ContainerId) -> Result<(), ApiError> {
         let options = RemoveContainerOptions { force: true, v: true, link: false };
         self.call(
@@ -169,4 +172,51 @@ impl ContainerApi for BollardDocker {
         )
         .await
     }
+}
+
+impl BollardDocker {
+    async fn attach(&self, id: &ContainerId, stdin: bool) -> Result<Attachment, ApiError> {
+        let operation = Operation::AttachContainer;
+        let options = AttachContainerOptions {
+            stdin,
+            stdout: true,
+            stderr: true,
+            stream: true,
+            ..AttachContainerOptions::default()
+        };
+        let attached = self
+            .call(operation, self.docker().attach_container(id.as_str(), Some(options)))
+            .await?;
+        let endpoint = self.endpoint().clone();
+        let output = attached
+            .output
+            .map(move |frame| convert::log_chunk(&endpoint, operation, frame))
+            .boxed();
+        Ok(Attachment { input: Box::new(Writer(attached.input)), output })
+    }
+}
+
+/// The write half of an attachment.
+struct Writer(Pin<Box<dyn AsyncWrite + Send>>);
+
+#[async_trait]
+impl ContainerInput for Writer {
+    async fn write(&mut self, bytes: Bytes) -> Result<(), ApiError> {
+        self.0.write_all(&bytes).await.map_err(lost)?;
+        self.0.flush().await.map_err(lost)
+    }
+
+    async fn close(&mut self) -> Result<(), ApiError> {
+        self.0.shutdown().await.map_err(lost)
+    }
+}
+
+impl fmt::Debug for Writer {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Writer")
+    }
+}
+
+fn lost(error: std::io::Error) -> ApiError {
+    ApiError::Lost { operation: Operation::AttachContainer, source: error.into() }
 }

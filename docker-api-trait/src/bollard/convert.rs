@@ -6,20 +6,20 @@ use bollard::{
     container::LogOutput,
     errors::Error,
     models::{
-        ContainerCreateBody, ContainerCreateResponse, ContainerInspectResponse,
-        ContainerStateStatusEnum, ContainerSummary as EngineContainerSummary,
-        ContainerSummaryStateEnum, ContainerWaitResponse, CreateImageInfo, HostConfig,
-        HostConfigLogConfig, ImageInspect, MountPoint, SystemVersion, Volume as EngineVolume,
+        ContainerCreateResponse, ContainerInspectResponse, ContainerStateStatusEnum,
+        ContainerSummary as EngineContainerSummary, ContainerSummaryStateEnum,
+        ContainerWaitResponse, CreateImageInfo, Health as EngineHealth, HealthStatusEnum,
+        ImageInspect, MountPoint, NetworkSettings, SystemVersion, Volume as EngineVolume,
         VolumeCreateRequest,
     },
 };
 
 use super::{Endpoint, mount, transport::TransportError};
 use crate::{
-    ApiError, ApiVersion, ConnectFailure, ContainerDetails, ContainerId, ContainerRequest,
-    ContainerStatus, ContainerSummary, CreatedContainer, EngineVersion, ExitStatus, ImageDetails,
-    ImageReference, LabelFilter, LogChunk, LogSource, Operation, PathDetails, PathKind,
-    PullProgress, Volume, VolumeName, VolumeRequest, WaitCondition,
+    ApiError, ApiVersion, ConnectFailure, ContainerDetails, ContainerId, ContainerStatus,
+    ContainerSummary, CreatedContainer, EngineVersion, ExitStatus, Health, HealthStatus,
+    ImageDetails, ImageReference, LabelFilter, LogChunk, LogSource, NetworkPlace, Operation,
+    PathDetails, PathKind, PullProgress, Volume, VolumeName, VolumeRequest, WaitCondition,
 };
 
 /// The address as the client library wants it: of a socket's path, the hexadecimal digits.
@@ -79,9 +79,27 @@ pub(super) fn engine_version(reply: SystemVersion) -> Result<EngineVersion, ApiE
 }
 
 pub(super) fn image(reply: ImageInspect) -> ImageDetails {
+    let config = reply.config.unwrap_or_default();
+    let mut exposed_ports = config.exposed_ports.unwrap_or_default();
+    exposed_ports.sort();
     ImageDetails {
         id: reply.id.unwrap_or_default(),
         digests: reply.repo_digests.unwrap_or_default(),
+        exposed_ports,
+        environment: config.env.unwrap_or_default(),
+        entrypoint: config.entrypoint.unwrap_or_default(),
+        command: config.cmd.unwrap_or_default(),
+        user: config.user.unwrap_or_default(),
+        working_directory: config.working_dir.unwrap_or_default(),
+        volumes: config.volumes.unwrap_or_default(),
+        labels: config.labels.unwrap_or_default().into_iter().collect(),
+        // `NONE` switches off the check of an image below.
+        has_health_check: config
+            .healthcheck
+            .and_then(|check| check.test)
+            .is_some_and(|test| test.first().is_some_and(|word| word != "NONE")),
+        os: reply.os.unwrap_or_default(),
+        architecture: reply.architecture.unwrap_or_default(),
     }
 }
 
@@ -148,36 +166,6 @@ pub(super) fn label_filters(labels: &[LabelFilter]) -> Option<HashMap<String, Ve
     Some(HashMap::from([("label".to_owned(), labels)]))
 }
 
-pub(super) fn container_request(
-    request: &ContainerRequest,
-) -> Result<ContainerCreateBody, ApiError> {
-    let mount::Mounted { mounts, binds } = mount::mounted(&request.mounts)?;
-    let some_if_any = |words: &[String]| (!words.is_empty()).then(|| words.to_vec());
-    Ok(ContainerCreateBody {
-        image: Some(request.image.as_str().to_owned()),
-        entrypoint: some_if_any(&request.entrypoint),
-        cmd: some_if_any(&request.arguments),
-        env: some_if_any(&request.environment),
-        working_dir: request.working_directory.clone(),
-        user: request.user.clone(),
-        labels: Some(request.labels.clone().into_iter().collect()),
-        attach_stdout: Some(true),
-        attach_stderr: Some(true),
-        tty: Some(false),
-        host_config: Some(HostConfig {
-            mounts: Some(mounts),
-            binds: (!binds.is_empty()).then_some(binds),
-            log_config: request.log_driver.map(|driver| HostConfigLogConfig {
-                typ: Some(driver.as_str().to_owned()),
-                config: None,
-            }),
-            init: request.init.then_some(true),
-            ..HostConfig::default()
-        }),
-        ..ContainerCreateBody::default()
-    })
-}
-
 pub(super) fn created_container(
     reply: ContainerCreateResponse,
 ) -> Result<CreatedContainer, ApiError> {
@@ -204,6 +192,12 @@ pub(super) fn container(id: &ContainerId, reply: ContainerInspectResponse) -> Co
         },
         exit_code: state.exit_code.unwrap_or_default(),
         oom_killed: state.oom_killed.unwrap_or_default(),
+        error: state.error.unwrap_or_default(),
+        started_at: state.started_at.map(time).unwrap_or_default(),
+        finished_at: state.finished_at.map(time).unwrap_or_default(),
+        health: state.health.and_then(health),
+        image: reply.image.unwrap_or_default(),
+        networks: reply.network_settings.map(network_places).unwrap_or_default(),
         labels: reply
             .config
             .and_then(|config| config.labels)
@@ -212,6 +206,36 @@ pub(super) fn container(id: &ContainerId, reply: ContainerInspectResponse) -> Co
             .collect(),
         mounts: mount::mount_points(reply.mounts.unwrap_or_default()),
     }
+}
+
+/// The engine writes the year 1 where there was no such time.
+fn time(time: String) -> String {
+    if time.starts_with("0001-") { String::new() } else { time }
+}
+
+fn health(health: EngineHealth) -> Option<Health> {
+    let status = match health.status? {
+        HealthStatusEnum::STARTING => HealthStatus::Starting,
+        HealthStatusEnum::HEALTHY => HealthStatus::Healthy,
+        HealthStatusEnum::UNHEALTHY => HealthStatus::Unhealthy,
+        HealthStatusEnum::EMPTY | HealthStatusEnum::NONE => return None,
+    };
+    let last = health.log.unwrap_or_default().pop();
+    Some(Health { status, output: last.and_then(|check| check.output).unwrap_or_default() })
+}
+
+fn network_places(settings: NetworkSettings) -> Vec<NetworkPlace> {
+    let some = |text: Option<String>| text.filter(|text| !text.is_empty());
+    let networks = settings.networks.unwrap_or_default().into_iter();
+    let places = networks.map(|(network, place)| NetworkPlace {
+        network,
+        ipv4: some(place.ip_address),
+        ipv6: some(place.global_ipv6_address),
+        aliases: place.aliases.unwrap_or_default(),
+    });
+    let mut places: Vec<_> = places.collect();
+    places.sort_by(|one, other| one.network.cmp(&other.network));
+    places
 }
 
 /// The engine begins a name with a slash.
@@ -276,9 +300,9 @@ pub(super) fn failed_exit_status(message: String, code: i64) -> ExitStatus {
 /// a whole frame it hands out as `Console`: a stream that was cut, or a message of the engine's.
 pub(super) fn log_chunk(
     endpoint: &Endpoint,
+    operation: Operation,
     frame: Result<LogOutput, Error>,
 ) -> Result<LogChunk, ApiError> {
-    let operation = Operation::AttachContainer;
     match frame {
         Ok(LogOutput::StdOut { message } | LogOutput::StdIn { message }) => {
             Ok(LogChunk { source: LogSource::Stdout, bytes: message })
@@ -340,7 +364,7 @@ mod tests {
     fn a_cut_frame_is_an_error_not_output() {
         let endpoint = Endpoint::Unix(PathBuf::from("/x"));
         let cut = LogOutput::Console { message: "half".into() };
-        let error = log_chunk(&endpoint, Ok(cut)).unwrap_err();
+        let error = log_chunk(&endpoint, Operation::AttachContainer, Ok(cut)).unwrap_err();
         assert!(matches!(error, ApiError::Protocol { .. }), "{error:?}");
     }
 }

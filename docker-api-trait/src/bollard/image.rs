@@ -1,12 +1,15 @@
 //! `ImageApi` on a real engine.
 
 use async_trait::async_trait;
-use bollard::query_parameters::CreateImageOptions;
+use bollard::{auth::DockerCredentials, query_parameters::CreateImageOptions};
 use bytes::Bytes;
 use futures_util::{FutureExt as _, StreamExt as _, TryStreamExt as _, future};
 
 use super::{BollardDocker, convert};
-use crate::{ApiError, ImageApi, ImageDetails, ImageReference, Operation, PullStream};
+use crate::{
+    ApiError, ImageApi, ImageDetails, ImageReference, Operation, PullRequest, PullStream,
+    RegistryCredential,
+};
 
 #[async_trait]
 impl ImageApi for BollardDocker {
@@ -16,12 +19,14 @@ impl ImageApi for BollardDocker {
         Ok(convert::image(reply))
     }
 
-    async fn pull_image(&self, image: &ImageReference) -> Result<PullStream, ApiError> {
+    async fn pull_image(&self, request: &PullRequest) -> Result<PullStream, ApiError> {
         let options = CreateImageOptions {
-            from_image: Some(convert::with_tag(image)),
+            from_image: Some(convert::with_tag(&request.image)),
+            platform: request.platform.clone().unwrap_or_default(),
             ..CreateImageOptions::default()
         };
-        let mut replies = self.docker().create_image(Some(options), None, None).boxed();
+        let credentials = request.credential.as_ref().map(credentials);
+        let mut replies = self.docker().create_image(Some(options), None, credentials).boxed();
         // The first message is awaited here, so that a refusal is this call's error.
         let first = self
             .call(Operation::PullImage, replies.next().map(Option::transpose))
@@ -44,5 +49,18 @@ impl ImageApi for BollardDocker {
         let replies =
             self.docker().create_image(Some(options), Some(bollard::body_full(archive)), None);
         self.call(Operation::ImportImage, replies.try_for_each(|_| future::ok(()))).await
+    }
+}
+
+fn credentials(credential: &RegistryCredential) -> DockerCredentials {
+    let some = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+    DockerCredentials {
+        username: some(&credential.username),
+        password: some(&credential.password),
+        auth: None,
+        email: None,
+        serveraddress: some(&credential.server),
+        identitytoken: credential.identity_token.clone(),
+        registrytoken: None,
     }
 }

@@ -14,7 +14,7 @@ use std::{
 use bollard::BollardRequest;
 use bytes::Bytes;
 use http_body_util::{BodyExt, combinators::UnsyncBoxBody};
-use hyper::{Request, Response, body::Incoming};
+use hyper::{Request, Response, body::Incoming, header::HeaderValue};
 use hyper_rustls::HttpsConnector;
 use hyper_util::{
     client::legacy::{Client, Error as ClientError, connect::HttpConnector},
@@ -32,6 +32,24 @@ const IDLE: Duration = Duration::from_secs(20);
 
 type BoxError = Box<dyn Error + Send + Sync>;
 type Body = UnsyncBoxBody<Bytes, BoxError>;
+
+/// Where a request carries a registry's credential.
+const REGISTRY_AUTH: &str = "x-registry-auth";
+
+/// The client library writes the credential in Base64's first alphabet; the engine reads the one for
+/// URLs, and what it cannot read it takes for no credential at all.
+fn make_url_safe(credential: &mut HeaderValue) {
+    let text = credential.as_bytes().iter().map(|byte| match byte {
+        b'+' => b'-',
+        b'/' => b'_',
+        other => *other,
+    });
+    let text: Vec<u8> = text.collect();
+    if let Ok(mut value) = HeaderValue::from_bytes(&text) {
+        value.set_sensitive(true);
+        *credential = value;
+    }
+}
 
 /// HTTP clients with connections that are used again, which saves a TLS handshake a request.
 #[derive(Clone)]
@@ -128,6 +146,9 @@ impl Transport {
         let transport = self.clone();
         let mut request = request.map(BodyExt::boxed_unsync);
         let signal = request.extensions_mut().remove::<HeadSignal>();
+        if let Some(credential) = request.headers_mut().get_mut(REGISTRY_AUTH) {
+            make_url_safe(credential);
+        }
         async move {
             let response = transport.send(request).await.map_err(|error| {
                 bollard::errors::Error::IOError { err: io::Error::other(classify(error)) }

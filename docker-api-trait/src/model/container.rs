@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use crate::{
     id::{ContainerId, ContainerName, ImageReference},
-    model::{Mount, MountPoint},
+    model::{HostSettings, LogDriver, Mount, MountPoint, NetworkAttachment, NetworkPlace},
 };
 
-/// A container to create. Nothing is attached to its standard input, and it has no terminal.
+/// A container to create. It has no terminal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ContainerRequest {
@@ -33,6 +33,33 @@ pub struct ContainerRequest {
     pub log_driver: Option<LogDriver>,
     /// Whether a small init process runs as process 1: it passes signals on and reaps orphans.
     pub init: bool,
+    /// Whether it has a standard input, and for how long.
+    pub input: Input,
+    /// Its host name; `None` is the beginning of its id.
+    pub hostname: Option<String>,
+    /// Its MAC address. Engines from version 1.44 of the API on take it only for a container in a
+    /// network of its own choice.
+    pub mac_address: Option<String>,
+    /// The platform that its image must be for, `linux/arm64`; `None` is the engine's own.
+    pub platform: Option<String>,
+    /// The network that it is in, when that is none of the engine's own.
+    pub network: Option<NetworkAttachment>,
+    /// What it may have of its host.
+    pub host: HostSettings,
+}
+
+/// A container's standard input.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Input {
+    /// It has none.
+    #[default]
+    None,
+    /// It has one that ends when the first attachment to it ends: a container that reads it learns
+    /// that its client is gone.
+    Once,
+    /// It has one that stays open; attachments may follow one another.
+    Kept,
 }
 
 impl ContainerRequest {
@@ -50,26 +77,12 @@ impl ContainerRequest {
             mounts: Vec::new(),
             log_driver: None,
             init: false,
-        }
-    }
-}
-
-/// Where the engine keeps a container's output, beside handing it to whoever is attached.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum LogDriver {
-    /// Nowhere.
-    None,
-    /// In a JSON file on the engine's host.
-    JsonFile,
-}
-
-impl LogDriver {
-    /// The engine's word for it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::JsonFile => "json-file",
+            input: Input::None,
+            hostname: None,
+            mac_address: None,
+            platform: None,
+            network: None,
+            host: HostSettings::default(),
         }
     }
 }
@@ -131,6 +144,18 @@ pub struct ContainerDetails {
     pub exit_code: i64,
     /// Whether the kernel killed it, or a process in it, for lack of memory.
     pub oom_killed: bool,
+    /// What the engine could not do when it last started it; empty as a rule.
+    pub error: String,
+    /// When it was last started, as the engine writes it (RFC 3339); empty before.
+    pub started_at: String,
+    /// When it last ended, as the engine writes it; empty before.
+    pub finished_at: String,
+    /// What its image's health check says; `None` when the image has none.
+    pub health: Option<Health>,
+    /// The id of its image.
+    pub image: String,
+    /// The networks that it is in, in the order of their names.
+    pub networks: Vec<NetworkPlace>,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
     /// What is mounted into it, in the order of the destinations; a tmpfs only when it was asked for
@@ -147,8 +172,63 @@ impl ContainerDetails {
             status: ContainerStatus::Created,
             exit_code: 0,
             oom_killed: false,
+            error: String::new(),
+            started_at: String::new(),
+            finished_at: String::new(),
+            health: None,
+            image: String::new(),
+            networks: Vec::new(),
             labels: BTreeMap::new(),
             mounts: Vec::new(),
+        }
+    }
+}
+
+/// What a container's health check says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Health {
+    /// The verdict.
+    pub status: HealthStatus,
+    /// What the last check printed.
+    pub output: String,
+}
+
+impl Health {
+    /// A verdict without a word.
+    pub fn new(status: HealthStatus) -> Self {
+        Self { status, output: String::new() }
+    }
+}
+
+/// The verdict of a health check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum HealthStatus {
+    /// Not known yet.
+    Starting,
+    /// The last check succeeded.
+    Healthy,
+    /// Too many checks in a row failed.
+    Unhealthy,
+}
+
+/// A signal for a container's first process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Signal {
+    /// Please stop.
+    Term,
+    /// Ends it without asking.
+    Kill,
+}
+
+impl Signal {
+    /// The engine's word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Term => "SIGTERM",
+            Self::Kill => "SIGKILL",
         }
     }
 }

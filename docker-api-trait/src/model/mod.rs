@@ -4,20 +4,26 @@
 //! read, not all that the engine says.
 
 mod container;
+mod exec;
+mod host;
 mod image;
 mod label;
 mod mount;
+mod network;
 mod path;
 mod system;
 mod volume;
 
 pub use container::{
     ContainerDetails, ContainerRequest, ContainerStatus, ContainerSummary, CreatedContainer,
-    ExitStatus, LogDriver, WaitCondition,
+    ExitStatus, Health, HealthStatus, Input, Signal, WaitCondition,
 };
-pub use image::{ImageDetails, PullProgress};
+pub use exec::{ExecDetails, ExecRequest};
+pub use host::{Device, DeviceRequest, HostSettings, LogDriver, Ulimit};
+pub use image::{ImageDetails, PullProgress, PullRequest, RegistryCredential};
 pub use label::LabelFilter;
 pub use mount::{Consistency, Mount, MountKind, MountPoint, MountSource, Propagation, Relabel};
+pub use network::{Network, NetworkAttachment, NetworkPlace, NetworkRequest};
 pub use path::{PathDetails, PathKind};
 pub use system::{ApiVersion, EngineVersion};
 pub use volume::{Volume, VolumeRequest, VolumeUsage};

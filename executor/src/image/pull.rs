@@ -1,6 +1,6 @@
 //! The job's image: pulled when, and only when, the engine turns out not to have it.
 
-use docker_api_trait::{DockerApi, ImageReference};
+use docker_api_trait::{DockerApi, ImageReference, PullRequest};
 use futures_util::StreamExt as _;
 
 use crate::{ExecutorError, JobEvent, Observer};
@@ -13,7 +13,7 @@ pub(crate) async fn pull(
 ) -> Result<(), ExecutorError> {
     observer.event(&JobEvent::PullStarted(image));
     let failed = |source| ExecutorError::ImagePull { image: image.clone(), source };
-    let mut messages = docker.pull_image(image).await.map_err(failed)?;
+    let mut messages = docker.pull_image(&PullRequest::new(image.clone())).await.map_err(failed)?;
     while let Some(message) = messages.next().await {
         observer.event(&JobEvent::PullProgressed(&message.map_err(failed)?));
     }
