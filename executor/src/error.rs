@@ -9,9 +9,23 @@ use volume_manager::{PlanError, VolumeError};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum JobError {
-    /// There is nothing to run.
-    #[error("the script is empty")]
-    EmptyScript,
+    /// There is no program to run.
+    #[error("there is no program to run")]
+    EmptyProgram,
+    /// A script is too long.
+    #[error("the script has {bytes} bytes, more than {limit}")]
+    LongScript {
+        /// Its length in bytes.
+        bytes: usize,
+        /// The longest that is taken, in bytes.
+        limit: usize,
+    },
+    /// A step has no script and no program, or both.
+    #[error("the step {step:?} must have either a script or a command")]
+    StepCommand {
+        /// The step's name.
+        step: String,
+    },
     /// NUL cannot be in a program's arguments.
     #[error("the script has a NUL character in it")]
     NulInCommand,
@@ -38,9 +52,15 @@ impl JobError {
     /// What a person can do about it.
     pub fn hint(&self) -> String {
         match self {
-            Self::EmptyScript => "give a script such as 'make test', or a program and its \
-                                  arguments"
+            Self::EmptyProgram => "give a script such as 'make test', or a program and its \
+                                   arguments"
                 .to_owned(),
+            Self::LongScript { .. } => {
+                "keep the script in the project and run it from there".to_owned()
+            }
+            Self::StepCommand { .. } => {
+                "give `script`, a text or lines, or `command`, a list of words".to_owned()
+            }
             Self::NulInCommand => {
                 "write binary data to a file and mount or download it instead".to_owned()
             }

@@ -56,13 +56,18 @@ mod step;
 
 pub use cancel::Cancel;
 pub use commands::{DockerCommand, docker_commands};
-pub use config::ExecutorConfig;
+pub use config::{
+    ContainerSettings, ExecutorConfig, ImageSettings, NetworkSettings, ServiceSettings,
+};
 pub use container::ContainerPlan;
 pub use error::{ExecutorError, JobError, describe};
 pub use event::{JobEvent, Observer};
 pub use executor::Executor;
 pub use image::PullPolicy;
-pub use job::{Command, JobSpec, Variable};
+pub use job::{
+    CacheMode, CacheSharing, CacheSpec, Command, ContainerKind, ImageSpec, JobSpec, RegistryLogin,
+    ServiceSpec, StepSpec, StepWhen, Variable,
+};
 pub use log::{LogEnd, LogSink, MemorySink, NullSink, Truncation};
 pub use outcome::{
     CleanupFailure, CleanupReport, FailureReason, JobOutcome, JobResult, ObjectKind, RemovedObject,

@@ -91,7 +91,7 @@ pub fn plan(
         let cleanup = config.stop_grace.checked_add(config.cleanup_deadline)?;
         context.now.checked_add(timeout.checked_add(cleanup)?)
     });
-    let demand = VolumeDemand::new(job.volumes.iter().cloned());
+    let demand = VolumeDemand::new(job.volumes.iter().filter_map(|text| text.parse().ok()));
     let volumes = plan_volumes(&demand, &scope, &provenance, &config.policy)?;
     let mut labels = label::common("build", &scope, &provenance);
     if let Some(deadline) = provenance.deadline {
@@ -104,11 +104,21 @@ pub fn plan(
         volumes,
         container: ContainerPlan {
             name: ContainerName::new(container_name).map_err(|_| JobError::RunId)?,
-            image: job.image.clone(),
-            command: job.command.words().to_vec(),
+            image: job.image.name.clone(),
+            command: job
+                .steps
+                .iter()
+                .find_map(|step| {
+                    Some(vec![
+                        "sh".to_owned(),
+                        "-c".to_owned(),
+                        step.command.as_script()?.to_owned(),
+                    ])
+                })
+                .unwrap_or_default(),
             variables: last_of_each(&job.variables),
-            working_directory: job.working_directory.clone(),
-            user: job.user.clone(),
+            working_directory: None,
+            user: job.image.user.clone(),
             labels,
         },
         timeout: job.timeout,

@@ -1,0 +1,18 @@
+//! What a job is, as its author describes it.
+
+mod cache;
+mod image;
+mod registry;
+mod service;
+mod spec;
+mod step;
+mod time;
+mod variable;
+
+pub use cache::{CacheMode, CacheSharing, CacheSpec};
+pub use image::ImageSpec;
+pub use registry::RegistryLogin;
+pub use service::ServiceSpec;
+pub use spec::JobSpec;
+pub use step::{Command, ContainerKind, StepSpec, StepWhen};
+pub use variable::Variable;
