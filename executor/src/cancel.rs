@@ -31,6 +31,11 @@ impl Cancel {
         self.stop.is_cancelled()
     }
 
+    /// Whether the job was asked to stop without grace.
+    pub fn is_killed(&self) -> bool {
+        self.kill.is_cancelled()
+    }
+
     /// Returns once the job was asked to stop.
     pub async fn stopped(&self) {
         self.stop.cancelled().await;

@@ -1,9 +1,11 @@
 //! What is wrong with a job before it starts, and what kept us from telling how it ended.
 
-use std::error::Error;
+use std::{error::Error, sync::Arc, time::Duration};
 
 use docker_api_trait::{ApiError, ImageReference};
-use volume_manager::{PlanError, VolumeError};
+use volume_manager::{PathProblem, PlanError, SpecError, VolumeError};
+
+use crate::{AllowError, CredentialError, MaskError, PullFault, PullPolicyError};
 
 /// Why a job cannot be planned. Nothing was started; no request was sent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -43,6 +45,74 @@ pub enum JobError {
     /// The run's id cannot be part of a container's name.
     #[error("the run's id may only hold letters and digits of ASCII, `_`, `.` and `-`")]
     RunId,
+    /// No step has anything to run.
+    #[error("the job has nothing to run: every script is empty")]
+    NothingToRun,
+    /// A step cannot have its name.
+    #[error("the step cannot be named {name:?}: {problem}")]
+    StepName {
+        /// The name.
+        name: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// A variable that is put into something has no value.
+    #[error("the {what} has the variable {name} in it, which is not defined")]
+    UndefinedVariable {
+        /// What it is put into.
+        what: &'static str,
+        /// The variable.
+        name: String,
+    },
+    /// The working directory is no folder of a container.
+    #[error("the working directory {folder:?} {problem}")]
+    WorkingDirectory {
+        /// The folder, variables expanded.
+        folder: String,
+        /// What is wrong with it.
+        problem: PathProblem,
+    },
+    /// A cache's path is more than a path.
+    #[error("the path {path:?} of a cache has a source or options")]
+    CachePath {
+        /// The path.
+        path: String,
+    },
+    /// A label would pass for one of ours.
+    #[error("the label {key:?} begins with `dev.berth.`, which is ours")]
+    ReservedLabel {
+        /// The label's key.
+        key: String,
+    },
+    /// A service's alias is no host name.
+    #[error("the alias {alias:?} of a service is no host name")]
+    Alias {
+        /// The alias.
+        alias: String,
+    },
+    /// The job has more services than it may.
+    #[error("the job has {services} services, and {limit} are allowed")]
+    TooManyServices {
+        /// How many it has.
+        services: usize,
+        /// How many it may have.
+        limit: usize,
+    },
+    /// Services need a network in which the job reaches them.
+    #[error("the job has services, but in the network mode {mode:?} it cannot reach them")]
+    ServicesWithoutNetwork {
+        /// The configuration's network mode.
+        mode: String,
+    },
+    /// An image or user that the job may not have.
+    #[error(transparent)]
+    NotAllowed(#[from] AllowError),
+    /// No pull policy is left that the job may have.
+    #[error(transparent)]
+    PullPolicy(#[from] PullPolicyError),
+    /// A volume's spec cannot be read.
+    #[error(transparent)]
+    Spec(#[from] SpecError),
     /// The job cannot have the volumes that it asks for.
     #[error(transparent)]
     Volumes(#[from] PlanError),
@@ -69,6 +139,32 @@ impl JobError {
                 "name the project; its caches are found again under that name".to_owned()
             }
             Self::RunId => "draw it with `RunContext::draw`".to_owned(),
+            Self::NothingToRun => "give at least one step a script or a command".to_owned(),
+            Self::StepName { .. } => "give each step a name of its own, without line breaks, other \
+                                      than after_script"
+                .to_owned(),
+            Self::UndefinedVariable { .. } => {
+                "give the variable a value, or write $$ for a dollar".to_owned()
+            }
+            Self::WorkingDirectory { .. } => {
+                "give an absolute path in the container, such as /builds/app".to_owned()
+            }
+            Self::CachePath { .. } => {
+                "write the path alone; `policy = \"pull\"` makes a cache read-only".to_owned()
+            }
+            Self::ReservedLabel { .. } => "give the label another name".to_owned(),
+            Self::Alias { .. } => {
+                "use letters and digits of ASCII, `-`, `_` and `.`".to_owned()
+            }
+            Self::TooManyServices { .. } => {
+                "use fewer services, or raise services_limit in the configuration".to_owned()
+            }
+            Self::ServicesWithoutNetwork { .. } => "leave network_mode out of the configuration, or \
+                                                    name a network there"
+                .to_owned(),
+            Self::NotAllowed(error) => error.hint(),
+            Self::PullPolicy(error) => error.hint(),
+            Self::Spec(error) => error.hint().to_owned(),
             Self::Volumes(error) => error.hint(),
         }
     }
@@ -84,13 +180,29 @@ pub enum ExecutorError {
     /// The volumes could not be made ready.
     #[error(transparent)]
     Volumes(#[from] VolumeError),
-    /// The engine does not have the image, and could not pull it.
-    #[error("the image {image} is not on the engine and could not be pulled")]
+    /// An image could not be pulled.
+    #[error("the image {image} could not be pulled")]
     ImagePull {
         /// The image.
         image: ImageReference,
+        /// What kind of failure it is.
+        fault: PullFault,
         /// The cause.
-        source: ApiError,
+        source: Arc<ApiError>,
+    },
+    /// A pull said nothing new for too long, and was given up.
+    #[error("the pull of the image {image} said nothing new for {} s", .after.as_secs())]
+    PullStalled {
+        /// The image.
+        image: ImageReference,
+        /// How long was waited.
+        after: Duration,
+    },
+    /// The engine does not have the image, and may not pull it.
+    #[error("the image {image} is not on the engine, and the pull policy is `never`")]
+    ImageMissing {
+        /// The image.
+        image: ImageReference,
     },
     /// The engine runs containers of another system.
     #[error("the engine runs {os} containers, not Linux ones")]
@@ -103,6 +215,45 @@ pub enum ExecutorError {
     Start {
         /// The cause.
         source: ApiError,
+    },
+    /// The image has no shell for a script.
+    #[error("the image {image} has no shell to run a script with: {detail}")]
+    NoShell {
+        /// The image.
+        image: ImageReference,
+        /// What was seen.
+        detail: String,
+    },
+    /// Somebody else removed the container while a step ran, or before.
+    #[error("the container {container} was removed by somebody else")]
+    ContainerVanished {
+        /// Its name.
+        container: String,
+    },
+    /// The job's secrets cannot be searched for in its log.
+    #[error(transparent)]
+    Mask(#[from] MaskError),
+    /// No credentials could be read for an image's registry.
+    #[error("the credentials for the image {image} could not be read")]
+    Credential {
+        /// The image.
+        image: ImageReference,
+        /// The cause.
+        source: CredentialError,
+    },
+    /// There is no such step in the plan.
+    #[error("the job has no step named {step:?}")]
+    UnknownStep {
+        /// The name.
+        step: String,
+    },
+    /// The run's containers are not there, so that it cannot be carried on.
+    #[error("the run {run} cannot be carried on: its container {container} is not running")]
+    NotPrepared {
+        /// The run.
+        run: String,
+        /// The container's name.
+        container: String,
     },
     /// The container went away, or the engine did, and nobody can say how the job ended.
     #[error("the container was lost while the script ran: {detail}")]
@@ -123,6 +274,29 @@ impl ExecutorError {
                  pull`, `docker load` or `docker import`"
                     .to_owned(),
             ),
+            Self::PullStalled { .. } => Some(
+                "look at the network between engine and registry, or pull the image by hand"
+                    .to_owned(),
+            ),
+            Self::ImageMissing { .. } => {
+                Some("put it on the engine by hand, or allow another pull policy".to_owned())
+            }
+            Self::NoShell { .. } => Some(
+                "use an image with `sh`, or give every step a program and its arguments instead \
+                 of a script"
+                    .to_owned(),
+            ),
+            Self::ContainerVanished { .. } => Some(
+                "find out who prunes containers on this engine; ours carry labels that begin with \
+                 dev.berth."
+                    .to_owned(),
+            ),
+            Self::Mask(error) => Some(error.hint().to_owned()),
+            Self::Credential { source, .. } => Some(source.hint().to_owned()),
+            Self::UnknownStep { .. } => Some("its steps are in its plan".to_owned()),
+            Self::NotPrepared { .. } => {
+                Some("prepare the job again; a plan is for one run".to_owned())
+            }
             Self::UnsupportedSystem { .. } => {
                 Some("switch the engine to Linux containers".to_owned())
             }

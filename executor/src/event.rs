@@ -5,6 +5,8 @@ use std::fmt::Debug;
 use docker_api_trait::{EngineVersion, ImageReference, PullProgress};
 use volume_manager::PreparedVolume;
 
+use crate::{JobNote, PullPolicy, ServiceResult, StepResult};
+
 /// Something that happened to a job, in the order in which it happened.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -17,11 +19,46 @@ pub enum JobEvent<'a> {
     PullStarted(&'a ImageReference),
     /// The pull goes on.
     PullProgressed(&'a PullProgress),
-    /// The container runs.
+    /// A pull failed in a way that may pass; it is tried again.
+    PullRetried {
+        /// The image.
+        image: &'a ImageReference,
+        /// What went wrong.
+        why: &'a str,
+    },
+    /// A pull policy did not bring the image; the next one is tried.
+    PolicyFailed {
+        /// The image.
+        image: &'a ImageReference,
+        /// The policy.
+        policy: PullPolicy,
+        /// What went wrong.
+        why: &'a str,
+    },
+    /// A container runs.
     Started {
         /// Its name.
         container: &'a str,
     },
+    /// A service was started and then waited for.
+    ServiceReady(&'a ServiceResult),
+    /// A service did not get ready. The job goes on, as in GitLab Runner: whether it can do without
+    /// is its own business.
+    ServiceFailed {
+        /// What became of it.
+        service: &'a ServiceResult,
+        /// The end of what it wrote.
+        log: &'a str,
+    },
+    /// A step begins.
+    StepStarted {
+        /// Its name.
+        step: &'a str,
+    },
+    /// A step has ended, or was not run.
+    StepEnded(&'a StepResult),
+    /// Something odd about the job that does not keep it from running.
+    Noted(&'a JobNote),
     /// The engine finds something odd about the container.
     Warned(&'a str),
     /// The job was interrupted; its container is being stopped.

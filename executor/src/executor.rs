@@ -1,51 +1,73 @@
-//! The way of one job, from the first request to the last.
+//! Running jobs: whole, or stage by stage.
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
-use docker_api_trait::{DockerApi, EngineVersion};
-use futures_util::future;
+use docker_api_trait::{DockerApi, Input};
 use tokio::time::{Instant, timeout};
 use tracing::Instrument as _;
-use volume_manager::{Outcome, PreparedVolumes, VolumeManager};
+use volume_manager::{Outcome, VolumeManager};
 
 use crate::{
     Cancel, ExecutorConfig, ExecutorError, FailureReason, JobError, JobEvent, JobOutcome, JobPlan,
-    JobResult, JobSpec, LogEnd, LogSink, Observer, RunContext, Timings, Truncation,
-    cleanup::{Leavings, clean_up},
-    describe, plan, step,
-    step::{ContainerTrace, Interrupt},
+    JobResult, JobSpec, LogSink, Masker, Observer, RunContext, StepOutcome, StepPlan, StepResult,
+    StepWhen, TimedPart, cleanup,
+    image::Images,
+    interrupt::{Deadline, Interrupt},
+    plan, prepare,
+    state::RunState,
+    step::{self, Runner},
 };
 
-/// An interrupted job may finish the request that it is in, for so long, so that its effect is
-/// known. Then it is dropped, and cleanup looks for the effect.
+/// An interrupted preparation may finish the requests that it is in, for so long, so that their
+/// effect is known. Then it is dropped, and cleanup looks for the effect.
 const SETTLE: Duration = Duration::from_secs(5);
 
 /// Runs jobs on an engine.
 ///
 /// # Contract
-/// - Jobs may run concurrently on one executor; each is cleaned up by itself.
+/// - Jobs may run concurrently on one executor; each is cleaned up by itself. Pulls of one image are
+///   shared.
 /// - [`run`](Self::run) always cleans up before it returns, whatever the outcome, and its result
 ///   says what it could not remove. All that it makes carries the run's labels from the moment of
 ///   its creation.
 /// - To stop a job, use its [`Cancel`] and await the result. A future that is dropped instead
 ///   cleans nothing up: what the job made then stays until it is swept by its labels.
+/// - Stage by stage, [`prepare`](Self::prepare), [`run_step`](Self::run_step) and
+///   [`finish`](Self::finish) do the same; whoever calls them decides which steps run. A job that was
+///   prepared can be carried on by another process with [`resume`](Self::resume).
+/// - Must be used within a tokio runtime with time.
 #[derive(Debug, Clone)]
 pub struct Executor {
     docker: Arc<dyn DockerApi>,
     volumes: Arc<dyn VolumeManager>,
     observer: Arc<dyn Observer>,
+    images: Images,
     config: ExecutorConfig,
 }
 
-/// What is known of a run while it goes on; it outlives an attempt that is dropped.
-#[derive(Debug)]
-struct Progress {
-    engine: Option<EngineVersion>,
-    volumes: PreparedVolumes,
-    container: ContainerTrace,
-    running: bool,
-    log: LogEnd,
-    timings: Timings,
+/// A job that is ready for its steps. Dropping it detaches from its containers and leaves them.
+pub struct PreparedJob {
+    pub(crate) plan: JobPlan,
+    pub(crate) state: RunState,
+    pub(crate) masker: Masker,
+}
+
+impl PreparedJob {
+    /// Its plan.
+    pub fn plan(&self) -> &JobPlan {
+        &self.plan
+    }
+
+    /// What became of its steps so far.
+    pub fn steps(&self) -> &[StepResult] {
+        &self.state.steps
+    }
+}
+
+impl fmt::Debug for PreparedJob {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("PreparedJob").field("run", &self.plan.run).finish_non_exhaustive()
+    }
 }
 
 impl Executor {
@@ -55,13 +77,25 @@ impl Executor {
         volumes: Arc<dyn VolumeManager>,
         config: ExecutorConfig,
     ) -> Self {
-        Self { docker, volumes, observer: Arc::new(()), config }
+        let images = Images::new(Arc::clone(&docker));
+        Self { docker, volumes, observer: Arc::new(()), images, config }
     }
 
     /// The executor with an observer of its jobs' progress.
     pub fn with_observer(mut self, observer: Arc<dyn Observer>) -> Self {
         self.observer = observer;
         self
+    }
+
+    /// The executor with credentials for registries, beside those that come with a job.
+    pub fn with_credentials(mut self, credentials: crate::CredentialSources) -> Self {
+        self.images = self.images.with_credentials(credentials);
+        self
+    }
+
+    /// The settings.
+    pub fn config(&self) -> &ExecutorConfig {
+        &self.config
     }
 
     /// Plans a job and runs it.
@@ -80,6 +114,8 @@ impl Executor {
     }
 
     /// Runs a plan. A plan is for one run: its names and labels are that run's.
+    ///
+    /// When the process dies, the containers end with it: their shells read from it.
     pub async fn run_plan(
         &self,
         plan: &JobPlan,
@@ -87,52 +123,278 @@ impl Executor {
         cancel: &Cancel,
     ) -> JobResult {
         let span = tracing::debug_span!("job", run = %plan.run, project = %plan.project);
-        self.carry_out(plan, &mut *sink, cancel).instrument(span).await
+        async {
+            let mut job = match self.ready(plan, Input::Once, cancel).await {
+                Ok(job) => job,
+                Err(result) => return *result,
+            };
+            let failed = self.steps(&mut job, &mut *sink, cancel).await;
+            self.end(job, failed, cancel).await
+        }
+        .instrument(span)
+        .await
     }
 
-    async fn carry_out(
+    /// Makes everything ready for a job's steps: volumes, network, images, services, containers.
+    ///
+    /// Its containers outlive this process: call [`finish`](Self::finish), here or after
+    /// [`resume`](Self::resume) elsewhere.
+    ///
+    /// # Errors
+    /// The job's result, when it did not come so far; it is cleaned up then.
+    pub async fn prepare(
         &self,
         plan: &JobPlan,
+        cancel: &Cancel,
+    ) -> Result<PreparedJob, Box<JobResult>> {
+        let span = tracing::debug_span!("job", run = %plan.run, project = %plan.project);
+        self.ready(plan, Input::Kept, cancel).instrument(span).await
+    }
+
+    /// Finds a job that another process has prepared, by its plan, and attaches to its containers.
+    /// Steps that ran before are not known here; a step must not be under way.
+    ///
+    /// # Errors
+    /// [`ExecutorError::NotPrepared`] when a container is gone or does not run;
+    /// [`ExecutorError::Engine`], [`ExecutorError::Volumes`].
+    pub async fn resume(&self, plan: &JobPlan) -> Result<PreparedJob, ExecutorError> {
+        let masker = masker(plan)?;
+        let mut state = RunState::new(plan, self.docker.requests_sent());
+        prepare::resume(&*self.docker, &*self.volumes, plan, &mut state).await?;
+        Ok(PreparedJob { plan: plan.clone(), state, masker })
+    }
+
+    /// Runs one step of a prepared job, whatever its `when` says; the after-script's name is
+    /// `after_script`. Its result is also kept for [`finish`](Self::finish).
+    ///
+    /// A step that is cancelled or out of time is asked to stop, gets its grace and is killed. Its
+    /// container is started again for a later step.
+    ///
+    /// # Errors
+    /// [`ExecutorError::UnknownStep`]. How the step ended is in its result.
+    pub async fn run_step<'a>(
+        &self,
+        job: &'a mut PreparedJob,
+        step: &str,
         sink: &mut dyn LogSink,
         cancel: &Cancel,
-    ) -> JobResult {
-        let requests_before = self.docker.requests_sent();
-        let interrupt = Interrupt::new(cancel, Instant::now(), plan.timeout);
-        let mut progress = Progress {
-            engine: None,
-            volumes: PreparedVolumes::default(),
-            container: ContainerTrace::None,
-            running: false,
-            log: LogEnd::Truncated(Truncation::NotStarted),
-            timings: Timings::default(),
-        };
-        let ended = {
-            let attempt = self.attempt(plan, &mut progress, sink, &interrupt);
-            let mut attempt = std::pin::pin!(attempt);
-            tokio::select! {
-                biased;
-                ended = &mut attempt => ended,
-                reason = interrupt.occurs() => tokio::select! {
-                    biased;
-                    ended = timeout(SETTLE, &mut attempt) => ended.unwrap_or(Err(reason)),
-                    () = cancel.killed() => Err(FailureReason::Canceled),
-                },
+    ) -> Result<&'a StepResult, ExecutorError> {
+        let unknown = || ExecutorError::UnknownStep { step: step.to_owned() };
+        let step = job.plan.step(step).cloned().ok_or_else(unknown)?;
+        let begin = *job.state.script_begin.get_or_insert_with(Instant::now);
+        let deadlines = deadlines(job, begin, &step);
+        let interrupt = Interrupt::new(cancel, deadlines);
+        self.one_step(job, &step, sink, &interrupt, cancel).await;
+        job.state.steps.last().ok_or_else(|| ExecutorError::UnknownStep { step: step.name.clone() })
+    }
+
+    /// Ends a prepared job: removes its containers, network and temporary volumes. Its outcome is
+    /// that of the steps that ran on this [`PreparedJob`].
+    pub async fn finish(&self, job: PreparedJob, cancel: &Cancel) -> JobResult {
+        let failed = first_failure(&job.state.steps);
+        self.end(job, failed.map(Failure::Step), cancel).await
+    }
+
+    async fn ready(
+        &self,
+        plan: &JobPlan,
+        input: Input,
+        cancel: &Cancel,
+    ) -> Result<PreparedJob, Box<JobResult>> {
+        let mut state = RunState::new(plan, self.docker.requests_sent());
+        for note in &plan.notes {
+            self.observer.event(&JobEvent::Noted(note));
+        }
+        let begin = state.begin;
+        let timeouts = &plan.timeouts;
+        let interrupt = Interrupt::new(
+            cancel,
+            [
+                Deadline::new(TimedPart::Job, begin, timeouts.job),
+                Deadline::new(TimedPart::Prepare, begin, timeouts.prepare),
+            ],
+        );
+        let masker = masker(plan);
+        let ended = match &masker {
+            Err(_) => Ok(()),
+            Ok(_) => {
+                let preparation = prepare::Preparation {
+                    docker: &*self.docker,
+                    volumes: &*self.volumes,
+                    observer: &*self.observer,
+                    images: &self.images,
+                    plan,
+                    input,
+                    interrupt: &interrupt,
+                };
+                let attempt = preparation
+                    .run(&mut state)
+                    .instrument(tracing::debug_span!("prepare"));
+                settled(attempt, &interrupt, cancel).await
             }
         };
         let ended = ended.map_err(|reason| reason.redacted(&plan.volumes.secrets()));
+        match (ended, masker) {
+            (Ok(()), Ok(masker)) => Ok(PreparedJob { plan: plan.clone(), state, masker }),
+            (Err(reason), _) => Err(Box::new(self.clear(plan, state, Err(reason), cancel).await)),
+            (Ok(()), Err(error)) => {
+                Err(Box::new(self.clear(plan, state, Err(error.into()), cancel).await))
+            }
+        }
+    }
+
+    /// Runs the steps that their outcomes ask for, and the after-script; the first failure that
+    /// counts comes back.
+    async fn steps(
+        &self,
+        job: &mut PreparedJob,
+        sink: &mut dyn LogSink,
+        cancel: &Cancel,
+    ) -> Option<Failure> {
+        let begin = *job.state.script_begin.insert(Instant::now());
+        let mut failed: Option<Failure> = None;
+        let steps = job.plan.steps.clone();
+        for step in &steps {
+            let reason = failed.as_ref().and_then(|failed| failed.reason(&job.state.steps));
+            if !wants(step.when, reason) {
+                self.skip(job, step);
+                continue;
+            }
+            let interrupt = Interrupt::new(cancel, deadlines(job, begin, step));
+            let result = match interrupt.check() {
+                Ok(()) => self.one_step(job, step, sink, &interrupt, cancel).await,
+                Err(reason) => {
+                    self.skip(job, step);
+                    Some(Failure::Before(reason))
+                }
+            };
+            if failed.is_none() {
+                failed = result;
+            }
+        }
+        if let Some(after) = job.plan.after_script.clone() {
+            self.after_script(job, &after, sink, failed.as_ref(), cancel).await;
+        }
+        failed
+    }
+
+    /// Runs the after-script, unless there is nothing to run it in or no time left for it. Whatever
+    /// becomes of it, the job's outcome stays.
+    async fn after_script(
+        &self,
+        job: &mut PreparedJob,
+        step: &StepPlan,
+        sink: &mut dyn LogSink,
+        failed: Option<&Failure>,
+        cancel: &Cancel,
+    ) {
+        let reason = failed.and_then(|failed| failed.reason(&job.state.steps));
+        let hopeless = match reason {
+            Some(FailureReason::Timeout { what, .. }) => *what == TimedPart::Job,
+            Some(FailureReason::System { .. } | FailureReason::ImagePull { .. }) => true,
+            _ => false,
+        };
+        if hopeless || cancel.is_killed() {
+            return self.skip(job, step);
+        }
+        let timeouts = job.plan.timeouts;
+        let deadlines = [
+            Deadline::new(TimedPart::AfterScript, Instant::now(), Some(timeouts.after_script)),
+            Deadline::new(TimedPart::Job, job.state.begin, timeouts.job),
+        ];
+        let interrupt = Interrupt::new(cancel, deadlines).only_by_kill();
+        self.one_step(job, step, sink, &interrupt, cancel).await;
+    }
+
+    /// Runs a step and keeps its result; comes back with its failure if that counts.
+    async fn one_step(
+        &self,
+        job: &mut PreparedJob,
+        step: &StepPlan,
+        sink: &mut dyn LogSink,
+        interrupt: &Interrupt<'_>,
+        cancel: &Cancel,
+    ) -> Option<Failure> {
+        self.observer.event(&JobEvent::StepStarted { step: &step.name });
+        let PreparedJob { plan, state, masker } = job;
+        let runner = Runner {
+            docker: &*self.docker,
+            observer: &*self.observer,
+            images: &self.images,
+            plan,
+            masker,
+            interrupt,
+            cancel,
+        };
+        let begin = Instant::now();
+        let span = tracing::debug_span!("step", name = %step.name);
+        let (ended, log) = step::run(&runner, state, step, sink).instrument(span).await;
+        let ended = ended.map_err(|reason| reason.redacted(&plan.volumes.secrets()));
+        let result = StepResult {
+            name: step.name.clone(),
+            container: plan.containers[step.container].kind,
+            outcome: match ended {
+                Ok(()) => StepOutcome::Succeeded,
+                Err(reason) => StepOutcome::Failed(reason),
+            },
+            allow_failure: step.allow_failure,
+            duration: begin.elapsed(),
+            log,
+        };
+        self.observer.event(&JobEvent::StepEnded(&result));
+        let counts = counts(&result);
+        state.steps.push(result);
+        counts.then(|| Failure::Step(state.steps.len() - 1))
+    }
+
+    fn skip(&self, job: &mut PreparedJob, step: &StepPlan) {
+        let result = StepResult {
+            name: step.name.clone(),
+            container: job.plan.containers[step.container].kind,
+            outcome: StepOutcome::Skipped,
+            allow_failure: step.allow_failure,
+            duration: Duration::ZERO,
+            log: crate::LogEnd::Complete,
+        };
+        self.observer.event(&JobEvent::StepEnded(&result));
+        job.state.steps.push(result);
+    }
+
+    /// Clears up after a job's steps.
+    async fn end(&self, job: PreparedJob, failed: Option<Failure>, cancel: &Cancel) -> JobResult {
+        let PreparedJob { plan, mut state, .. } = job;
+        if let Some(begin) = state.script_begin {
+            state.timings.script = begin.elapsed();
+        }
+        let ended = match failed {
+            None => Ok(()),
+            Some(Failure::Before(reason)) => Err(reason),
+            Some(Failure::Step(index)) => match &state.steps[index].outcome {
+                StepOutcome::Failed(reason) => Err(reason.clone()),
+                StepOutcome::Succeeded | StepOutcome::Skipped => Ok(()),
+            },
+        };
+        self.clear(&plan, state, ended, cancel).await
+    }
+
+    async fn clear(
+        &self,
+        plan: &JobPlan,
+        mut state: RunState,
+        ended: Result<(), FailureReason>,
+        cancel: &Cancel,
+    ) -> JobResult {
         if matches!(ended, Err(FailureReason::Canceled | FailureReason::Timeout { .. })) {
             self.observer.event(&JobEvent::Stopping);
         }
         let begin = Instant::now();
-        let leavings = Leavings {
-            container: progress.container,
-            volumes: progress.volumes.clone(),
-            running: progress.running,
-            outcome: if ended.is_ok() { Outcome::Succeeded } else { Outcome::Failed },
-        };
+        let outcome = if ended.is_ok() { Outcome::Succeeded } else { Outcome::Failed };
         let cleanup =
-            clean_up(&*self.docker, &*self.volumes, plan, &self.config, leavings, cancel).await;
-        progress.timings.cleanup = begin.elapsed();
+            cleanup::clean_up(&*self.docker, &*self.volumes, plan, &mut state, outcome, cancel)
+                .instrument(tracing::debug_span!("cleanup"))
+                .await;
+        state.timings.cleanup = begin.elapsed();
+        let log = state.log_end();
         JobResult {
             run: plan.run.clone(),
             project: plan.project.clone(),
@@ -140,81 +402,94 @@ impl Executor {
                 Ok(()) => JobOutcome::Succeeded,
                 Err(reason) => JobOutcome::Failed(reason),
             },
-            engine: progress.engine,
-            volumes: progress.volumes,
-            log: progress.log,
-            timings: progress.timings,
-            api_requests: self.docker.requests_sent() - requests_before,
+            engine: state.engine,
+            volumes: state.volumes,
+            log,
+            services: state.services.into_iter().filter_map(|service| service.result).collect(),
+            steps: state.steps,
+            timings: state.timings,
+            api_requests: self.docker.requests_sent() - state.requests_before,
             cleanup,
         }
     }
+}
 
-    /// From the connection to the command's end. Whatever it may leave on the engine is noted in
-    /// `progress` before it is asked for.
-    async fn attempt(
-        &self,
-        plan: &JobPlan,
-        progress: &mut Progress,
-        sink: &mut dyn LogSink,
-        interrupt: &Interrupt<'_>,
-    ) -> Result<(), FailureReason> {
-        let mut clock = Instant::now();
-        let mut lap = || {
-            let took = clock.elapsed();
-            clock += took;
-            took
-        };
-        let docker = &*self.docker;
-        let engine = docker.version().await.map_err(ExecutorError::from)?;
-        progress.timings.connect = lap();
-        self.observer.event(&JobEvent::Connected(&engine));
-        let os = engine.os.clone();
-        progress.engine = Some(engine);
-        if os != "linux" {
-            return Err(ExecutorError::UnsupportedSystem { os }.into());
-        }
-        interrupt.check()?;
+/// What made a job fail.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The step at this place among the results.
+    Step(usize),
+    /// Something before a step could begin.
+    Before(FailureReason),
+}
 
-        progress.volumes = PreparedVolumes::abandoned(&plan.volumes);
-        progress.volumes =
-            self.volumes.prepare(&plan.volumes).await.map_err(ExecutorError::from)?;
-        for volume in &progress.volumes.volumes {
-            self.observer.event(&JobEvent::VolumeReady(volume));
+impl Failure {
+    fn reason<'a>(&'a self, steps: &'a [StepResult]) -> Option<&'a FailureReason> {
+        match self {
+            Self::Before(reason) => Some(reason),
+            Self::Step(index) => match &steps[*index].outcome {
+                StepOutcome::Failed(reason) => Some(reason),
+                StepOutcome::Succeeded | StepOutcome::Skipped => None,
+            },
         }
-        interrupt.check()?;
-        let mounts = progress.volumes.mounts();
-        let container = step::create(
-            docker,
-            &plan.container,
-            mounts,
-            &mut progress.container,
-            &*self.observer,
-            interrupt,
-        )
-        .await?;
-        interrupt.check()?;
-        let (ready, opened) = future::join(
-            step::listen(docker, &container, sink),
-            self.volumes.make_writable(&container, &progress.volumes),
-        )
-        .await;
-        let ready = ready?;
-        if let Err(error) = opened {
-            // Whether that matters depends on the image's user: a script of root's does not care.
-            self.observer.event(&JobEvent::Warned(&describe(&error)));
-        }
-        interrupt.check()?;
-        progress.timings.prepare = lap();
+    }
+}
 
-        progress.running = true;
-        let started = ready.start(docker).await;
-        progress.timings.start = lap();
-        started?;
-        self.observer.event(&JobEvent::Started { container: plan.container.name.as_str() });
-        let ended = ready.finish(docker, interrupt, &mut progress.log).await;
-        progress.timings.script = lap();
-        // A command that ended needs no grace to stop.
-        progress.running = !matches!(ended, Ok(()) | Err(FailureReason::Script { .. }));
-        ended
+fn counts(result: &StepResult) -> bool {
+    match &result.outcome {
+        StepOutcome::Failed(FailureReason::Script { .. }) => !result.allow_failure,
+        StepOutcome::Failed(FailureReason::Timeout { what: TimedPart::Step, .. }) => {
+            !result.allow_failure
+        }
+        StepOutcome::Failed(_) => true,
+        StepOutcome::Succeeded | StepOutcome::Skipped => false,
+    }
+}
+
+fn first_failure(steps: &[StepResult]) -> Option<usize> {
+    steps.iter().position(counts)
+}
+
+/// Whether a step is to run after what happened so far. After an interruption of the whole, or when
+/// nobody can tell what happened, none is.
+fn wants(when: StepWhen, failed: Option<&FailureReason>) -> bool {
+    match failed {
+        None => when != StepWhen::Failure,
+        Some(
+            FailureReason::Script { .. }
+            | FailureReason::Timeout { what: TimedPart::Step, .. },
+        ) => when != StepWhen::Success,
+        Some(_) => false,
+    }
+}
+
+fn deadlines(job: &PreparedJob, script_begin: Instant, step: &StepPlan) -> [Option<Deadline>; 3] {
+    let timeouts = &job.plan.timeouts;
+    [
+        Deadline::new(TimedPart::Job, job.state.begin, timeouts.job),
+        Deadline::new(TimedPart::Script, script_begin, timeouts.script),
+        Deadline::new(TimedPart::Step, Instant::now(), step.timeout),
+    ]
+}
+
+fn masker(plan: &JobPlan) -> Result<Masker, ExecutorError> {
+    Ok(Masker::new(plan.secrets.iter().map(|secret| secret.0.as_bytes()))?)
+}
+
+/// Runs an attempt until it ends by itself or is interrupted; then it may still finish what it is in.
+async fn settled(
+    attempt: impl Future<Output = Result<(), FailureReason>>,
+    interrupt: &Interrupt<'_>,
+    cancel: &Cancel,
+) -> Result<(), FailureReason> {
+    let mut attempt = std::pin::pin!(attempt);
+    tokio::select! {
+        biased;
+        ended = &mut attempt => ended,
+        reason = interrupt.occurs() => tokio::select! {
+            biased;
+            ended = timeout(SETTLE, &mut attempt) => ended.unwrap_or(Err(reason)),
+            () = cancel.killed() => Err(FailureReason::Canceled),
+        },
     }
 }

@@ -1,11 +1,11 @@
 //! How a job ended, and what was done about it.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use docker_api_trait::EngineVersion;
 use volume_manager::PreparedVolumes;
 
-use crate::{ExecutorError, LogEnd};
+use crate::{ContainerKind, ExecutorError, LogEnd, Readiness};
 
 /// How a job ended.
 #[derive(Debug)]
@@ -18,16 +18,20 @@ pub enum JobOutcome {
 }
 
 /// Why a job failed. The names in reports are GitLab's.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum FailureReason {
-    /// The command ended with this exit code: `script_failure`.
+    /// A script or program ended with this exit code: `script_failure`.
     Script {
         /// Its exit code; 128 + n when signal n ended it.
         exit_code: i64,
+        /// What the code means, as far as it can be told.
+        cause: ExitCause,
     },
-    /// The job took longer than it may: `job_execution_timeout`.
+    /// Something took longer than it may: `job_execution_timeout`.
     Timeout {
+        /// What it was.
+        what: TimedPart,
         /// How long it may take.
         limit: Duration,
     },
@@ -36,13 +40,92 @@ pub enum FailureReason {
     /// The engine has no such image and could not pull it: `image_pull_failure`.
     ImagePull {
         /// The cause.
-        error: ExecutorError,
+        error: Arc<ExecutorError>,
     },
     /// It cannot be told how the job would have ended: `runner_system_failure`.
     System {
         /// The cause.
-        error: ExecutorError,
+        error: Arc<ExecutorError>,
     },
+}
+
+/// What a step's exit code means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ExitCause {
+    /// It ended so by itself.
+    Exited,
+    /// 126: what was to be run cannot be run.
+    NotExecutable,
+    /// 127: what was to be run was not found.
+    NotFound,
+    /// A signal ended it, by its number.
+    Signal(u8),
+    /// The kernel killed it, or a process of its, for lack of memory.
+    OutOfMemory,
+}
+
+impl ExitCause {
+    /// The cause that an exit code tells by itself.
+    pub fn of(exit_code: i64) -> Self {
+        match exit_code {
+            126 => Self::NotExecutable,
+            127 => Self::NotFound,
+            129..=192 => u8::try_from(exit_code - 128).map_or(Self::Exited, Self::Signal),
+            _ => Self::Exited,
+        }
+    }
+
+    /// What it is in a few words; nothing for what ended by itself.
+    pub fn words(self) -> Option<String> {
+        match self {
+            Self::Exited => None,
+            Self::NotExecutable => Some("a program could not be executed".to_owned()),
+            Self::NotFound => Some("a program was not found".to_owned()),
+            Self::Signal(number) => Some(format!("signal {number} ended it")),
+            Self::OutOfMemory => Some("the kernel killed a process for lack of memory".to_owned()),
+        }
+    }
+
+    /// One word for reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Exited => "exited",
+            Self::NotExecutable => "not_executable",
+            Self::NotFound => "not_found",
+            Self::Signal(_) => "signal",
+            Self::OutOfMemory => "out_of_memory",
+        }
+    }
+}
+
+/// A part of a job that has a time limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum TimedPart {
+    /// All of it.
+    Job,
+    /// What comes before the first step.
+    Prepare,
+    /// The steps together.
+    Script,
+    /// One step.
+    Step,
+    /// The after-script.
+    AfterScript,
+}
+
+impl TimedPart {
+    /// What it is called.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Job => "job",
+            Self::Prepare => "preparation",
+            Self::Script => "script",
+            Self::Step => "step",
+            Self::AfterScript => "after-script",
+        }
+    }
 }
 
 impl FailureReason {
@@ -59,7 +142,11 @@ impl FailureReason {
 
     pub(crate) fn redacted(self, secrets: &[&str]) -> Self {
         match self {
-            Self::System { error } => Self::System { error: error.redacted(secrets) },
+            Self::System { error } => match Arc::try_unwrap(error) {
+                Ok(error) => Self::System { error: Arc::new(error.redacted(secrets)) },
+                // One that was handed out has been through here.
+                Err(error) => Self::System { error },
+            },
             other => other,
         }
     }
@@ -76,10 +163,83 @@ impl FailureReason {
 impl From<ExecutorError> for FailureReason {
     fn from(error: ExecutorError) -> Self {
         match error {
-            error @ ExecutorError::ImagePull { .. } => Self::ImagePull { error },
-            error => Self::System { error },
+            error @ (ExecutorError::ImagePull { .. }
+            | ExecutorError::PullStalled { .. }
+            | ExecutorError::ImageMissing { .. }) => {
+                Self::ImagePull { error: Arc::new(error) }
+            }
+            error => Self::System { error: Arc::new(error) },
         }
     }
+}
+
+/// How a step ended.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum StepOutcome {
+    /// With exit code 0.
+    Succeeded,
+    /// Otherwise.
+    Failed(FailureReason),
+    /// It was not run: what came before did not ask for it.
+    Skipped,
+}
+
+impl StepOutcome {
+    /// One word for it.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Succeeded => "succeeded",
+            Self::Failed(_) => "failed",
+            Self::Skipped => "skipped",
+        }
+    }
+
+    /// Whether it was not run.
+    pub fn is_skipped(&self) -> bool {
+        matches!(self, Self::Skipped)
+    }
+
+    /// The exit code, when it ended by itself.
+    pub fn exit_code(&self) -> Option<i64> {
+        match self {
+            Self::Succeeded => Some(0),
+            Self::Failed(FailureReason::Script { exit_code, .. }) => Some(*exit_code),
+            Self::Failed(_) | Self::Skipped => None,
+        }
+    }
+}
+
+/// What became of a step.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct StepResult {
+    /// Its name.
+    pub name: String,
+    /// The container that it ran in.
+    pub container: ContainerKind,
+    /// How it ended.
+    pub outcome: StepOutcome,
+    /// Whether its failure leaves the job's outcome as it is.
+    pub allow_failure: bool,
+    /// How long it took.
+    pub duration: Duration,
+    /// How its log ended.
+    pub log: LogEnd,
+}
+
+/// What became of a service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ServiceResult {
+    /// Its first alias.
+    pub name: String,
+    /// Its image.
+    pub image: String,
+    /// Whether the job found it ready.
+    pub readiness: Readiness,
+    /// How long that took.
+    pub duration: Duration,
 }
 
 /// Everything about a job that has ended.
@@ -96,6 +256,10 @@ pub struct JobResult {
     pub engine: Option<EngineVersion>,
     /// Its volumes. Without states when it ended before they were ready.
     pub volumes: PreparedVolumes,
+    /// Its steps in order, the after-script last.
+    pub steps: Vec<StepResult>,
+    /// Its services.
+    pub services: Vec<ServiceResult>,
     /// How its log ended.
     pub log: LogEnd,
     /// How long its phases took.
@@ -113,11 +277,11 @@ pub struct JobResult {
 pub struct Timings {
     /// Until the engine had answered.
     pub connect: Duration,
-    /// Until volumes and container were there.
+    /// Until volumes, networks, images and containers were there.
     pub prepare: Duration,
-    /// Until the container ran.
+    /// Until the containers ran and the services were ready.
     pub start: Duration,
-    /// Until the command had ended and its output was delivered.
+    /// Until the last step had ended and its output was delivered.
     pub script: Duration,
     /// Until what is temporary was gone.
     pub cleanup: Duration,
@@ -141,6 +305,8 @@ pub enum ObjectKind {
     Container,
     /// A volume.
     Volume,
+    /// A network.
+    Network,
 }
 
 impl ObjectKind {
@@ -149,6 +315,7 @@ impl ObjectKind {
         match self {
             Self::Container => "container",
             Self::Volume => "volume",
+            Self::Network => "network",
         }
     }
 }

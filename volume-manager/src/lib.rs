@@ -78,7 +78,7 @@ pub use manager::{
 pub use memory::InMemoryVolumeManager;
 pub use path::{ContainerPath, HostPath, OperatingSystem, PathProblem, PipePath};
 pub use plan::{
-    BuildDemand, BuildPlacement, BuildStrategy, ManagedVolume, PlanNote, PlannedSource,
+    BuildDemand, BuildPlacement, BuildStrategy, KeyedCache, ManagedVolume, PlanNote, PlannedSource,
     PlannedVolume, VolumeDemand, VolumePlan, plan,
 };
 pub use policy::Policy;

@@ -87,11 +87,6 @@ impl Variable {
     pub fn is_file(&self) -> bool {
         self.file
     }
-
-    /// The same variable with another value.
-    pub(crate) fn with_value(&self, value: String) -> Self {
-        Self { name: self.name.clone(), value, masked: self.masked, file: self.file }
-    }
 }
 
 impl fmt::Debug for Variable {

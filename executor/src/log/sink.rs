@@ -45,6 +45,8 @@ pub enum Truncation {
     Sink(String),
     /// The engine broke it off.
     Engine(String),
+    /// It is as long as it may be.
+    Limit,
 }
 
 impl Truncation {
@@ -55,6 +57,7 @@ impl Truncation {
             Self::Interrupted => "the job was stopped".to_owned(),
             Self::Sink(reason) => format!("the output could not be written: {reason}"),
             Self::Engine(reason) => format!("the engine broke it off: {reason}"),
+            Self::Limit => "it is as long as it may be".to_owned(),
         }
     }
 }

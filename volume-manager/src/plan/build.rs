@@ -54,7 +54,7 @@ impl BuildDemand {
 }
 
 /// Where the folder is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase", tag = "in")]
 #[non_exhaustive]
 pub enum BuildPlacement {

@@ -9,8 +9,8 @@ use super::{
     VolumePlan, build::users_place,
 };
 use crate::{
-    CacheIdentity, ContainerPath, HostPath, PathProblem, PipePath, PlanError, Policy, Provenance,
-    Scope, VolumeDriver, VolumeSource, VolumeSpec, label, name,
+    CacheIdentity, ContainerPath, HostPath, Mode, PathProblem, PipePath, PlanError, Policy,
+    Provenance, Scope, VolumeDriver, VolumeSource, VolumeSpec, label, name,
 };
 
 /// The longest text that becomes a label.
@@ -38,17 +38,40 @@ pub fn plan(
             return Err(PlanError::taken(tmpfs, first, tmpfs_is()));
         }
     }
+    let generous =
+        policy.clone().with_named_volumes(true).with_host_paths(true).with_engine_socket(true);
+    let granting = Planner { policy: &generous, ..planner };
     let mut volumes = Vec::with_capacity(demand.specs.len() + 1);
-    for spec in &demand.specs {
+    let granted = demand.granted.iter().map(|spec| (spec, &granting));
+    for (spec, planner) in granted.chain(demand.specs.iter().map(|spec| (spec, &planner))) {
         check_destination(&spec.destination)?;
         if let Some(first) = taken.insert(&spec.destination, spec.to_string()) {
             return Err(PlanError::taken(&spec.destination, first, spec.to_string()));
         }
         volumes.push(planner.volume(spec)?);
     }
+    for cache in &demand.keyed {
+        check_destination(&cache.destination)?;
+        let scope = Scope { key: cache.key.clone(), ..scope.clone() };
+        check_texts(&scope, provenance)?;
+        let what = || format!("the cache {:?} at {}", cache.key, cache.destination);
+        if let Some(first) = taken.insert(&cache.destination, what()) {
+            return Err(PlanError::taken(&cache.destination, first, what()));
+        }
+        let keyed = Planner { scope: &scope, ..planner };
+        let source = if policy.disable_cache {
+            keyed.temporary(&cache.destination)
+        } else {
+            keyed.cache(&cache.destination)?
+        };
+        let mode = if cache.read_only { Mode::ReadOnly } else { Mode::ReadWrite };
+        volumes
+            .push(PlannedVolume { mode, ..PlannedVolume::new(cache.destination.clone(), source) });
+    }
     let mut build = None;
     if let Some(wanted) = &demand.build {
-        build = users_place(wanted, &demand.specs, &demand.tmpfs);
+        let users: Vec<_> = demand.granted.iter().chain(&demand.specs).cloned().collect();
+        build = users_place(wanted, &users, &demand.tmpfs);
         if build.is_none() {
             check_destination(&wanted.folder)?;
             let kept = wanted.strategy.keeps() && !policy.disable_cache;
@@ -73,6 +96,7 @@ pub fn plan(
 }
 
 /// What all volumes of a plan have in common.
+#[derive(Clone, Copy)]
 struct Planner<'a> {
     scope: &'a Scope,
     provenance: &'a Provenance,

@@ -3,12 +3,36 @@
 use super::BuildDemand;
 use crate::{ContainerPath, VolumeSpec};
 
+/// A cache under a key of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct KeyedCache {
+    /// The key.
+    pub key: String,
+    /// Where it is mounted.
+    pub destination: ContainerPath,
+    /// Whether the job may only read it.
+    pub read_only: bool,
+}
+
+impl KeyedCache {
+    /// A cache to read and write.
+    pub fn new(key: impl Into<String>, destination: ContainerPath) -> Self {
+        Self { key: key.into(), destination, read_only: false }
+    }
+}
+
 /// All that a job wants mounted, and what its containers have at places of their own.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct VolumeDemand {
-    /// The volumes, as they were read.
+    /// The volumes that the job asks for, as they were read; the policy says which it gets.
     pub specs: Vec<VolumeSpec>,
+    /// The volumes that whoever runs the engine gives every job, whatever the policy says of paths
+    /// of the host, sockets and named volumes.
+    pub granted: Vec<VolumeSpec>,
+    /// Caches under keys of their own, in place of the scope's.
+    pub keyed: Vec<KeyedCache>,
     /// The folder that the job builds in, if it wants one kept or thrown away for it.
     pub build: Option<BuildDemand>,
     /// Where the containers get a file system in memory: nothing else can be mounted there.
@@ -21,6 +45,18 @@ impl VolumeDemand {
     /// These volumes, and nothing more.
     pub fn new(specs: impl IntoIterator<Item = VolumeSpec>) -> Self {
         Self { specs: specs.into_iter().collect(), ..Self::default() }
+    }
+
+    /// With volumes that the policy does not decide on.
+    pub fn with_granted(mut self, specs: impl IntoIterator<Item = VolumeSpec>) -> Self {
+        self.granted.extend(specs);
+        self
+    }
+
+    /// With caches under keys of their own.
+    pub fn with_keyed(mut self, caches: impl IntoIterator<Item = KeyedCache>) -> Self {
+        self.keyed.extend(caches);
+        self
     }
 
     /// With a folder to build in.

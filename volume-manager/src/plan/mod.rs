@@ -10,6 +10,6 @@ mod tests;
 
 pub use build::{BuildDemand, BuildPlacement, BuildStrategy};
 pub use decide::plan;
-pub use demand::VolumeDemand;
+pub use demand::{KeyedCache, VolumeDemand};
 pub use model::{ManagedVolume, PlannedSource, PlannedVolume, VolumePlan};
 pub use note::PlanNote;

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use docker_api_trait::{Consistency, Mount, Propagation, Relabel, VolumeName, VolumeRequest};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{BuildPlacement, PlanNote};
 use crate::{ContainerPath, HostPath, Mode, PipePath, VolumeDriver, mount::mount};
 
 /// The volumes of a job, in the order in which they are mounted: outermost first.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct VolumePlan {
     /// One for each spec, and one for the folder to build in where it needs one.
@@ -29,7 +29,7 @@ impl VolumePlan {
 }
 
 /// One volume of a job.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct PlannedVolume {
     /// Where it is mounted.
@@ -69,7 +69,7 @@ impl PlannedVolume {
 }
 
 /// What is mounted.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum PlannedSource {
@@ -88,7 +88,7 @@ pub enum PlannedSource {
 }
 
 /// A volume that is made and labelled by us.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ManagedVolume {
     /// Its name.

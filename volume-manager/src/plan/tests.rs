@@ -5,7 +5,8 @@ use std::time::{Duration, SystemTime};
 use docker_api_trait::Propagation;
 
 use super::{
-    BuildDemand, BuildPlacement, BuildStrategy, PlannedSource, VolumeDemand, VolumePlan, plan,
+    BuildDemand, BuildPlacement, BuildStrategy, KeyedCache, PlannedSource, VolumeDemand,
+    VolumePlan, plan,
 };
 use crate::{
     ContainerPath, Mode, OperatingSystem, PlanError, Policy, Provenance, Scope, SpecReader,
@@ -386,4 +387,40 @@ fn named_volumes_can_be_refused() {
 fn equal_arguments_give_equal_plans() {
     let demand = specs(&["/b", "/a", "n1:/c"]);
     assert_eq!(planned(&demand, &Policy::default()), planned(&demand, &Policy::default()));
+}
+
+#[test]
+fn what_the_operator_grants_is_not_held_against_the_policy_and_the_jobs_own_is() {
+    let socket = || ["/run/docker.sock:/run/docker.sock".parse::<VolumeSpec>().unwrap()];
+    let demand = VolumeDemand::default().with_granted(socket());
+    assert_eq!(shape(&planned(&demand, &Policy::default()).unwrap()), ["host /run/docker.sock"]);
+    let error = planned(&VolumeDemand::new(socket()), &Policy::default()).unwrap_err();
+    assert!(matches!(error, PlanError::HostPathRefused { .. }), "{error:?}");
+}
+
+#[test]
+fn a_grant_and_a_wish_for_one_destination_collide() {
+    let demand = specs(&["/cache"]).with_granted(["data:/cache".parse().unwrap()]);
+    let error = planned(&demand, &Policy::default()).unwrap_err();
+    assert!(matches!(error, PlanError::DestinationTaken { .. }), "{error:?}");
+}
+
+#[test]
+fn caches_under_two_keys_are_two_volumes_and_the_key_is_in_the_labels() {
+    let named = |key: &str| {
+        let mut cache = KeyedCache::new(key, path("/deps"));
+        cache.read_only = true;
+        let plan =
+            planned(&VolumeDemand::default().with_keyed([cache]), &Policy::default()).unwrap();
+        let volume = plan.volumes[0].clone();
+        assert_eq!(volume.mode, Mode::ReadOnly);
+        volume.source.managed().unwrap().clone()
+    };
+    assert_ne!(named("a").name, named("b").name);
+    assert_eq!(named("a").labels.get(label::KEY).map(String::as_str), Some("a"));
+    let error = planned(
+        &VolumeDemand::default().with_keyed([KeyedCache::new("a\n", path("/deps"))]),
+        &Policy::default(),
+    );
+    assert!(matches!(error, Err(PlanError::Text { field: "key", .. })), "{error:?}");
 }

@@ -62,6 +62,15 @@ impl SpecReader {
         self
     }
 
+    /// `text` with the variables' values put in, as in a spec: for what else of a job has variables
+    /// in it. Values are not looked through for more variables, so nothing recurs.
+    ///
+    /// # Errors
+    /// The name of the first variable that has no value.
+    pub fn expand(&self, text: &str) -> Result<String, String> {
+        expand(text, &self.variables).map_err(|undefined| undefined.name.to_owned())
+    }
+
     /// Reads one spec.
     ///
     /// # Errors

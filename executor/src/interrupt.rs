@@ -1,0 +1,87 @@
+//! When something has to stop, other than by itself.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::{Cancel, FailureReason, TimedPart};
+
+/// A time limit of a part of a job, running.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Deadline {
+    what: TimedPart,
+    limit: Duration,
+    at: Instant,
+}
+
+impl Deadline {
+    /// A limit that runs from `begin`; none when there is no limit, or none that a clock can tell.
+    pub(crate) fn new(what: TimedPart, begin: Instant, limit: Option<Duration>) -> Option<Self> {
+        let limit = limit?;
+        Some(Self { what, limit, at: begin.checked_add(limit)? })
+    }
+
+    fn reason(&self) -> FailureReason {
+        FailureReason::Timeout { what: self.what, limit: self.limit }
+    }
+}
+
+/// What may interrupt a part of a job.
+#[derive(Debug)]
+pub(crate) struct Interrupt<'a> {
+    cancel: &'a Cancel,
+    /// Whether only being killed counts: an after-script runs although its job was stopped.
+    only_kill: bool,
+    deadline: Option<Deadline>,
+}
+
+impl<'a> Interrupt<'a> {
+    /// By `cancel`, or by the first of these deadlines.
+    pub(crate) fn new(
+        cancel: &'a Cancel,
+        deadlines: impl IntoIterator<Item = Option<Deadline>>,
+    ) -> Self {
+        let deadline = deadlines.into_iter().flatten().min_by_key(|deadline| deadline.at);
+        Self { cancel, only_kill: false, deadline }
+    }
+
+    /// Not by a request to stop, only by one to stop at once.
+    pub(crate) fn only_by_kill(mut self) -> Self {
+        self.only_kill = true;
+        self
+    }
+
+    /// Returns when it has to stop.
+    pub(crate) async fn occurs(&self) -> FailureReason {
+        let cancelled = async {
+            if self.only_kill { self.cancel.killed().await } else { self.cancel.stopped().await }
+        };
+        let timed_out = async {
+            match &self.deadline {
+                Some(deadline) => {
+                    tokio::time::sleep_until(deadline.at).await;
+                    deadline.reason()
+                }
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            () = cancelled => FailureReason::Canceled,
+            reason = timed_out => reason,
+        }
+    }
+
+    /// Whether it has to stop now. Asked between requests, so that none is dropped half-way.
+    pub(crate) fn check(&self) -> Result<(), FailureReason> {
+        let cancelled =
+            if self.only_kill { self.cancel.is_killed() } else { self.cancel.is_stopped() };
+        if cancelled {
+            return Err(FailureReason::Canceled);
+        }
+        match &self.deadline {
+            Some(deadline) if Instant::now() >= deadline.at => Err(deadline.reason()),
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,310 @@
+//! Build and helper containers, and the steps in them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use docker_api_trait::{ContainerName, HostSettings, NetworkName};
+use volume_manager::{label, name};
+
+use super::{
+    ContainerPlan, ImagePlan, JobNote, JobPlan, NetworkPlan, Process, StepPlan, decide::Planner,
+};
+use crate::{
+    AllowKind, AllowList, ContainerKind, ImageSpec, JobError, StepSpec, StepWhen, Variable,
+    image::allowed_policies,
+    shell::{Prelude, is_shell_name, script_of},
+};
+
+/// The name of the step that the after-script is.
+const AFTER_SCRIPT: &str = "after_script";
+
+pub(super) struct Built {
+    pub(super) containers: Vec<ContainerPlan>,
+    pub(super) steps: Vec<StepPlan>,
+    pub(super) after_script: Option<StepPlan>,
+}
+
+pub(super) fn build(
+    planner: &Planner<'_>,
+    network: &NetworkPlan,
+    notes: &mut Vec<JobNote>,
+) -> Result<Built, JobError> {
+    let job = planner.job;
+    check_step_names(&job.steps)?;
+    let steps: Vec<&StepSpec> = job.steps.iter().filter(|step| !step.command.is_empty()).collect();
+    let after = job.after_script.clone().filter(|script| !script.is_empty());
+    let after = after.map(|script| StepSpec::new(AFTER_SCRIPT, script));
+    if steps.is_empty() {
+        return Err(JobError::NothingToRun);
+    }
+    let prelude = Prelude::new(planner.variables.iter().filter(|variable| {
+        variable.is_masked() && !variable.is_file()
+    }));
+    let mut containers = Vec::new();
+    let mut shells = BTreeMap::new();
+    for kind in [ContainerKind::Build, ContainerKind::Helper] {
+        let own = steps.iter().copied().chain(&after).filter(|step| step.container == kind);
+        let own: Vec<&StepSpec> = own.collect();
+        if own.iter().any(|step| step.command.as_script().is_some()) {
+            check_shell_names(&planner.variables)?;
+            let image = image_of(planner, kind);
+            let entrypoint = entrypoint(planner, image, notes);
+            let process = Process::Shell(entrypoint);
+            shells.insert(kind, containers.len());
+            containers.push(container(planner, kind, process, network, "", notes)?);
+        }
+    }
+    let mut programs = 0;
+    let mut planned = |step: &StepSpec| -> Result<StepPlan, JobError> {
+        let (container, script) = match (shells.get(&step.container), step.command.as_program()) {
+            (Some(shell), _) => (*shell, prelude.with(&script_of(step))),
+            (None, words) => {
+                programs += 1;
+                let suffix = if programs == 1 { String::new() } else { format!("-{programs}") };
+                let process = Process::Program(words.unwrap_or_default().to_vec());
+                let kind = step.container;
+                let plan = self::container(planner, kind, process, network, &suffix, notes)?;
+                containers.push(plan);
+                (containers.len() - 1, String::new())
+            }
+        };
+        Ok(StepPlan {
+            name: step.name.clone(),
+            container,
+            script,
+            when: step.when,
+            timeout: step.timeout,
+            allow_failure: step.allow_failure,
+        })
+    };
+    let steps = steps.into_iter().map(&mut planned).collect::<Result<_, _>>()?;
+    let after_script = after.as_ref().map(&mut planned).transpose()?;
+    let after_script = after_script.map(|step| StepPlan { when: StepWhen::Always, ..step });
+    Ok(Built { containers, steps, after_script })
+}
+
+fn check_step_names(steps: &[StepSpec]) -> Result<(), JobError> {
+    let mut seen = BTreeSet::new();
+    for StepSpec { name, .. } in steps {
+        let problem = if name.is_empty() {
+            "it is empty"
+        } else if name == AFTER_SCRIPT {
+            "it is the after-script's"
+        } else if name.chars().any(char::is_control) || name.len() > 255 {
+            "it has control characters in it or more than 255 bytes"
+        } else if !seen.insert(name) {
+            "another step has it"
+        } else {
+            continue;
+        };
+        return Err(JobError::StepName { name: name.clone(), problem });
+    }
+    Ok(())
+}
+
+/// A secret reaches a shell as a variable of the shell's own.
+fn check_shell_names(variables: &[Variable]) -> Result<(), JobError> {
+    let mut masked = variables.iter().filter(|variable| variable.is_masked() && !variable.is_file());
+    match masked.find(|variable| !is_shell_name(variable.name())) {
+        Some(variable) => Err(JobError::Variable {
+            name: variable.name().to_owned(),
+            problem: "it is masked, so its name must be one that a shell takes: letters and digits \
+                      of ASCII and `_`, no digit first",
+        }),
+        None => Ok(()),
+    }
+}
+
+fn image_of<'a>(planner: &Planner<'a>, kind: ContainerKind) -> &'a ImageSpec {
+    let job = planner.job;
+    match kind {
+        ContainerKind::Build => &job.image,
+        ContainerKind::Helper => {
+            let configured = planner.config.images.helper.as_ref();
+            job.helper_image.as_ref().or(configured).unwrap_or(&job.image)
+        }
+    }
+}
+
+fn entrypoint(planner: &Planner<'_>, image: &ImageSpec, notes: &mut Vec<JobNote>) -> Vec<String> {
+    if planner.config.containers.ignore_entrypoint && !image.entrypoint.is_empty() {
+        notes.push(JobNote::EntrypointIgnored { image: image.name.to_string() });
+        return Vec::new();
+    }
+    image.entrypoint.clone()
+}
+
+fn container(
+    planner: &Planner<'_>,
+    kind: ContainerKind,
+    process: Process,
+    network: &NetworkPlan,
+    suffix: &str,
+    notes: &mut Vec<JobNote>,
+) -> Result<ContainerPlan, JobError> {
+    let settings = &planner.config.containers;
+    let image = image_of(planner, kind);
+    let letter = match kind {
+        ContainerKind::Build => "b1",
+        ContainerKind::Helper => "h1",
+    };
+    let name = object_name(letter, &planner.job.project, planner.run, suffix)?;
+    let secrets_in_environment = matches!(process, Process::Program(_));
+    let privileged = &settings.privileged_images;
+    let mut host = host(&settings.host, privileged, AllowKind::PrivilegedImages, image, notes)?;
+    if kind == ContainerKind::Helper {
+        host.pid_mode = None;
+    }
+    if *network != NetworkPlan::None {
+        host.network_mode = mode(network);
+    }
+    Ok(ContainerPlan {
+        kind,
+        name,
+        image: image_plan(planner, image, kind)?,
+        process,
+        environment: environment(&planner.variables, secrets_in_environment),
+        working_directory: planner.working_directory.as_ref().map(ToString::to_string),
+        user: user(planner, kind, image)?,
+        labels: labels(planner, kind.as_str())?,
+        host,
+        hostname: settings.hostname.clone(),
+        mac_address: settings.mac_address.clone(),
+        network: shared_network(network),
+        log_options: settings.log_options.clone(),
+        keep_anonymous_volumes: settings.keep_anonymous_volumes,
+    })
+}
+
+/// `berth-LETTER-HINT-RUN`, as in the public format of names.
+pub(super) fn object_name(
+    letter: &str,
+    hint: &str,
+    run: &str,
+    suffix: &str,
+) -> Result<ContainerName, JobError> {
+    let text = format!("{}{letter}-{}-{run}{suffix}", name::PREFIX, name::hint(hint));
+    ContainerName::new(text).map_err(|_| JobError::RunId)
+}
+
+/// The variables that are part of a container: of a shell's, no secrets, as those are fed to it.
+fn environment(variables: &[Variable], secrets: bool) -> Vec<String> {
+    let part = |variable: &&Variable| secrets || variable.is_file() || !variable.is_masked();
+    let text = |variable: &Variable| {
+        let name = variable.name();
+        if variable.is_file() {
+            format!("{name}={}/{name}", JobPlan::FILES)
+        } else {
+            format!("{name}={}", variable.value())
+        }
+    };
+    variables.iter().filter(part).map(text).collect()
+}
+
+/// Who runs a container; only the build container's is the job's to choose.
+fn user(
+    planner: &Planner<'_>,
+    kind: ContainerKind,
+    image: &ImageSpec,
+) -> Result<Option<String>, JobError> {
+    let settings = &planner.config.containers;
+    let wanted = image.user.as_deref().map(|user| planner.expand("user", user)).transpose()?;
+    if kind == ContainerKind::Helper {
+        return Ok(wanted);
+    }
+    let configured = settings.user.as_deref();
+    let allowed = AllowList::new(AllowKind::Users, &settings.allowed_users)?;
+    let chosen = configured.map(ToOwned::to_owned).or(wanted);
+    allowed.check_user(chosen.as_deref().unwrap_or_default(), configured)?;
+    Ok(chosen)
+}
+
+pub(super) fn labels(
+    planner: &Planner<'_>,
+    kind: &str,
+) -> Result<BTreeMap<String, String>, JobError> {
+    let mut labels = BTreeMap::new();
+    for (key, value) in &planner.config.containers.labels {
+        if key.starts_with(label::PREFIX) {
+            return Err(JobError::ReservedLabel { key: key.clone() });
+        }
+        labels.insert(key.clone(), planner.expand("label", value)?);
+    }
+    labels.extend(label::common(kind, &planner.scope, &planner.provenance));
+    if let Some(deadline) = planner.provenance.deadline {
+        labels.insert(label::DEADLINE.to_owned(), label::timestamp(deadline));
+    }
+    Ok(labels)
+}
+
+/// What a container may have of its host: the configuration's, without privileges where the image is
+/// none of those that may have them, and without swap beyond a bound on memory.
+pub(super) fn host(
+    configured: &HostSettings,
+    privileged: &[String],
+    kind: AllowKind,
+    image: &ImageSpec,
+    notes: &mut Vec<JobNote>,
+) -> Result<HostSettings, JobError> {
+    let mut host = configured.clone();
+    if host.privileged {
+        let allowed = AllowList::new(kind, privileged)?;
+        if allowed.check_image(image.name.as_str(), &[]).is_err() {
+            host.privileged = false;
+            notes.push(JobNote::NotPrivileged { image: image.name.to_string() });
+        }
+    }
+    if host.memory_swap.is_none() {
+        host.memory_swap = host.memory.and_then(|memory| i64::try_from(memory).ok());
+    }
+    Ok(host)
+}
+
+fn image_plan(
+    planner: &Planner<'_>,
+    image: &ImageSpec,
+    kind: ContainerKind,
+) -> Result<ImagePlan, JobError> {
+    let images = &planner.config.images;
+    let allowed = AllowList::new(AllowKind::Images, &images.allowed_images)?;
+    let configured = [&images.default, &images.helper].into_iter().flatten();
+    let configured: Vec<_> = configured.map(|image| image.name.as_str()).collect();
+    // The helper's image is the configuration's, or the job's own, which is judged with the job.
+    if kind == ContainerKind::Build || planner.job.helper_image.is_some() {
+        allowed.check_image(image.name.as_str(), &configured)?;
+    }
+    planned_image(planner, image)
+}
+
+pub(super) fn planned_image(
+    planner: &Planner<'_>,
+    image: &ImageSpec,
+) -> Result<ImagePlan, JobError> {
+    let images = &planner.config.images;
+    Ok(ImagePlan {
+        reference: image.name.clone(),
+        platform: image.platform.clone(),
+        pull_policies: allowed_policies(
+            &image.pull_policies,
+            &images.pull_policies,
+            &images.allowed_pull_policies,
+        )?,
+    })
+}
+
+/// The network in which containers find one another by aliases.
+pub(super) fn shared_network(network: &NetworkPlan) -> Option<NetworkName> {
+    match network {
+        NetworkPlan::Own(own) => Some(own.name.clone()),
+        NetworkPlan::Named(name) => Some(name.clone()),
+        NetworkPlan::None | NetworkPlan::Bridge | NetworkPlan::Host => None,
+    }
+}
+
+/// The engine's word for a network that is none of the user's making.
+pub(super) fn mode(network: &NetworkPlan) -> Option<String> {
+    match network {
+        NetworkPlan::Bridge => Some("bridge".to_owned()),
+        NetworkPlan::Host => Some("host".to_owned()),
+        NetworkPlan::None | NetworkPlan::Own(_) | NetworkPlan::Named(_) => None,
+    }
+}

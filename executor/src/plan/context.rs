@@ -1,0 +1,50 @@
+//! What makes a run different from every other.
+
+use std::{fmt::Write as _, time::SystemTime};
+
+/// Drawn once, and handed in, so that planning stays a function.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RunContext {
+    /// The run's unique id: 32 hexadecimal digits.
+    pub run: String,
+    /// The process that carries it out.
+    pub instance: String,
+    /// When it begins.
+    pub now: SystemTime,
+}
+
+impl RunContext {
+    /// A run that begins now, with an id drawn by the operating system.
+    ///
+    /// # Panics
+    /// When the operating system has no random numbers to give, without which no two runs could be
+    /// told apart.
+    pub fn draw() -> Self {
+        let mut bytes = [0; 16];
+        getrandom::fill(&mut bytes).expect("the operating system gives random numbers");
+        let run = bytes.iter().fold(String::new(), |mut digits, byte| {
+            // Writing to a string cannot fail.
+            let _ = write!(digits, "{byte:02x}");
+            digits
+        });
+        Self::new(run, format!("pid-{}", std::process::id()), SystemTime::now())
+    }
+
+    /// A run by its id, process and beginning.
+    pub fn new(run: impl Into<String>, instance: impl Into<String>, now: SystemTime) -> Self {
+        Self { run: run.into(), instance: instance.into(), now }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_runs_draw_different_ids() {
+        let (one, other) = (RunContext::draw(), RunContext::draw());
+        assert_ne!(one.run, other.run);
+        assert_eq!(one.run.len(), 32);
+    }
+}

@@ -1,0 +1,202 @@
+//! The decision.
+
+use std::time::Duration;
+
+use volume_manager::{
+    ContainerPath, KeyedCache, OperatingSystem, Provenance, Scope, SpecReader, VolumeDemand,
+    VolumeSource, VolumeSpec, plan as plan_volumes,
+};
+
+use super::{JobPlan, RunContext, Timeouts, build, service};
+use crate::{CacheMode, ExecutorConfig, JobError, JobSpec, Variable, plan::Secret};
+
+/// The variable by which a job brings credentials for registries, as in GitLab.
+const REGISTRY_CONFIG: &str = "DOCKER_AUTH_CONFIG";
+
+/// What all parts of a plan are decided from.
+pub(super) struct Planner<'a> {
+    pub(super) job: &'a JobSpec,
+    pub(super) config: &'a ExecutorConfig,
+    pub(super) run: &'a str,
+    pub(super) scope: Scope,
+    pub(super) provenance: Provenance,
+    /// The configuration's and the job's, each name once.
+    pub(super) variables: Vec<Variable>,
+    pub(super) reader: SpecReader,
+    pub(super) working_directory: Option<ContainerPath>,
+}
+
+/// Decides all that a run will make and do. No I/O; equal arguments give equal plans.
+///
+/// # Errors
+/// [`JobError`] when the job cannot be run as it is described, or may not.
+pub fn plan(
+    job: &JobSpec,
+    config: &ExecutorConfig,
+    context: &RunContext,
+) -> Result<JobPlan, JobError> {
+    let planner = Planner::new(job, config, context)?;
+    let mut notes = Vec::new();
+    let network = service::network(&planner)?;
+    let services = service::services(&planner, &network, &mut notes)?;
+    let build::Built { containers, steps, after_script } =
+        build::build(&planner, &network, &mut notes)?;
+    let files = planner.variables.iter().filter(|variable| variable.is_file());
+    let masked = planner.variables.iter().filter(|variable| variable.is_masked());
+    let of_services = job.services.iter().flat_map(|service| &service.variables);
+    let masked = masked.chain(of_services.filter(|variable| variable.is_masked()));
+    let passwords = job.registries.iter().map(|login| &login.password);
+    let mut secrets: Vec<_> = masked
+        .map(|variable| variable.value().to_owned())
+        .chain(passwords.cloned())
+        .filter(|secret| !secret.is_empty())
+        .map(Secret)
+        .collect();
+    secrets.sort();
+    secrets.dedup();
+    Ok(JobPlan {
+        run: context.run.clone(),
+        owner: config.owner.clone(),
+        project: job.project.clone(),
+        volumes: planner.volumes()?,
+        network,
+        services,
+        containers,
+        steps,
+        after_script,
+        timeouts: Timeouts {
+            job: job.timeout,
+            prepare: job.prepare_timeout.or(config.prepare_timeout),
+            script: job.script_timeout,
+            after_script: job.after_script_timeout.unwrap_or(config.after_script_timeout),
+            service: config.services.ready_timeout,
+            stop_grace: config.stop_grace,
+            cleanup: config.cleanup_deadline,
+            stall: config.images.stall_timeout,
+        },
+        log_limit: config.log_limit,
+        files: files
+            .map(|variable| (variable.name().to_owned(), Secret(variable.value().to_owned())))
+            .collect(),
+        secrets,
+        registries: job.registries.clone(),
+        registry_config: planner
+            .variables
+            .iter()
+            .find(|variable| variable.name() == REGISTRY_CONFIG)
+            .map(|variable| Secret(variable.value().to_owned())),
+        notes,
+    })
+}
+
+impl<'a> Planner<'a> {
+    fn new(
+        job: &'a JobSpec,
+        config: &'a ExecutorConfig,
+        context: &'a RunContext,
+    ) -> Result<Self, JobError> {
+        if job.project.is_empty() {
+            return Err(JobError::EmptyProject);
+        }
+        let scope = Scope {
+            owner: config.owner.clone(),
+            project: job.project.clone(),
+            trust: job.trust,
+            key: job.key.clone(),
+        };
+        let mut provenance = Provenance::new(context.run.clone(), context.now);
+        provenance.instance.clone_from(&context.instance);
+        provenance.job.clone_from(&job.id);
+        provenance.reference.clone_from(&job.reference);
+        provenance.pipeline.clone_from(&job.pipeline);
+        provenance.deadline = deadline(job, config).and_then(|after| context.now.checked_add(after));
+        let variables = last_of_each(config.variables.iter().chain(&job.variables));
+        for variable in variables.iter().filter(|variable| variable.is_file()) {
+            check_file_name(variable.name())?;
+        }
+        let values = variables.iter();
+        let values = values.map(|one| (one.name().to_owned(), one.value().to_owned()));
+        let mut reader = SpecReader::new(OperatingSystem::Linux).with_variables(values);
+        let mut working_directory = None;
+        if let Some(text) = &job.working_directory {
+            let expanded = expand(&reader, "working directory", text)?;
+            let folder: ContainerPath = expanded.parse().map_err(|problem| {
+                JobError::WorkingDirectory { folder: expanded.clone(), problem }
+            })?;
+            reader = reader.with_working_directory(folder.clone());
+            working_directory = Some(folder);
+        }
+        let run = context.run.as_str();
+        Ok(Self { job, config, run, scope, provenance, variables, reader, working_directory })
+    }
+
+    fn volumes(&self) -> Result<volume_manager::VolumePlan, JobError> {
+        let read = |texts: &[String]| -> Result<Vec<VolumeSpec>, JobError> {
+            texts.iter().map(|text| Ok(self.reader.read(text)?)).collect()
+        };
+        let mut keyed = Vec::new();
+        for cache in &self.job.caches {
+            let key = expand(&self.reader, "cache key", &cache.key)?;
+            let key = if key.is_empty() { self.job.key.clone() } else { key };
+            for path in &cache.paths {
+                let spec = self.reader.read(path)?;
+                if spec.source != VolumeSource::Cache || spec.options().next().is_some() {
+                    return Err(JobError::CachePath { path: path.clone() });
+                }
+                let mut keyed_cache = KeyedCache::new(key.clone(), spec.destination);
+                keyed_cache.read_only = cache.mode == CacheMode::Pull;
+                keyed.push(keyed_cache);
+            }
+        }
+        let tmpfs = self.config.containers.host.tmpfs.keys();
+        let tmpfs = tmpfs.filter_map(|path| path.parse::<ContainerPath>().ok());
+        let demand = VolumeDemand::new(read(&self.job.volumes)?)
+            .with_granted(read(&self.config.volumes)?)
+            .with_keyed(keyed)
+            .with_tmpfs(tmpfs);
+        Ok(plan_volumes(&demand, &self.scope, &self.provenance, &self.config.policy)?)
+    }
+
+    /// `text` with the job's variables put in.
+    pub(super) fn expand(&self, what: &'static str, text: &str) -> Result<String, JobError> {
+        expand(&self.reader, what, text)
+    }
+}
+
+fn expand(reader: &SpecReader, what: &'static str, text: &str) -> Result<String, JobError> {
+    reader.expand(text).map_err(|name| JobError::UndefinedVariable { what, name })
+}
+
+/// Past that, nothing of the run should exist: what a sweep by another host goes by.
+fn deadline(job: &JobSpec, config: &ExecutorConfig) -> Option<Duration> {
+    let cleanup = config.stop_grace.checked_add(config.cleanup_deadline)?;
+    let after = job.after_script_timeout.unwrap_or(config.after_script_timeout);
+    job.timeout?.checked_add(cleanup)?.checked_add(after)
+}
+
+/// Of several variables with one name, the last; in the order of the last ones.
+fn last_of_each<'a>(variables: impl Iterator<Item = &'a Variable>) -> Vec<Variable> {
+    let mut seen = std::collections::BTreeSet::new();
+    let mut last: Vec<Variable> = Vec::new();
+    let all: Vec<_> = variables.collect();
+    for variable in all.into_iter().rev() {
+        if seen.insert(variable.name()) {
+            last.push(variable.clone());
+        }
+    }
+    last.reverse();
+    last
+}
+
+/// The name becomes a file's.
+fn check_file_name(name: &str) -> Result<(), JobError> {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
+    if name.bytes().all(fits) && !matches!(name, "." | "..") && name.len() <= 200 {
+        return Ok(());
+    }
+    Err(JobError::Variable {
+        name: name.to_owned(),
+        problem: "it is a file, so its name may only hold letters and digits of ASCII, `_`, `.` \
+                  and `-`",
+    })
+}

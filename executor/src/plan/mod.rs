@@ -1,0 +1,16 @@
+//! From a job's description to everything that will be asked of the engine: pure.
+
+mod build;
+mod context;
+mod decide;
+mod model;
+mod service;
+#[cfg(test)]
+mod tests;
+
+pub use context::RunContext;
+pub use decide::plan;
+pub use model::{
+    ContainerPlan, ImagePlan, JobNote, JobPlan, NetworkPlan, OwnNetwork, Process, ServicePlan,
+    Secret, StepPlan, Timeouts,
+};

@@ -1,0 +1,456 @@
+//! Making a job ready for its steps. Whatever it may leave on the engine is noted before it is asked
+//! for.
+
+use docker_api_trait::{
+    ApiError, ContainerId, ContainerRequest, ContainerStatus, DockerApi, ImageReference, Input,
+    Mount, NetworkId, Operation, WaitCondition,
+};
+use futures_util::future;
+use tokio::time::Instant;
+use volume_manager::{PreparedVolumes, VolumeManager};
+
+use crate::{
+    ContainerPlan, ExecutorError, FailureReason, ImagePlan, JobEvent, JobPlan, NetworkPlan,
+    Observer, Process, Readiness, ServicePlan, ServiceResult, describe,
+    files,
+    image::{Images, Use},
+    interrupt::Interrupt,
+    service::{ServiceLog, await_ready},
+    shell::Session,
+    state::{RunState, ServiceSlot, Slot, Trace},
+};
+
+/// All that preparing needs.
+pub(crate) struct Preparation<'a> {
+    pub(crate) docker: &'a dyn DockerApi,
+    pub(crate) volumes: &'a dyn VolumeManager,
+    pub(crate) observer: &'a dyn Observer,
+    pub(crate) images: &'a Images,
+    pub(crate) plan: &'a JobPlan,
+    pub(crate) input: Input,
+    pub(crate) interrupt: &'a Interrupt<'a>,
+}
+
+impl Preparation<'_> {
+    /// Connects, makes volumes, network and containers, starts services and shells, and waits for
+    /// the services. Containers are created together and started together: that is where the time
+    /// goes.
+    pub(crate) async fn run(&self, state: &mut RunState) -> Result<(), FailureReason> {
+        let mut mark = state.begin;
+        let engine = self.docker.version().await.map_err(ExecutorError::from)?;
+        state.timings.connect = RunState::lap(&mut mark);
+        self.observer.event(&JobEvent::Connected(&engine));
+        let os = engine.os.clone();
+        state.engine = Some(engine);
+        if os != "linux" {
+            return Err(ExecutorError::UnsupportedSystem { os }.into());
+        }
+        self.interrupt.check()?;
+        self.volumes_and_network(state).await?;
+        self.interrupt.check()?;
+        let mounts = state.volumes.mounts();
+        if self.plan.network == NetworkPlan::Bridge {
+            // The job's host table needs the services' addresses.
+            self.create_services(state, &mounts).await?;
+            self.open_volumes(state).await;
+            self.start_services(state).await;
+            let hosts = self.addresses(state).await?;
+            self.create_containers(state, &mounts, &hosts).await?;
+            self.listen(state).await?;
+            state.timings.prepare = RunState::lap(&mut mark);
+            self.interrupt.check()?;
+            self.start_containers(state).await?;
+        } else {
+            let RunState { containers, services, .. } = &mut *state;
+            let (of_services, of_containers) = future::join(
+                self.services_created(services, &mounts),
+                self.containers_created(containers, &mounts, &[]),
+            )
+            .await;
+            of_services?;
+            of_containers?;
+            self.interrupt.check()?;
+            let first = first_created(state);
+            let prepared = state.volumes.clone();
+            let (listening, ()) =
+                future::join(self.listen(state), self.opened(first.as_ref(), &prepared)).await;
+            listening?;
+            state.timings.prepare = RunState::lap(&mut mark);
+            self.interrupt.check()?;
+            let RunState { containers, services, .. } = &mut *state;
+            let (started, ()) =
+                future::join(self.containers_started(containers), self.services_started(services))
+                    .await;
+            started?;
+        }
+        self.services_ready(&mut state.services).await;
+        state.timings.start = RunState::lap(&mut mark);
+        Ok(())
+    }
+
+    async fn volumes_and_network(&self, state: &mut RunState) -> Result<(), FailureReason> {
+        let network = async {
+            let NetworkPlan::Own(own) = &self.plan.network else { return Ok(Trace::None) };
+            match self.docker.create_network(&own.request()).await {
+                Ok(id) => Ok(Trace::Known(id)),
+                Err(error) => Err(error),
+            }
+        };
+        state.volumes = PreparedVolumes::abandoned(&self.plan.volumes);
+        if matches!(self.plan.network, NetworkPlan::Own(_)) {
+            state.network = Trace::Unknown;
+        }
+        let (volumes, network): (_, Result<Trace<NetworkId>, ApiError>) =
+            future::join(self.volumes.prepare(&self.plan.volumes), network).await;
+        match network {
+            Ok(trace) => state.network = trace,
+            Err(error) => {
+                if !error.effect_unknown() {
+                    state.network = Trace::None;
+                }
+                return Err(ExecutorError::from(error).into());
+            }
+        }
+        state.volumes = volumes.map_err(ExecutorError::from)?;
+        for volume in &state.volumes.volumes {
+            self.observer.event(&JobEvent::VolumeReady(volume));
+        }
+        Ok(())
+    }
+
+    /// Creates the shells, and of programs the first: each other one is created when its step comes.
+    async fn containers_created(
+        &self,
+        slots: &mut [Slot],
+        mounts: &[Mount],
+        hosts: &[String],
+    ) -> Result<(), FailureReason> {
+        let first_program =
+            self.plan.containers.iter().position(|one| matches!(one.process, Process::Program(_)));
+        let wanted = slots.iter_mut().zip(&self.plan.containers).enumerate().filter(
+            |(index, (_, plan))| {
+                matches!(plan.process, Process::Shell(_)) || Some(*index) == first_program
+            },
+        );
+        let created = wanted.map(|(_, (slot, plan))| {
+            self.create_container(plan, &mut slot.trace, mounts.to_vec(), hosts)
+        });
+        all(future::join_all(created).await)
+    }
+
+    pub(crate) async fn create_container(
+        &self,
+        plan: &ContainerPlan,
+        trace: &mut Trace<ContainerId>,
+        mounts: Vec<Mount>,
+        hosts: &[String],
+    ) -> Result<(), FailureReason> {
+        let request = |image: ImageReference| {
+            let mut request = plan.request(image, mounts.clone(), self.input);
+            request.host.extra_hosts.extend(hosts.iter().cloned());
+            request
+        };
+        self.create(&plan.image, trace, request).await
+    }
+
+    /// Creates a container of an image that is there, or is pulled as its policies say.
+    async fn create(
+        &self,
+        image: &ImagePlan,
+        trace: &mut Trace<ContainerId>,
+        request: impl Fn(ImageReference) -> ContainerRequest,
+    ) -> Result<(), FailureReason> {
+        let mut attempts = self.images.attempts(self.plan, image, self.observer);
+        loop {
+            // A pull may take minutes; it leaves nothing behind when it is dropped.
+            let used = tokio::select! {
+                biased;
+                used = attempts.next() => used?,
+                reason = self.interrupt.occurs() => return Err(reason),
+            };
+            let (reference, may_be_missing) = match used {
+                Use::Present(reference) => (reference, false),
+                Use::Perhaps(reference) => (reference, true),
+            };
+            match try_create(self.docker, &request(reference), trace).await {
+                Ok(warnings) => {
+                    for warning in &warnings {
+                        self.observer.event(&JobEvent::Warned(warning));
+                    }
+                    return Ok(());
+                }
+                Err(ApiError::NotFound { operation: Operation::CreateContainer, .. })
+                    if may_be_missing =>
+                {
+                    attempts.missing();
+                }
+                Err(error) => return Err(ExecutorError::from(error).into()),
+            }
+        }
+    }
+
+    async fn services_created(
+        &self,
+        slots: &mut [ServiceSlot],
+        mounts: &[Mount],
+    ) -> Result<(), FailureReason> {
+        let created = slots.iter_mut().zip(&self.plan.services).map(|(slot, plan)| async {
+            let ServiceSlot { trace, .. } = slot;
+            let request = |image| plan.request(image, mounts.to_vec());
+            self.create(&plan.image, trace, request).await
+        });
+        all(future::join_all(created).await)
+    }
+
+    /// Attaches to every container that was created, waits for its exit, and puts in its files.
+    async fn listen(&self, state: &mut RunState) -> Result<(), FailureReason> {
+        let of_containers = state.containers.iter_mut().zip(&self.plan.containers);
+        let of_containers = of_containers.filter_map(|(slot, plan)| {
+            let id = slot.trace.known()?.clone();
+            Some(async move {
+                let (session, files) = future::join(
+                    attach(self.docker, &id, plan),
+                    files::put(self.docker, &id, &self.plan.files),
+                )
+                .await;
+                files?;
+                slot.session = Some(session?);
+                Ok(())
+            })
+        });
+        let of_services = state.services.iter_mut().filter_map(|slot| {
+            let id = slot.trace.known()?.clone();
+            Some(async move {
+                let output = self.docker.attach_container(&id).await?;
+                slot.log = Some(ServiceLog::read(output));
+                Ok(())
+            })
+        });
+        let (containers, services) =
+            future::join(future::join_all(of_containers), future::join_all(of_services)).await;
+        all(containers.into_iter().chain(services).map(|done: Result<(), ExecutorError>| {
+            done.map_err(FailureReason::from)
+        }))
+    }
+
+    /// Makes fresh volumes writable, in the first container that has them. Whether a failure matters
+    /// depends on the image's user: a script of root's does not care.
+    async fn opened(&self, container: Option<&ContainerId>, prepared: &PreparedVolumes) {
+        let Some(container) = container else { return };
+        if let Err(error) = self.volumes.make_writable(container, prepared).await {
+            self.observer.event(&JobEvent::Warned(&describe(&error)));
+        }
+    }
+
+    async fn containers_started(&self, slots: &mut [Slot]) -> Result<(), FailureReason> {
+        let shells = slots.iter_mut().zip(&self.plan.containers).filter_map(|(slot, plan)| {
+            let id = slot.trace.known()?.clone();
+            matches!(plan.process, Process::Shell(_)).then(|| async move {
+                start(self.docker, &id, slot, plan, self.observer).await
+            })
+        });
+        all(future::join_all(shells).await)
+    }
+
+    /// Starts the services. One that cannot be started is no failure of the job's.
+    async fn services_started(&self, slots: &mut [ServiceSlot]) {
+        let started = slots.iter_mut().zip(&self.plan.services).map(|(slot, plan)| async move {
+            let Some(id) = slot.trace.known() else { return };
+            if let Err(error) = self.docker.start_container(id).await {
+                let why = describe(&error);
+                slot.result = Some(service_result(plan, Readiness::NotStarted { why }, Instant::now()));
+            }
+        });
+        future::join_all(started).await;
+    }
+
+    async fn services_ready(&self, slots: &mut [ServiceSlot]) {
+        let ready = slots.iter_mut().zip(&self.plan.services).map(|(slot, plan)| async move {
+            let begin = Instant::now();
+            if slot.result.is_none()
+                && let Some(id) = slot.trace.known()
+            {
+                let limit = self.plan.timeouts.service;
+                let readiness = await_ready(self.docker, id, plan.port, limit).await;
+                let readiness = readiness.unwrap_or_else(|error| Readiness::NotStarted {
+                    why: describe(&error),
+                });
+                slot.result = Some(service_result(plan, readiness, begin));
+            }
+            if let Some(result) = &slot.result {
+                self.tell(result, slot.log.as_ref());
+            }
+        });
+        future::join_all(ready).await;
+    }
+
+    fn tell(&self, result: &ServiceResult, log: Option<&ServiceLog>) {
+        if result.readiness.is_ready() {
+            self.observer.event(&JobEvent::ServiceReady(result));
+        } else {
+            let log = log.map(ServiceLog::text).unwrap_or_default();
+            self.observer.event(&JobEvent::ServiceFailed { service: result, log: &log });
+        }
+    }
+
+    /// The host table's entries for services on the default bridge.
+    async fn addresses(&self, state: &RunState) -> Result<Vec<String>, FailureReason> {
+        let mut hosts = Vec::new();
+        for (slot, plan) in state.services.iter().zip(&self.plan.services) {
+            let Some(id) = slot.trace.known() else { continue };
+            let details = self.docker.inspect_container(id).await.map_err(ExecutorError::from)?;
+            let address = details.networks.into_iter().find_map(|place| place.ipv4);
+            if let Some(address) = address {
+                hosts.extend(plan.aliases.iter().map(|alias| format!("{alias}:{address}")));
+            }
+        }
+        Ok(hosts)
+    }
+}
+
+/// Attaches to a container that was created, before its start so that nothing is missed.
+pub(crate) async fn attach(
+    docker: &dyn DockerApi,
+    id: &ContainerId,
+    plan: &ContainerPlan,
+) -> Result<Session, ExecutorError> {
+    let (attached, exit) = match plan.process {
+        Process::Shell(_) => {
+            let (attached, exit) = future::join(
+                docker.attach_container_with_input(id),
+                docker.wait_container(id, WaitCondition::NextExit),
+            )
+            .await;
+            let attached = attached?;
+            ((Some(attached.input), attached.output), exit?)
+        }
+        Process::Program(_) => {
+            let (output, exit) = future::join(
+                docker.attach_container(id),
+                docker.wait_container(id, WaitCondition::NextExit),
+            )
+            .await;
+            ((None, output?), exit?)
+        }
+    };
+    Ok(Session::new(id.clone(), attached.0, attached.1, exit))
+}
+
+/// Starts a container; a refusal is told apart from an engine that fails.
+pub(crate) async fn start(
+    docker: &dyn DockerApi,
+    id: &ContainerId,
+    slot: &mut Slot,
+    plan: &ContainerPlan,
+    observer: &dyn Observer,
+) -> Result<(), FailureReason> {
+    slot.started = true;
+    match docker.start_container(id).await {
+        Ok(()) => {
+            observer.event(&JobEvent::Started { container: plan.name.as_str() });
+            Ok(())
+        }
+        Err(ApiError::NotFound { message, .. }) if message.contains("No such container") => {
+            Err(ExecutorError::ContainerVanished { container: plan.name.to_string() }.into())
+        }
+        Err(source @ (ApiError::Rejected { .. } | ApiError::NotFound { .. })) => {
+            Err(ExecutorError::Start { source }.into())
+        }
+        Err(source) => Err(ExecutorError::from(source).into()),
+    }
+}
+
+/// Attaches to the containers that an earlier process has prepared.
+pub(crate) async fn resume(
+    docker: &dyn DockerApi,
+    volumes: &dyn VolumeManager,
+    plan: &JobPlan,
+    state: &mut RunState,
+) -> Result<(), ExecutorError> {
+    state.engine = Some(docker.version().await?);
+    let ours = [docker_api_trait::LabelFilter::equals(volume_manager::label::RUN, &plan.run)];
+    let found = docker.list_containers(&ours).await?;
+    let by_name = |name: &str| found.iter().find(|container| container.name == name);
+    let mut adopted = false;
+    for (slot, planned) in state.containers.iter_mut().zip(&plan.containers) {
+        let gone = || ExecutorError::NotPrepared {
+            run: plan.run.clone(),
+            container: planned.name.to_string(),
+        };
+        let Some(container) = by_name(planned.name.as_str()) else {
+            match planned.process {
+                Process::Shell(_) => return Err(gone()),
+                Process::Program(_) => continue,
+            }
+        };
+        slot.trace = Trace::Known(container.id.clone());
+        if !adopted {
+            let details = docker.inspect_container(&container.id).await?;
+            state.volumes = volumes.adopt(&details.mounts, &plan.owner, &plan.run).await?;
+            adopted = true;
+        }
+        if matches!(planned.process, Process::Shell(_)) {
+            if container.status != ContainerStatus::Running {
+                return Err(gone());
+            }
+            slot.started = true;
+            slot.session = Some(attach(docker, &container.id, planned).await?);
+        }
+    }
+    for (slot, planned) in state.services.iter_mut().zip(&plan.services) {
+        if let Some(container) = by_name(planned.name.as_str()) {
+            slot.trace = Trace::Known(container.id.clone());
+        }
+    }
+    if matches!(plan.network, NetworkPlan::Own(_)) {
+        let networks = docker.list_networks(&ours).await?;
+        if let Some(network) = networks.into_iter().next() {
+            state.network = Trace::Known(network.id);
+        }
+    }
+    Ok(())
+}
+
+fn first_created(state: &RunState) -> Option<ContainerId> {
+    let of_containers = state.containers.iter().find_map(|slot| slot.trace.known());
+    let of_services = || state.services.iter().find_map(|slot| slot.trace.known());
+    of_containers.or_else(of_services).cloned()
+}
+
+fn service_result(plan: &ServicePlan, readiness: Readiness, begin: Instant) -> ServiceResult {
+    ServiceResult {
+        name: plan.title.clone(),
+        image: plan.image.reference.to_string(),
+        readiness,
+        duration: begin.elapsed(),
+    }
+}
+
+/// Creates a container; what may exist now is noted in `trace` whatever comes back.
+async fn try_create(
+    docker: &dyn DockerApi,
+    request: &ContainerRequest,
+    trace: &mut Trace<ContainerId>,
+) -> Result<Vec<String>, ApiError> {
+    // Intent first: whatever happens to the reply, cleanup will look.
+    *trace = Trace::Unknown;
+    match docker.create_container(request).await {
+        Ok(created) => {
+            *trace = Trace::Known(created.id);
+            Ok(created.warnings)
+        }
+        Err(error) => {
+            if !error.effect_unknown() {
+                *trace = Trace::None;
+            }
+            Err(error)
+        }
+    }
+}
+
+/// The first failure of several, after all have ended.
+fn all(
+    done: impl IntoIterator<Item = Result<(), FailureReason>>,
+) -> Result<(), FailureReason> {
+    done.into_iter().collect()
+}

@@ -1,0 +1,61 @@
+//! Marks: what tells the shell's own words from a script's output.
+
+use std::fmt::Write as _;
+
+/// A mark of one step: 32 hexadecimal digits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Mark(String);
+
+impl Mark {
+    /// A mark that nobody can guess, drawn by the operating system.
+    ///
+    /// # Panics
+    /// When the operating system has no random numbers to give.
+    pub(crate) fn draw() -> Self {
+        let mut bytes = [0; 16];
+        getrandom::fill(&mut bytes).expect("the operating system gives random numbers");
+        Self::from_bytes(bytes)
+    }
+
+    /// The mark of these bytes.
+    pub(crate) fn from_bytes(bytes: [u8; 16]) -> Self {
+        let digits = bytes.iter().fold(String::with_capacity(32), |mut digits, byte| {
+            // Writing to a string cannot fail.
+            let _ = write!(digits, "{byte:02x}");
+            digits
+        });
+        Self(digits)
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// What is written to the shell's standard input so that it runs `script`.
+    pub(crate) fn frame(&self, script: &str) -> String {
+        let mark = &self.0;
+        // The last line tells the shell that all of it arrived.
+        let size = script.len() + 2 + mark.len();
+        format!("{mark} {size}\n{script}\n#{mark}\n{mark}\n")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_marks_differ() {
+        assert_ne!(Mark::draw(), Mark::draw());
+    }
+
+    #[test]
+    fn a_frame_tells_its_size_in_bytes() {
+        let mark = Mark::from_bytes([0xab; 16]);
+        let frame = mark.frame("echo ä");
+        let (head, rest) = frame.split_once('\n').unwrap();
+        let size: usize = head.split_once(' ').unwrap().1.parse().unwrap();
+        assert_eq!(&rest[..size], format!("echo ä\n#{}", mark.as_str()));
+        assert_eq!(&rest[size..], format!("\n{}\n", mark.as_str()));
+    }
+}

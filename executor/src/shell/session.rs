@@ -1,0 +1,196 @@
+//! A shell in a running container, from our side.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use docker_api_trait::{
+    ApiError, Attachment, ContainerId, ContainerInput, ExitFuture, ExitStatus, LogSource, LogStream,
+};
+use futures_util::{FutureExt as _, StreamExt as _, future};
+use tokio::time::{Instant, sleep_until};
+
+use super::{Mark, Scanned, Scanner, scan::Both};
+use crate::log::Pump;
+
+/// After the exit, the engine has this long for each further piece. It flushes for up to 2 s.
+const DRAIN: Duration = Duration::from_secs(3);
+/// How much of what comes before a step begins is kept, to tell why it never began.
+const FIRST_WORDS: usize = 2048;
+
+/// How a step's run in a shell ended.
+#[derive(Debug)]
+pub(crate) enum Ended {
+    /// The script ended with this exit code; the shell goes on.
+    Code(i64),
+    /// The container ended before the script did.
+    Container(ExitStatus),
+    /// Nobody answers any more, or not what was asked; the container may still run.
+    Lost(ApiError),
+}
+
+/// A shell in a container, attached to. Dropping it detaches.
+pub(crate) struct Session {
+    id: ContainerId,
+    input: Box<dyn ContainerInput>,
+    output: Option<LogStream>,
+    exit: Option<ExitFuture>,
+    status: Option<Result<ExitStatus, ApiError>>,
+}
+
+/// A step on its way through a shell. It outlives an attempt to run it that is dropped.
+#[derive(Debug)]
+pub(crate) struct Feed {
+    frame: Option<Bytes>,
+    scanners: Both<Scanner>,
+    code: Option<i64>,
+    first_words: Vec<u8>,
+}
+
+impl Feed {
+    /// A script that is to be run.
+    pub(crate) fn new(script: &str, mark: &Mark) -> Self {
+        Self {
+            frame: Some(mark.frame(script).into()),
+            scanners: Both { stdout: Scanner::new(mark), stderr: Scanner::new(mark) },
+            code: None,
+            first_words: Vec::new(),
+        }
+    }
+
+    /// Whether the script runs, or has run. Before, its shell must not be asked to stop what it does:
+    /// that is reading the script.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.scanners.stdout.has_begun() || self.scanners.stderr.has_begun()
+    }
+
+    /// What was written before the script began.
+    pub(crate) fn first_words(&self) -> String {
+        String::from_utf8_lossy(&self.first_words).trim().to_owned()
+    }
+
+    fn has_ended(&self) -> bool {
+        self.scanners.stdout.has_ended() && self.scanners.stderr.has_ended()
+    }
+}
+
+impl Session {
+    /// The shell of a container that was attached to and whose exit is waited for.
+    pub(crate) fn new(id: ContainerId, attachment: Attachment, exit: ExitFuture) -> Self {
+        let Attachment { input, output } = attachment;
+        Self { id, input, output: Some(output), exit: Some(exit), status: None }
+    }
+
+    pub(crate) fn id(&self) -> &ContainerId {
+        &self.id
+    }
+
+    /// Whether the container is known to have ended.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.status.is_some()
+    }
+
+    /// Stops reading: before a container is stopped, killed or removed while nobody takes its
+    /// output, as an unread one makes the engine hang.
+    pub(crate) fn detach(&mut self) {
+        self.output = None;
+    }
+
+    /// Feeds the script, unless an earlier call has, and delivers its output until it has ended. May
+    /// be dropped and called again with the same `feed`: of the output, at most the piece that was
+    /// being delivered is lost then.
+    pub(crate) async fn run(&mut self, feed: &mut Feed, pump: &mut Pump<'_>) -> Ended {
+        let Self { input, output, exit, status, .. } = self;
+        let frame = feed.frame.take();
+        let write = async {
+            match frame {
+                // What goes wrong here, the output or the exit tells with more words.
+                Some(frame) => drop(input.write(frame).await),
+                None => future::pending().await,
+            }
+        };
+        let mut write = std::pin::pin!(write.fuse());
+        loop {
+            if feed.has_ended()
+                && let Some(code) = feed.code
+            {
+                return Ended::Code(code);
+            }
+            let deadline = status.as_ref().map(|_| Instant::now() + DRAIN);
+            let Some(stream) = output else {
+                return Self::without_output(exit, status).await;
+            };
+            let idle = pump.idle_at();
+            tokio::select! {
+                biased;
+                () = &mut write => {}
+                piece = stream.next() => match piece {
+                    Some(Ok(chunk)) => take(feed, pump, chunk.source, chunk.bytes).await,
+                    Some(Err(error)) => {
+                        pump.broken(&error);
+                        *output = None;
+                    }
+                    // The end of the output is not an exit.
+                    None => *output = None,
+                },
+                ended = wait(exit), if status.is_none() => *status = Some(ended),
+                () = sleep_until(idle.unwrap_or_else(Instant::now)), if idle.is_some() => {
+                    pump.idle().await;
+                }
+                () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {
+                    *output = None;
+                }
+            }
+        }
+    }
+
+    /// The end of a container whose output has ended: the exit follows within moments, unless the
+    /// engine is gone.
+    async fn without_output(
+        exit: &mut Option<ExitFuture>,
+        status: &mut Option<Result<ExitStatus, ApiError>>,
+    ) -> Ended {
+        if status.is_none() {
+            *status = Some(wait(exit).await);
+        }
+        match status {
+            Some(Ok(status)) => Ended::Container(status.clone()),
+            Some(Err(_)) => match status.take() {
+                Some(Err(error)) => Ended::Lost(error),
+                _ => unreachable!("it was an error a moment ago"),
+            },
+            None => unreachable!("it was waited for"),
+        }
+    }
+}
+
+/// Waits for the exit, once; after that for ever.
+async fn wait(exit: &mut Option<ExitFuture>) -> Result<ExitStatus, ApiError> {
+    match exit {
+        Some(future) => {
+            let ended = future.await;
+            *exit = None;
+            ended
+        }
+        None => future::pending().await,
+    }
+}
+
+async fn take(feed: &mut Feed, pump: &mut Pump<'_>, source: LogSource, bytes: Bytes) {
+    let scanned = feed.scanners.of(source).push(bytes);
+    // The marks first: a delivery may be dropped half-way.
+    for found in &scanned {
+        match found {
+            Scanned::Ended(code) => feed.code = Some(*code),
+            Scanned::Output(output) if !feed.has_begun() => {
+                let room = FIRST_WORDS.saturating_sub(feed.first_words.len());
+                feed.first_words.extend_from_slice(&output[..output.len().min(room)]);
+            }
+            Scanned::Output(_) | Scanned::Begun => {}
+        }
+    }
+    for found in scanned {
+        if let Scanned::Output(output) = found {
+            pump.deliver(source, output).await;
+        }
+    }
+}

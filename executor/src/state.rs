@@ -1,0 +1,102 @@
+//! What is known of a run while it goes on; it outlives an attempt that is dropped.
+
+use std::time::Duration;
+
+use docker_api_trait::{ContainerId, EngineVersion, NetworkId};
+use tokio::time::Instant;
+use volume_manager::PreparedVolumes;
+
+use crate::{
+    JobPlan, LogEnd, ServiceResult, StepResult, Timings, Truncation,
+    log::LogLimit,
+    service::ServiceLog,
+    shell::Session,
+};
+
+/// What may exist on the engine because of a creation.
+#[derive(Debug, Clone, Default)]
+pub(crate) enum Trace<I> {
+    /// Nothing.
+    #[default]
+    None,
+    /// Perhaps an object, under the plan's name and labels: the reply did not come.
+    Unknown,
+    /// This object.
+    Known(I),
+}
+
+impl<I> Trace<I> {
+    pub(crate) fn known(&self) -> Option<&I> {
+        match self {
+            Self::Known(id) => Some(id),
+            Self::None | Self::Unknown => None,
+        }
+    }
+}
+
+/// A container of a plan.
+#[derive(Default)]
+pub(crate) struct Slot {
+    pub(crate) trace: Trace<ContainerId>,
+    /// We are attached to it, and its exit is waited for.
+    pub(crate) session: Option<Session>,
+    pub(crate) started: bool,
+}
+
+/// A service of a plan.
+#[derive(Default)]
+pub(crate) struct ServiceSlot {
+    pub(crate) trace: Trace<ContainerId>,
+    pub(crate) log: Option<ServiceLog>,
+    pub(crate) result: Option<ServiceResult>,
+}
+
+pub(crate) struct RunState {
+    pub(crate) begin: Instant,
+    pub(crate) requests_before: u64,
+    pub(crate) engine: Option<EngineVersion>,
+    pub(crate) volumes: PreparedVolumes,
+    pub(crate) network: Trace<NetworkId>,
+    pub(crate) containers: Vec<Slot>,
+    pub(crate) services: Vec<ServiceSlot>,
+    pub(crate) steps: Vec<StepResult>,
+    pub(crate) limit: LogLimit,
+    pub(crate) timings: Timings,
+    /// When the first step began.
+    pub(crate) script_begin: Option<Instant>,
+}
+
+impl RunState {
+    pub(crate) fn new(plan: &JobPlan, requests_before: u64) -> Self {
+        Self {
+            begin: Instant::now(),
+            requests_before,
+            engine: None,
+            volumes: PreparedVolumes::default(),
+            network: Trace::None,
+            containers: plan.containers.iter().map(|_| Slot::default()).collect(),
+            services: plan.services.iter().map(|_| ServiceSlot::default()).collect(),
+            steps: Vec::new(),
+            limit: LogLimit::new(plan.log_limit),
+            timings: Timings::default(),
+            script_begin: None,
+        }
+    }
+
+    /// How the log of all steps together ended: the first that is not complete counts.
+    pub(crate) fn log_end(&self) -> LogEnd {
+        let mut ran = self.steps.iter().filter(|step| !step.outcome.is_skipped()).peekable();
+        if ran.peek().is_none() {
+            return LogEnd::Truncated(Truncation::NotStarted);
+        }
+        ran.find(|step| step.log != LogEnd::Complete)
+            .map_or(LogEnd::Complete, |step| step.log.clone())
+    }
+
+    /// The time since `mark`, which becomes now.
+    pub(crate) fn lap(mark: &mut Instant) -> Duration {
+        let took = mark.elapsed();
+        *mark += took;
+        took
+    }
+}
