@@ -2,16 +2,18 @@
 
 use std::{io, process::Stdio, time::SystemTime};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use docker_api_trait::DockerApi;
 use tokio::{
     io::{AsyncBufReadExt as _, BufReader},
     process::Command,
+    signal,
 };
 
 use crate::{
     engine::{self, Engine},
     failure::failure,
+    fixture::Fixtures,
     image::{self, IMAGE_VARIABLE},
     inventory,
     leftovers::{self, Leftovers, SUITE_PREFIX},
@@ -34,6 +36,7 @@ pub(crate) async fn run(workspace: &Workspace, filter: Option<&str>) -> Result<E
     let abandoned = leftovers::abandoned(&before, SystemTime::now());
     println!("left by suites that were killed, and swept: {}", abandoned.len());
     inventory::remove(docker, &abandoned).await?;
+    let fixtures = Fixtures::provide(workspace, &engine.docker, &image).await?;
 
     // Without documentation tests: `--ignored` would run the examples that are marked `ignore`.
     let mut tests = workspace.cargo([
@@ -46,15 +49,29 @@ pub(crate) async fn run(workspace: &Workspace, filter: Option<&str>) -> Result<E
         "--ignored",
     ]);
     tests.args(filter).env(IMAGE_VARIABLE, image.as_str()).env(OWNER_VARIABLE, &owner);
-    let outcome = run_tests(&mut tests, filter, &mut io::stdout()).await;
+    tests.envs(fixtures.variables());
+    let mut out = io::stdout();
+    let outcome = tokio::select! {
+        outcome = run_tests(&mut tests, filter, &mut out) => outcome,
+        // The tests hear of it from the terminal, as we do; what they leave is ours to sweep.
+        _ = signal::ctrl_c() => Err(anyhow!("interrupted")),
+    };
 
     // Also after a failure: what a failed test leaves is a fault of its own.
     let clean = clean_up(docker, &before, &owner).await;
-    match (outcome, clean) {
-        (Ok(()), Ok(())) => Ok(engine),
-        (Err(error), Ok(())) | (Ok(()), Err(error)) => Err(error),
-        (Err(outcome), Err(clean)) => bail!("{outcome:#}; and {clean:#}"),
+    // After the containers that may have been made of images from the registries.
+    let removed = fixtures.remove().await.context("the fixtures");
+    let faults: Vec<_> = [outcome, clean, removed].into_iter().filter_map(Result::err).collect();
+    one_of(faults).map_or(Ok(engine), Err)
+}
+
+/// The faults as one; a single one as it is, with its hint.
+fn one_of(mut faults: Vec<anyhow::Error>) -> Option<anyhow::Error> {
+    if faults.len() > 1 {
+        let texts: Vec<String> = faults.iter().map(|fault| format!("{fault:#}")).collect();
+        return Some(anyhow!("{}", texts.join("; and ")));
     }
+    faults.pop()
 }
 
 /// Runs the tests, passes their output on to `out`, and insists that there are any.
@@ -64,7 +81,7 @@ async fn run_tests(
     out: &mut impl io::Write,
 ) -> Result<()> {
     println!("$ {}", process::command_line(command));
-    let spawned = command.stdout(Stdio::piped()).spawn();
+    let spawned = command.stdout(Stdio::piped()).kill_on_drop(true).spawn();
     let mut child = process::checked(command, spawned)?;
     let output = child.stdout.take().context("the tests have no standard output")?;
     let mut lines = BufReader::new(output);

@@ -4,11 +4,10 @@
 use std::{
     env, fs,
     path::{Path, PathBuf},
-    process::Stdio,
     time::Duration,
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use docker_api_trait::{ApiError, DockerApi, ImageReference, PullRequest};
 use futures_util::TryStreamExt as _;
 use tokio::{process::Command, time::timeout};
@@ -104,50 +103,35 @@ async fn static_busybox(docker: &dyn DockerApi, folder: &Path) -> Result<PathBuf
         "`docker pull {PULLED}`, or set {IMAGE_VARIABLE} to an image that the engine has; it needs \
          `sh` and the usual programs"
     );
-    let architecture = docker.version().await?.architecture;
-    if architecture != engine_word_for(env::consts::ARCH) {
-        return Err(failure(
-            format!(
-                "no image can be made here: the engine runs {architecture} and this machine is \
-                 {}",
-                env::consts::ARCH
-            ),
-            help,
-        ));
-    }
+    require_same_processor(docker).await.map_err(|error| failure(format!("{error:#}"), &*help))?;
     if installed.is_file() && apt::is_installed(PACKAGE).await? {
         return Ok(installed.to_owned());
     }
     if process::find("apt-get").is_none() || process::find("dpkg-deb").is_none() {
         return Err(failure("no image can be made here: that needs Debian's packages", help));
     }
-    if let Err(error) = apt::download(PACKAGE, folder).await {
-        // The lists of packages may be missing or stale; only root can fetch them.
-        if !rustix::process::geteuid().is_root() {
-            return Err(failure(format!("{error:#}"), help));
-        }
-        apt::update().await?;
-        apt::download(PACKAGE, folder).await?;
-    }
-    extract(folder).await
-}
-
-/// Unpacks the package that was downloaded into `folder` and returns the program in it.
-async fn extract(folder: &Path) -> Result<PathBuf> {
-    let package = fs::read_dir(folder)
-        .with_context(|| format!("could not read {}", folder.display()))?
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .find(|path| path.extension().is_some_and(|extension| extension == "deb"))
-        .with_context(|| format!("apt-get left no package in {}", folder.display()))?;
-    let mut unpack = Command::new("dpkg-deb");
-    unpack.arg("--extract").args([&package, folder]).stdin(Stdio::null());
-    process::run(&mut unpack).await?;
+    apt::with_lists(async || apt::download(&[PACKAGE], folder).await)
+        .await
+        .map_err(|error| failure(format!("{error:#}"), help))?;
+    let unpacked = apt::unpack(folder).await?;
     // Older releases have it in /bin, those with one merged /usr in /usr/bin.
     ["bin/busybox", "usr/bin/busybox"]
         .iter()
-        .map(|path| folder.join(path))
+        .map(|path| unpacked.join(path))
         .find(|path| path.is_file())
-        .with_context(|| format!("there is no busybox in {}", package.display()))
+        .with_context(|| format!("there is no busybox in the package {PACKAGE}"))
+}
+
+/// Fails unless programs of this machine run on the engine.
+pub(crate) async fn require_same_processor(docker: &dyn DockerApi) -> Result<()> {
+    let architecture = docker.version().await?.architecture;
+    if architecture != engine_word_for(env::consts::ARCH) {
+        bail!(
+            "no image can be made here: the engine runs {architecture} and this machine is {}",
+            env::consts::ARCH
+        );
+    }
+    Ok(())
 }
 
 /// The processor in the engine's words, which are Go's.

@@ -9,6 +9,7 @@ mod demo;
 mod e2e;
 mod engine;
 mod failure;
+mod fixture;
 mod image;
 mod inventory;
 mod leftovers;
@@ -57,6 +58,7 @@ enum Command {
     /// Run the tests that need a real engine, and fail when they leave anything on it
     ///
     /// `BERTH_E2E_IMAGE` names the image to run them in; without it one is found, pulled or made.
+    /// Images of Redis and Postgres and two registries are provided as well: docs/testing.md.
     E2e {
         /// Only tests whose names contain this
         filter: Option<String>,

@@ -64,8 +64,8 @@ fn is_link(applet: &str) -> bool {
     !applet.is_empty() && applet != "busybox" && !applet.contains('/')
 }
 
-/// No times: the same busybox gives the same archive.
-fn header(kind: EntryType, mode: u32, owner: u64) -> Header {
+/// No times: the same content gives the same archive.
+pub(crate) fn header(kind: EntryType, mode: u32, owner: u64) -> Header {
     let mut header = Header::new_gnu();
     header.set_entry_type(kind);
     header.set_mode(mode);

@@ -31,6 +31,11 @@ impl Workspace {
         self.metadata.workspace_root.as_std_path()
     }
 
+    /// Where cargo puts what it builds, and we what is worth keeping.
+    pub(crate) fn build_folder(&self) -> &Path {
+        self.metadata.target_directory.as_std_path()
+    }
+
     /// A cargo command that runs in the workspace's folder.
     pub(crate) fn cargo<'a>(&self, arguments: impl IntoIterator<Item = &'a str>) -> Command {
         let mut command = cargo();
