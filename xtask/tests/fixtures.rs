@@ -1,6 +1,8 @@
 //! The fixtures of the real-engine tests do what those rely on: the services answer, one with its
 //! health, and the registries hand out their image. Only the `docker` program is used here.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::{
     env,
     process::{Command, Output},
