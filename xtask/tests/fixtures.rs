@@ -6,7 +6,7 @@
 use std::{
     env,
     process::{Command, Output},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use tokio::time::{Instant, sleep};
@@ -30,34 +30,41 @@ fn expect(arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
+/// The labels by which a sweep finds what a killed test left.
+fn labels() -> [String; 2] {
+    let now = humantime::format_rfc3339_seconds(SystemTime::now());
+    [
+        format!("--label=dev.berth.owner={}", variable("BERTH_E2E_OWNER")),
+        format!("--label=dev.berth.created-at={now}"),
+    ]
+}
+
 /// A network with one service on it.
 struct Service {
     name: String,
-    owner: String,
 }
 
 impl Service {
-    /// Starts `image` under the alias `service`. Name and label let a sweep find it.
+    /// Starts `image` under the alias `service`.
     fn start(image: &str, environment: &[&str]) -> Self {
-        let owner = format!("dev.berth.owner={}", variable("BERTH_E2E_OWNER"));
         let name = format!("berth-fixture-{:08x}", getrandom::u32().unwrap());
-        expect(&["network", "create", "--label", &owner, &name]);
-        let service = Self { name, owner };
-        let Self { name, owner } = &service;
-        let mut run = vec!["run", "--detach", "--name", name, "--label", owner];
-        run.extend(["--network", name, "--network-alias", "service"]);
+        let [owner, created] = &labels();
+        expect(&["network", "create", owner, created, &name]);
+        let mut run = vec!["run", "--detach", "--name", &name, owner, created];
+        run.extend(["--network", &name, "--network-alias", "service"]);
         for setting in environment {
             run.extend(["--env", setting]);
         }
         run.push(image);
         expect(&run);
-        service
+        Self { name }
     }
 
     /// Runs a script with the clients of both services on the same network.
     fn script(&self, script: &str) -> Output {
         let image = variable("BERTH_E2E_DEBIAN_IMAGE");
-        let run = ["run", "--rm", "--label", &self.owner, "--network", &self.name];
+        let [owner, created] = &labels();
+        let run = ["run", "--rm", owner, created, "--network", &self.name];
         docker(&[&run[..], &[&image, "bash", "-c", script]].concat())
     }
 
@@ -121,8 +128,8 @@ async fn postgres_becomes_healthy_and_lets_in_who_knows_the_password() {
 #[ignore = "needs Docker: cargo xtask e2e"]
 fn postgres_without_a_password_does_not_start() {
     let image = variable("BERTH_E2E_POSTGRES_IMAGE");
-    let owner = format!("dev.berth.owner={}", variable("BERTH_E2E_OWNER"));
-    let output = docker(&["run", "--rm", "--label", &owner, &image]);
+    let [owner, created] = &labels();
+    let output = docker(&["run", "--rm", owner, created, &image]);
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output).contains("POSTGRES_PASSWORD is not set"), "{}", text(&output));
 }
