@@ -69,6 +69,11 @@ pub use job::{
     ServiceSpec, StepSpec, StepWhen, Variable,
 };
 pub use log::{LogEnd, LogSink, MemorySink, NullSink, Truncation};
+pub use job::{Command, JobSpec, Variable};
+pub use log::{
+    LogEnd, LogLimit, LogSink, MaskError, MaskStream, Masker, MemorySink, NullSink, SectionSink,
+    TimestampSink, Truncation,
+};
 pub use outcome::{
     CleanupFailure, CleanupReport, FailureReason, JobOutcome, JobResult, ObjectKind, RemovedObject,
     Timings,

@@ -1,7 +1,15 @@
 //! A job's output on its way from the engine to whoever wants it.
 
+mod limit;
+mod mask;
 mod pump;
+mod section;
 mod sink;
+mod timestamp;
 
+pub use limit::LogLimit;
+pub use mask::{MaskError, MaskStream, Masker};
 pub(crate) use pump::Pump;
+pub use section::SectionSink;
 pub use sink::{LogEnd, LogSink, MemorySink, NullSink, Truncation};
+pub use timestamp::TimestampSink;

@@ -21,6 +21,20 @@ use docker_api_trait::{LogChunk, LogSource};
 pub trait LogSink: Debug + Send {
     /// Takes a piece of output.
     async fn write(&mut self, chunk: &LogChunk) -> io::Result<()>;
+
+    /// A step begins: the pieces that follow are its output. Does nothing unless the sink wants to
+    /// know; a failure is one of a write.
+    async fn begin(&mut self, step: &str) -> io::Result<()> {
+        let _ = step;
+        Ok(())
+    }
+
+    /// The step that began last has ended; all of its output that will ever come has come. Does
+    /// nothing unless the sink wants to know; a failure is one of a write.
+    async fn end(&mut self, step: &str) -> io::Result<()> {
+        let _ = step;
+        Ok(())
+    }
 }
 
 /// How a job's log ended. What was delivered is always a beginning of what was written.
@@ -94,6 +108,11 @@ impl MemorySink {
             .flat_map(|chunk| chunk.bytes.iter().copied())
             .collect();
         String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// The pieces, as they came.
+    pub fn chunks(&self) -> Vec<LogChunk> {
+        self.lock().clone()
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<LogChunk>> {
