@@ -68,6 +68,8 @@ pub use job::{
     CacheMode, CacheSharing, CacheSpec, Command, ContainerKind, ImageSpec, JobSpec, RegistryLogin,
     ServiceSpec, StepSpec, StepWhen, Variable,
 };
+pub use image::{PolicySource, PullPolicy, PullPolicyError, allowed_policies};
+pub use job::{Command, JobSpec, Variable};
 pub use log::{LogEnd, LogSink, MemorySink, NullSink, Truncation};
 pub use job::{Command, JobSpec, Variable};
 pub use log::{

@@ -3,5 +3,5 @@
 mod policy;
 mod pull;
 
-pub use policy::PullPolicy;
+pub use policy::{PolicySource, PullPolicy, PullPolicyError, allowed_policies};
 pub(crate) use pull::pull;
