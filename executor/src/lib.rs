@@ -69,6 +69,10 @@ pub use job::{
     ServiceSpec, StepSpec, StepWhen, Variable,
 };
 pub use image::{PolicySource, PullPolicy, PullPolicyError, allowed_policies};
+pub use image::{
+    AllowError, AllowKind, AllowList, PolicySource, PullPolicy, PullPolicyError, ReferenceError,
+    RegistryImage, allowed_policies,
+};
 pub use job::{Command, JobSpec, Variable};
 pub use log::{LogEnd, LogSink, MemorySink, NullSink, Truncation};
 pub use job::{Command, JobSpec, Variable};
