@@ -70,8 +70,9 @@ pub use job::{
 };
 pub use image::{PolicySource, PullPolicy, PullPolicyError, allowed_policies};
 pub use image::{
-    AllowError, AllowKind, AllowList, PolicySource, PullPolicy, PullPolicyError, ReferenceError,
-    RegistryImage, allowed_policies,
+    AllowError, AllowKind, AllowList, AuthConfig, Credential, CredentialError, CredentialHelpers,
+    CredentialSources, Lookup, PolicySource, PullPolicy, PullPolicyError, ReferenceError,
+    RegistryImage, RegistryLogin, allowed_policies, read_user_auth_config,
 };
 pub use job::{Command, JobSpec, Variable};
 pub use log::{LogEnd, LogSink, MemorySink, NullSink, Truncation};

@@ -1,11 +1,16 @@
 //! Images: which may be used, and how they come to the engine.
 
 mod allow;
+mod credential;
 mod policy;
 mod pull;
 mod reference;
 
 pub use allow::{AllowError, AllowKind, AllowList};
+pub use credential::{
+    AuthConfig, Credential, CredentialError, CredentialHelpers, CredentialSources, Lookup,
+    RegistryLogin, read_user_auth_config,
+};
 pub use policy::{PolicySource, PullPolicy, PullPolicyError, allowed_policies};
 pub(crate) use pull::pull;
 pub use reference::{ReferenceError, RegistryImage};

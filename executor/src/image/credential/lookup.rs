@@ -1,0 +1,165 @@
+//! Which credential is for which image.
+//!
+//! A credential goes to the registry that it names, host and port alike, and to no other: there are
+//! no wildcards, no suffixes, no second name for a host but `index.docker.io` for `docker.io`.
+
+use super::{
+    AuthConfig, Credential, CredentialError, CredentialHelpers, RegistryLogin,
+    helper::is_helper_name, model::server,
+};
+use crate::image::{RegistryImage, reference::registry};
+
+/// Where credentials are looked for.
+///
+/// The longest path wins, `host/team/tool` before `host/team` before `host`; of two for one path
+/// that of the variable, then that of the user that runs jobs, then that which came with the job.
+/// The order is GitLab Runner's: what a project sets on purpose goes before what is there for all
+/// images, and that before the token that every job gets.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct CredentialSources {
+    /// The job's variable `DOCKER_AUTH_CONFIG`.
+    pub variable: Option<AuthConfig>,
+    /// The configuration of the user that runs jobs.
+    pub user: Option<AuthConfig>,
+    /// What came with the job.
+    pub job: Vec<RegistryLogin>,
+}
+
+/// A place where a credential may be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Lookup {
+    /// It is here.
+    Known(Credential),
+    /// This helper may have it.
+    Helper {
+        /// The helper's name, checked.
+        name: String,
+        /// What to ask it for.
+        server: String,
+    },
+}
+
+impl CredentialSources {
+    /// The places where the credential for an image may be, the first that has one counts. Pure.
+    ///
+    /// An item is an error when that place cannot be used; what comes before it is none the worse.
+    pub fn lookups(&self, image: &RegistryImage) -> Vec<Result<Lookup, CredentialError>> {
+        let mut found = Vec::new();
+        let repository = image.repository();
+        let mut path = repository.as_str();
+        loop {
+            for source in [&self.variable, &self.user].into_iter().flatten() {
+                source.lookups(path, &image.registry, &mut found);
+            }
+            let logins = self.job.iter().filter(|login| is_for(&login.registry, path));
+            found.extend(logins.map(|login| {
+                let (user, password) = (login.username.as_str(), login.password.as_str());
+                Ok(Lookup::Known(Credential::password(&image.registry, user, password)))
+            }));
+            match path.rsplit_once('/') {
+                Some((parent, _)) => path = parent,
+                None => return found,
+            }
+        }
+    }
+
+    /// The credential for an image; `None` when no place has one, which is no error: the registry
+    /// may be open. Asks helpers only as far as it must.
+    ///
+    /// # Errors
+    /// [`CredentialError`] of the first place that could not be used.
+    pub async fn resolve(
+        &self,
+        image: &RegistryImage,
+        helpers: &CredentialHelpers,
+    ) -> Result<Option<Credential>, CredentialError> {
+        for lookup in self.lookups(image) {
+            let found = match lookup? {
+                Lookup::Known(credential) => Some(credential),
+                Lookup::Helper { name, server } => {
+                    helpers.get(&name, &server, &image.registry).await?
+                }
+            };
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl AuthConfig {
+    /// What it has for exactly this path.
+    fn lookups(
+        &self,
+        path: &str,
+        registry: &str,
+        found: &mut Vec<Result<Lookup, CredentialError>>,
+    ) {
+        let entries = || self.auths.iter().filter(|(key, _)| is_for(key, path));
+        let asked = if path == registry { server(registry) } else { path.to_owned() };
+        let own = self.helpers.iter().find(|(key, name)| !name.is_empty() && is_for(key, path));
+        let helper = match (own, &self.store) {
+            (Some((_, name)), _) => Some((name, asked)),
+            // A store keeps what was entered under that very key; there is an empty entry for it.
+            (None, Some(name)) => match entries().next() {
+                Some((key, _)) => Some((name, key.clone())),
+                None => (path == registry).then_some((name, asked)),
+            },
+            (None, None) => None,
+        };
+        let entry = entries().find(|(_, entry)| entry.is_filled()).map(|(key, entry)| {
+            entry.credential(registry).map(Lookup::Known).ok_or_else(|| CredentialError::Encoding {
+                origin: self.origin.clone(),
+                key: key.clone(),
+            })
+        });
+        let helper = helper.map(|(name, server)| self.helper(name, server));
+        if self.may_run_helpers {
+            found.extend(helper.into_iter().chain(entry));
+        } else {
+            // What stands there in full is of use although the helper is not.
+            found.extend(entry.or(helper));
+        }
+    }
+
+    fn helper(&self, name: &str, server: String) -> Result<Lookup, CredentialError> {
+        let (origin, name) = (self.origin.clone(), name.to_owned());
+        if !is_helper_name(&name) {
+            Err(CredentialError::HelperName { origin, name })
+        } else if !self.may_run_helpers {
+            Err(CredentialError::HelperRefused { origin, name })
+        } else {
+            Ok(Lookup::Helper { name, server })
+        }
+    }
+}
+
+/// Whether a key such as `https://index.docker.io/v1/`, `host:5000` or `host/team` is for this path
+/// in full.
+fn is_for(key: &str, path: &str) -> bool {
+    normalised(key).is_some_and(|key| key == path)
+}
+
+/// A key without scheme and version of the API, its host in one form. `None` when it has anything
+/// else that a registry's address has not, such as a user.
+fn normalised(key: &str) -> Option<String> {
+    let key = ["https://", "http://"]
+        .into_iter()
+        .find_map(|scheme| {
+            let (start, rest) = key.split_at_checked(scheme.len())?;
+            start.eq_ignore_ascii_case(scheme).then_some(rest)
+        })
+        .unwrap_or(key);
+    let (host, path) = key.split_once('/').unwrap_or((key, ""));
+    let host = registry(host)?;
+    match path.trim_end_matches('/') {
+        "" | "v1" | "v2" => Some(host),
+        path => Some(format!("{host}/{path}")),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,13 @@
+//! Credentials for registries: where they are looked for, and whose they are.
+
+mod error;
+mod file;
+mod helper;
+mod lookup;
+mod model;
+
+pub use error::CredentialError;
+pub use file::{AuthConfig, read_user_auth_config};
+pub use helper::CredentialHelpers;
+pub use lookup::{CredentialSources, Lookup};
+pub use model::{Credential, RegistryLogin};
