@@ -2,15 +2,19 @@
 
 mod allow;
 mod credential;
+mod failure;
 mod policy;
 mod pull;
 mod reference;
+mod stall;
 
 pub use allow::{AllowError, AllowKind, AllowList};
 pub use credential::{
     AuthConfig, Credential, CredentialError, CredentialHelpers, CredentialSources, Lookup,
     RegistryLogin, read_user_auth_config,
 };
+pub use failure::{PullFault, retry_pull};
 pub use policy::{PolicySource, PullPolicy, PullPolicyError, allowed_policies};
 pub(crate) use pull::pull;
 pub use reference::{ReferenceError, RegistryImage};
+pub use stall::{STALL_LIMIT, WatchError, watch_stalls};
