@@ -71,9 +71,9 @@ pub use job::{
 pub use image::{PolicySource, PullPolicy, PullPolicyError, allowed_policies};
 pub use image::{
     AllowError, AllowKind, AllowList, AuthConfig, Credential, CredentialError, CredentialHelpers,
-    CredentialSources, Lookup, PolicySource, PullFault, PullPolicy, PullPolicyError,
-    ReferenceError, RegistryImage, RegistryLogin, STALL_LIMIT, WatchError, allowed_policies,
-    read_user_auth_config, retry_pull, watch_stalls,
+    CredentialSources, Flight, Flights, Lookup, PolicySource, Progress, PullFault, PullKey,
+    PullPolicy, PullPolicyError, ReferenceError, RegistryImage, RegistryLogin, STALL_LIMIT,
+    WatchError, allowed_policies, read_user_auth_config, retry_pull, watch_stalls,
 };
 pub use job::{Command, JobSpec, Variable};
 pub use log::{LogEnd, LogSink, MemorySink, NullSink, Truncation};

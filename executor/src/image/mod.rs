@@ -6,6 +6,7 @@ mod failure;
 mod policy;
 mod pull;
 mod reference;
+mod share;
 mod stall;
 
 pub use allow::{AllowError, AllowKind, AllowList};
@@ -17,4 +18,5 @@ pub use failure::{PullFault, retry_pull};
 pub use policy::{PolicySource, PullPolicy, PullPolicyError, allowed_policies};
 pub(crate) use pull::pull;
 pub use reference::{ReferenceError, RegistryImage};
+pub use share::{Flight, Flights, Progress, PullKey};
 pub use stall::{STALL_LIMIT, WatchError, watch_stalls};
