@@ -61,6 +61,7 @@ mockall::mock! {
         async fn stop_container(&self, id: &ContainerId, grace: Duration) -> Result<(), ApiError>;
         async fn kill_container(&self, id: &ContainerId, signal: Signal) -> Result<(), ApiError>;
         async fn remove_container(&self, id: &ContainerId) -> Result<(), ApiError>;
+        async fn remove_container_alone(&self, id: &ContainerId) -> Result<(), ApiError>;
     }
 
     #[async_trait]

@@ -2,10 +2,12 @@
 
 use std::fmt;
 
-use docker_api_trait::{Mount, MountSource};
-use volume_manager::{PlannedSource, VolumeDriver};
+use docker_api_trait::{
+    ContainerRequest, DeviceRequest, HostSettings, Input, LogDriver, Mount, MountSource,
+};
+use volume_manager::{PlannedSource, PlannedVolume, VolumeDriver};
 
-use crate::JobPlan;
+use crate::{JobPlan, NetworkPlan, Process};
 
 /// One `docker` line. `Display` quotes its words for a POSIX shell.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,7 +28,9 @@ impl fmt::Display for DockerCommand {
     }
 }
 
-/// The lines that make what the plan makes, run what it runs, and remove what it removes.
+/// The lines that make what the plan makes, run what it runs, and remove what it removes. Secrets are
+/// not in them: `--env NAME` takes each from the environment of whoever runs the line, and files that
+/// hold variables are left out.
 pub fn docker_commands(plan: &JobPlan) -> Vec<DockerCommand> {
     let mut lines = Vec::new();
     for volume in &plan.volumes.volumes {
@@ -43,36 +47,69 @@ pub fn docker_commands(plan: &JobPlan) -> Vec<DockerCommand> {
             lines.push(line.0);
         }
     }
-    let container = &plan.container;
-    let mut line = Line::new(["docker", "run", "--rm", "--init"]);
-    line.option("--log-driver", "none");
-    line.option("--name", container.name.as_str());
-    line.labels(&container.labels);
-    for volume in &plan.volumes.volumes {
-        let mount = volume.mount();
-        // The plan has no mount whose bind string would be misread.
-        match mount.bind_string() {
-            Ok(Some(bind)) => line.option("--volume", &bind),
-            Ok(None) | Err(_) => line.option("--mount", &fields(&mount)),
+    if let NetworkPlan::Own(own) = &plan.network {
+        let request = own.request();
+        let mut line = Line::new(["docker", "network", "create"]);
+        line.labels(&request.labels);
+        if request.ipv6 {
+            line.word("--ipv6");
+        }
+        for (key, value) in &request.options {
+            line.option("--opt", &format!("{key}={value}"));
+        }
+        line.word(request.name.as_str());
+        lines.push(line.0);
+    }
+    let mounts: Vec<_> = plan.volumes.volumes.iter().map(PlannedVolume::mount).collect();
+    for service in &plan.services {
+        let request = service.request(service.image.reference.clone(), mounts.clone());
+        lines.push(run(&request, &["--detach"], &[], service.command.as_slice()));
+    }
+    let secrets: Vec<&str> = plan.exports.keys().map(String::as_str).collect();
+    let mut left = Vec::new();
+    for (index, container) in plan.containers.iter().enumerate() {
+        let request =
+            container.request(container.image.reference.clone(), mounts.clone(), Input::None);
+        let all = plan.steps.iter().chain(&plan.after_script);
+        let steps: Vec<_> = all.filter(|step| step.container == index).collect();
+        match (&container.process, steps.as_slice()) {
+            (Process::Program(words), _) => {
+                lines.push(run(&request, &["--rm"], &[], words.get(1..).unwrap_or_default()));
+            }
+            (Process::Shell(entrypoint), [only]) => {
+                let words = shell_words(entrypoint, &["-c".to_owned(), only.script.clone()]);
+                lines.push(run(&request, &["--rm"], &secrets, &words));
+            }
+            (Process::Shell(entrypoint), _) => {
+                // It only waits; each step is a shell of its own in it.
+                let words = shell_words(entrypoint, &["-c", "sleep infinity"].map(str::to_owned));
+                lines.push(run(&request, &["--detach"], &[], &words));
+                for step in steps {
+                    let mut line = Line::new(["docker", "exec"]);
+                    for secret in &secrets {
+                        line.option("--env", secret);
+                    }
+                    line.word(container.name.as_str());
+                    for word in ["sh", "-c", &step.script] {
+                        line.word(word);
+                    }
+                    lines.push(line.0);
+                }
+                left.push(container.name.as_str());
+            }
         }
     }
-    for variable in &container.variables {
-        line.option("--env", &format!("{}={}", variable.name(), variable.value()));
+    left.extend(plan.services.iter().map(|service| service.name.as_str()));
+    if !left.is_empty() {
+        let mut line = Line::new(["docker", "rm", "--force", "--volumes"]);
+        left.into_iter().for_each(|name| line.word(name));
+        lines.push(line.0);
     }
-    if let Some(folder) = &container.working_directory {
-        line.option("--workdir", folder.as_str());
+    if let NetworkPlan::Own(own) = &plan.network {
+        let mut line = Line::new(["docker", "network", "rm"]);
+        line.word(own.name.as_str());
+        lines.push(line.0);
     }
-    if let Some(user) = &container.user {
-        line.option("--user", user);
-    }
-    if let Some((program, arguments)) = container.command.split_first() {
-        line.option("--entrypoint", program);
-        line.word(container.image.as_str());
-        for argument in arguments {
-            line.word(argument);
-        }
-    }
-    lines.push(line.0);
     for volume in &plan.volumes.volumes {
         if let PlannedSource::Temporary(managed) = &volume.source {
             let mut line = Line::new(["docker", "volume", "rm"]);
@@ -81,6 +118,78 @@ pub fn docker_commands(plan: &JobPlan) -> Vec<DockerCommand> {
         }
     }
     lines.into_iter().map(DockerCommand).collect()
+}
+
+/// The words of a shell's entrypoint after the first, which is an option of its own.
+fn shell_words(entrypoint: &[String], arguments: &[String]) -> Vec<String> {
+    let words = entrypoint.iter().cloned().chain(["sh".to_owned()]).skip(1);
+    words.chain(arguments.iter().cloned()).collect()
+}
+
+fn run(
+    request: &ContainerRequest,
+    how: &[&str],
+    secrets: &[&str],
+    arguments: &[String],
+) -> Vec<String> {
+    let mut line = Line::new(["docker", "run"]);
+    how.iter().for_each(|word| line.word(word));
+    if request.init {
+        line.word("--init");
+    }
+    match &request.log_driver {
+        Some(LogDriver::JsonFile(options)) => {
+            line.option("--log-driver", "json-file");
+            for (key, value) in options {
+                line.option("--log-opt", &format!("{key}={value}"));
+            }
+        }
+        Some(driver) => line.option("--log-driver", driver.as_str()),
+        None => {}
+    }
+    line.option("--name", request.name.as_str());
+    line.labels(&request.labels);
+    for mount in &request.mounts {
+        // The plan has no mount whose bind string would be misread.
+        match mount.bind_string() {
+            Ok(Some(bind)) => line.option("--volume", &bind),
+            Ok(None) | Err(_) => line.option("--mount", &fields(mount)),
+        }
+    }
+    for variable in &request.environment {
+        line.option("--env", variable);
+    }
+    for secret in secrets {
+        line.option("--env", secret);
+    }
+    if let Some(folder) = &request.working_directory {
+        line.option("--workdir", folder);
+    }
+    if let Some(user) = &request.user {
+        line.option("--user", user);
+    }
+    if let Some(platform) = &request.platform {
+        line.option("--platform", platform);
+    }
+    if let Some(hostname) = &request.hostname {
+        line.option("--hostname", hostname);
+    }
+    if let Some(address) = &request.mac_address {
+        line.option("--mac-address", address);
+    }
+    if let Some(attachment) = &request.network {
+        line.option("--network", attachment.network.as_str());
+        for alias in &attachment.aliases {
+            line.option("--network-alias", alias);
+        }
+    }
+    line.host(&request.host);
+    if let Some(program) = request.entrypoint.first() {
+        line.option("--entrypoint", program);
+    }
+    line.word(request.image.as_str());
+    arguments.iter().for_each(|argument| line.word(argument));
+    line.0
 }
 
 struct Line(Vec<String>);
@@ -104,6 +213,106 @@ impl Line {
             self.option("--label", &format!("{key}={value}"));
         }
     }
+}
+
+impl Line {
+    /// The options for what a container may have of its host, in the order of the settings.
+    fn host(&mut self, host: &HostSettings) {
+        let numbers = [
+            ("--memory", host.memory.map(|bytes| bytes.to_string())),
+            ("--memory-swap", host.memory_swap.map(|bytes| bytes.to_string())),
+            ("--memory-reservation", host.memory_reservation.map(|bytes| bytes.to_string())),
+            ("--oom-score-adj", host.oom_score_adjust.map(|score| score.to_string())),
+            ("--shm-size", host.shm_size.map(|bytes| bytes.to_string())),
+            ("--cpus", host.nano_cpus.map(cpus)),
+            ("--cpu-shares", host.cpu_shares.map(|shares| shares.to_string())),
+            ("--pids-limit", host.pids_limit.map(|limit| limit.to_string())),
+        ];
+        let texts = [
+            ("--cpuset-cpus", &host.cpuset_cpus),
+            ("--cpuset-mems", &host.cpuset_mems),
+            ("--cgroup-parent", &host.cgroup_parent),
+            ("--userns", &host.userns_mode),
+            ("--ipc", &host.ipc_mode),
+            ("--pid", &host.pid_mode),
+            ("--network", &host.network_mode),
+            ("--runtime", &host.runtime),
+            ("--isolation", &host.isolation),
+            ("--volume-driver", &host.volume_driver),
+        ];
+        let lists = [
+            ("--device-cgroup-rule", &host.device_cgroup_rules),
+            ("--cap-add", &host.cap_add),
+            ("--cap-drop", &host.cap_drop),
+            ("--security-opt", &host.security_opt),
+            ("--group-add", &host.group_add),
+            ("--dns", &host.dns),
+            ("--dns-search", &host.dns_search),
+            ("--add-host", &host.extra_hosts),
+            ("--link", &host.links),
+            ("--volumes-from", &host.volumes_from),
+        ];
+        for (name, value) in numbers {
+            if let Some(value) = value {
+                self.option(name, &value);
+            }
+        }
+        for (name, value) in texts {
+            if let Some(value) = value {
+                self.option(name, value);
+            }
+        }
+        for (name, values) in lists {
+            values.iter().for_each(|value| self.option(name, value));
+        }
+        for limit in &host.ulimits {
+            self.option("--ulimit", &format!("{}={}:{}", limit.name, limit.soft, limit.hard));
+        }
+        for device in &host.devices {
+            let (host, container) = (&device.host, &device.container);
+            self.option("--device", &format!("{host}:{container}:{}", device.permissions));
+        }
+        for request in &host.device_requests {
+            self.option("--gpus", &gpus(request));
+        }
+        for (key, value) in &host.sysctls {
+            self.option("--sysctl", &format!("{key}={value}"));
+        }
+        for (path, options) in &host.tmpfs {
+            self.option("--tmpfs", &format!("{path}:{options}"));
+        }
+        for (key, value) in &host.storage_opt {
+            self.option("--storage-opt", &format!("{key}={value}"));
+        }
+        if host.privileged {
+            self.word("--privileged");
+        }
+        if host.oom_kill_disable {
+            self.word("--oom-kill-disable");
+        }
+    }
+}
+
+fn cpus(nano: u64) -> String {
+    let text = format!("{}.{:09}", nano / 1_000_000_000, nano % 1_000_000_000);
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+fn gpus(request: &DeviceRequest) -> String {
+    let mut fields = Vec::new();
+    if request.ids.is_empty() {
+        let count = if request.count < 0 { "all".to_owned() } else { request.count.to_string() };
+        fields.push(format!("count={count}"));
+    } else {
+        fields.push(format!("\"device={}\"", request.ids.join(",")));
+    }
+    if !request.driver.is_empty() {
+        fields.push(format!("driver={}", request.driver));
+    }
+    if let Some(all) = request.capabilities.first() {
+        fields.push(format!("\"capabilities={}\"", all.join(",")));
+    }
+    fields.join(",")
 }
 
 /// A mount in the form of `--mount`, which is a line of CSV.
@@ -175,8 +384,8 @@ mod tests {
 
     fn lines(volumes: &[&str], script: &str, policy: Policy) -> Vec<String> {
         let command = Command::script(script).unwrap();
-        let mut job = JobSpec::new("app", "busybox".parse().unwrap(), command);
-        job.volumes = volumes.iter().map(|spec| spec.parse().unwrap()).collect();
+        let mut job = JobSpec::new("app", image("busybox"), command);
+        job.volumes = volumes.iter().map(|spec| (*spec).to_owned()).collect();
         let context = RunContext::new("run1", "test", SystemTime::UNIX_EPOCH);
         let mut config = ExecutorConfig::new("ci");
         config.policy = policy;

@@ -140,9 +140,11 @@ impl JobError {
             }
             Self::RunId => "draw it with `RunContext::draw`".to_owned(),
             Self::NothingToRun => "give at least one step a script or a command".to_owned(),
-            Self::StepName { .. } => "give each step a name of its own, without line breaks, other \
+            Self::StepName { .. } => {
+                "give each step a name of its own, without line breaks, other \
                                       than after_script"
-                .to_owned(),
+                    .to_owned()
+            }
             Self::UndefinedVariable { .. } => {
                 "give the variable a value, or write $$ for a dollar".to_owned()
             }
@@ -153,15 +155,15 @@ impl JobError {
                 "write the path alone; `policy = \"pull\"` makes a cache read-only".to_owned()
             }
             Self::ReservedLabel { .. } => "give the label another name".to_owned(),
-            Self::Alias { .. } => {
-                "use letters and digits of ASCII, `-`, `_` and `.`".to_owned()
-            }
+            Self::Alias { .. } => "use letters and digits of ASCII, `-`, `_` and `.`".to_owned(),
             Self::TooManyServices { .. } => {
                 "use fewer services, or raise services_limit in the configuration".to_owned()
             }
-            Self::ServicesWithoutNetwork { .. } => "leave network_mode out of the configuration, or \
+            Self::ServicesWithoutNetwork { .. } => {
+                "leave network_mode out of the configuration, or \
                                                     name a network there"
-                .to_owned(),
+                    .to_owned()
+            }
             Self::NotAllowed(error) => error.hint(),
             Self::PullPolicy(error) => error.hint(),
             Self::Spec(error) => error.hint().to_owned(),

@@ -8,9 +8,9 @@ use tracing::Instrument as _;
 use volume_manager::{Outcome, VolumeManager};
 
 use crate::{
-    Cancel, ExecutorConfig, ExecutorError, FailureReason, JobError, JobEvent, JobOutcome, JobPlan,
-    JobResult, JobSpec, LogSink, Masker, Observer, RunContext, StepOutcome, StepPlan, StepResult,
-    StepWhen, TimedPart, cleanup,
+    AuthConfig, Cancel, ExecutorConfig, ExecutorError, FailureReason, JobError, JobEvent,
+    JobOutcome, JobPlan, JobResult, JobSpec, LogSink, Masker, Observer, RunContext, StepOutcome,
+    StepPlan, StepResult, StepWhen, TimedPart, cleanup,
     image::Images,
     interrupt::{Deadline, Interrupt},
     plan, prepare,
@@ -87,9 +87,10 @@ impl Executor {
         self
     }
 
-    /// The executor with credentials for registries, beside those that come with a job.
-    pub fn with_credentials(mut self, credentials: crate::CredentialSources) -> Self {
-        self.images = self.images.with_credentials(credentials);
+    /// The executor with the registry credentials of the user that runs jobs, beside those that come
+    /// with a job.
+    pub fn with_auth_config(mut self, config: AuthConfig) -> Self {
+        self.images = self.images.with_auth_config(config);
         self
     }
 
@@ -227,9 +228,8 @@ impl Executor {
                     input,
                     interrupt: &interrupt,
                 };
-                let attempt = preparation
-                    .run(&mut state)
-                    .instrument(tracing::debug_span!("prepare"));
+                let attempt =
+                    preparation.run(&mut state).instrument(tracing::debug_span!("prepare"));
                 settled(attempt, &interrupt, cancel).await
             }
         };
@@ -319,6 +319,7 @@ impl Executor {
         let PreparedJob { plan, state, masker } = job;
         let runner = Runner {
             docker: &*self.docker,
+            volumes: &*self.volumes,
             observer: &*self.observer,
             images: &self.images,
             plan,
@@ -456,8 +457,7 @@ fn wants(when: StepWhen, failed: Option<&FailureReason>) -> bool {
     match failed {
         None => when != StepWhen::Failure,
         Some(
-            FailureReason::Script { .. }
-            | FailureReason::Timeout { what: TimedPart::Step, .. },
+            FailureReason::Script { .. } | FailureReason::Timeout { what: TimedPart::Step, .. },
         ) => when != StepWhen::Success,
         Some(_) => false,
     }

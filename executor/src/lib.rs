@@ -42,16 +42,21 @@ mod cancel;
 mod cleanup;
 mod commands;
 mod config;
-mod container;
 mod error;
 mod event;
 mod executor;
+mod files;
 mod image;
+mod interrupt;
 mod job;
 mod log;
 mod outcome;
 mod plan;
+mod prepare;
 mod report;
+mod service;
+mod shell;
+mod state;
 mod step;
 
 pub use cancel::Cancel;
@@ -59,35 +64,33 @@ pub use commands::{DockerCommand, docker_commands};
 pub use config::{
     ContainerSettings, ExecutorConfig, ImageSettings, NetworkSettings, ServiceSettings,
 };
-pub use container::ContainerPlan;
 pub use error::{ExecutorError, JobError, describe};
 pub use event::{JobEvent, Observer};
-pub use executor::Executor;
-pub use image::PullPolicy;
+pub use executor::{Executor, PreparedJob};
+pub use image::{
+    AllowError, AllowKind, AllowList, AuthConfig, Credential, CredentialError, CredentialHelpers,
+    CredentialSources, Flight, Flights, Lookup, PolicySource, Progress, PullFault, PullKey,
+    PullPolicy, PullPolicyError, ReferenceError, RegistryImage, STALL_LIMIT, WatchError,
+    allowed_policies, read_user_auth_config, retry_pull, watch_stalls,
+};
 pub use job::{
     CacheMode, CacheSharing, CacheSpec, Command, ContainerKind, ImageSpec, JobSpec, RegistryLogin,
     ServiceSpec, StepSpec, StepWhen, Variable,
 };
-pub use image::{PolicySource, PullPolicy, PullPolicyError, allowed_policies};
-pub use image::{
-    AllowError, AllowKind, AllowList, AuthConfig, Credential, CredentialError, CredentialHelpers,
-    CredentialSources, Flight, Flights, Lookup, PolicySource, Progress, PullFault, PullKey,
-    PullPolicy, PullPolicyError, ReferenceError, RegistryImage, RegistryLogin, STALL_LIMIT,
-    WatchError, allowed_policies, read_user_auth_config, retry_pull, watch_stalls,
-};
-pub use job::{Command, JobSpec, Variable};
-pub use log::{LogEnd, LogSink, MemorySink, NullSink, Truncation};
-pub use job::{Command, JobSpec, Variable};
 pub use log::{
     LogEnd, LogLimit, LogSink, MaskError, MaskStream, Masker, MemorySink, NullSink, SectionSink,
     TimestampSink, Truncation,
 };
 pub use outcome::{
-    CleanupFailure, CleanupReport, FailureReason, JobOutcome, JobResult, ObjectKind, RemovedObject,
-    Timings,
+    CleanupFailure, CleanupReport, ExitCause, FailureReason, JobOutcome, JobResult, ObjectKind,
+    RemovedObject, ServiceResult, StepOutcome, StepResult, TimedPart, Timings,
 };
-pub use plan::{JobPlan, RunContext, plan};
+pub use plan::{
+    ContainerPlan, ImagePlan, JobNote, JobPlan, NetworkPlan, OwnNetwork, Process, RunContext,
+    Secret, ServicePlan, StepPlan, Timeouts, plan,
+};
 pub use report::{
-    CleanupFailureReport, CleanupSummary, JobReport, LogReport, ObjectReport, TimingsReport,
-    VolumeReport,
+    CleanupFailureReport, CleanupSummary, JobReport, LogReport, ObjectReport, ServiceReport,
+    StepReport, TimingsReport, VolumeReport,
 };
+pub use service::Readiness;

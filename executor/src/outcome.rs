@@ -165,9 +165,7 @@ impl From<ExecutorError> for FailureReason {
         match error {
             error @ (ExecutorError::ImagePull { .. }
             | ExecutorError::PullStalled { .. }
-            | ExecutorError::ImageMissing { .. }) => {
-                Self::ImagePull { error: Arc::new(error) }
-            }
+            | ExecutorError::ImageMissing { .. }) => Self::ImagePull { error: Arc::new(error) },
             error => Self::System { error: Arc::new(error) },
         }
     }

@@ -11,8 +11,7 @@ use volume_manager::{PreparedVolumes, VolumeManager};
 
 use crate::{
     ContainerPlan, ExecutorError, FailureReason, ImagePlan, JobEvent, JobPlan, NetworkPlan,
-    Observer, Process, Readiness, ServicePlan, ServiceResult, describe,
-    files,
+    Observer, Process, Readiness, ServicePlan, ServiceResult, describe, files,
     image::{Images, Use},
     interrupt::Interrupt,
     service::{ServiceLog, await_ready},
@@ -49,19 +48,25 @@ impl Preparation<'_> {
         self.volumes_and_network(state).await?;
         self.interrupt.check()?;
         let mounts = state.volumes.mounts();
+        let prepared = state.volumes.clone();
+        let RunState { containers, services, timings, .. } = &mut *state;
         if self.plan.network == NetworkPlan::Bridge {
             // The job's host table needs the services' addresses.
-            self.create_services(state, &mounts).await?;
-            self.open_volumes(state).await;
-            self.start_services(state).await;
-            let hosts = self.addresses(state).await?;
-            self.create_containers(state, &mounts, &hosts).await?;
-            self.listen(state).await?;
-            state.timings.prepare = RunState::lap(&mut mark);
+            self.services_created(services, &mounts).await?;
+            let first = services.iter().find_map(|slot| slot.trace.known().cloned());
+            let (heard, ()) =
+                future::join(self.services_heard(services), self.opened(first.as_ref(), &prepared))
+                    .await;
+            heard?;
             self.interrupt.check()?;
-            self.start_containers(state).await?;
+            self.services_started(services).await;
+            let hosts = self.addresses(services).await?;
+            self.containers_created(containers, &mounts, &hosts).await?;
+            self.containers_heard(containers).await?;
+            timings.prepare = RunState::lap(&mut mark);
+            self.interrupt.check()?;
+            self.containers_started(containers).await?;
         } else {
-            let RunState { containers, services, .. } = &mut *state;
             let (of_services, of_containers) = future::join(
                 self.services_created(services, &mounts),
                 self.containers_created(containers, &mounts, &[]),
@@ -70,19 +75,23 @@ impl Preparation<'_> {
             of_services?;
             of_containers?;
             self.interrupt.check()?;
-            let first = first_created(state);
-            let prepared = state.volumes.clone();
-            let (listening, ()) =
-                future::join(self.listen(state), self.opened(first.as_ref(), &prepared)).await;
-            listening?;
-            state.timings.prepare = RunState::lap(&mut mark);
+            let first = containers.iter().find_map(|slot| slot.trace.known().cloned());
+            let (of_containers, of_services, ()) = future::join3(
+                self.containers_heard(containers),
+                self.services_heard(services),
+                self.opened(first.as_ref(), &prepared),
+            )
+            .await;
+            of_containers?;
+            of_services?;
+            timings.prepare = RunState::lap(&mut mark);
             self.interrupt.check()?;
-            let RunState { containers, services, .. } = &mut *state;
             let (started, ()) =
                 future::join(self.containers_started(containers), self.services_started(services))
                     .await;
             started?;
         }
+        self.interrupt.check()?;
         self.services_ready(&mut state.services).await;
         state.timings.start = RunState::lap(&mut mark);
         Ok(())
@@ -127,11 +136,10 @@ impl Preparation<'_> {
     ) -> Result<(), FailureReason> {
         let first_program =
             self.plan.containers.iter().position(|one| matches!(one.process, Process::Program(_)));
-        let wanted = slots.iter_mut().zip(&self.plan.containers).enumerate().filter(
-            |(index, (_, plan))| {
+        let wanted =
+            slots.iter_mut().zip(&self.plan.containers).enumerate().filter(|(index, (_, plan))| {
                 matches!(plan.process, Process::Shell(_)) || Some(*index) == first_program
-            },
-        );
+            });
         let created = wanted.map(|(_, (slot, plan))| {
             self.create_container(plan, &mut slot.trace, mounts.to_vec(), hosts)
         });
@@ -203,9 +211,8 @@ impl Preparation<'_> {
     }
 
     /// Attaches to every container that was created, waits for its exit, and puts in its files.
-    async fn listen(&self, state: &mut RunState) -> Result<(), FailureReason> {
-        let of_containers = state.containers.iter_mut().zip(&self.plan.containers);
-        let of_containers = of_containers.filter_map(|(slot, plan)| {
+    async fn containers_heard(&self, slots: &mut [Slot]) -> Result<(), FailureReason> {
+        let heard = slots.iter_mut().zip(&self.plan.containers).filter_map(|(slot, plan)| {
             let id = slot.trace.known()?.clone();
             Some(async move {
                 let (session, files) = future::join(
@@ -215,22 +222,23 @@ impl Preparation<'_> {
                 .await;
                 files?;
                 slot.session = Some(session?);
-                Ok(())
+                Ok::<(), FailureReason>(())
             })
         });
-        let of_services = state.services.iter_mut().filter_map(|slot| {
+        all(future::join_all(heard).await)
+    }
+
+    /// Attaches to every service that was created.
+    async fn services_heard(&self, slots: &mut [ServiceSlot]) -> Result<(), FailureReason> {
+        let heard = slots.iter_mut().filter_map(|slot| {
             let id = slot.trace.known()?.clone();
             Some(async move {
-                let output = self.docker.attach_container(&id).await?;
-                slot.log = Some(ServiceLog::read(output));
-                Ok(())
+                let output = self.docker.attach_container(&id).await;
+                slot.log = Some(ServiceLog::read(output.map_err(ExecutorError::from)?));
+                Ok::<(), FailureReason>(())
             })
         });
-        let (containers, services) =
-            future::join(future::join_all(of_containers), future::join_all(of_services)).await;
-        all(containers.into_iter().chain(services).map(|done: Result<(), ExecutorError>| {
-            done.map_err(FailureReason::from)
-        }))
+        all(future::join_all(heard).await)
     }
 
     /// Makes fresh volumes writable, in the first container that has them. Whether a failure matters
@@ -245,9 +253,8 @@ impl Preparation<'_> {
     async fn containers_started(&self, slots: &mut [Slot]) -> Result<(), FailureReason> {
         let shells = slots.iter_mut().zip(&self.plan.containers).filter_map(|(slot, plan)| {
             let id = slot.trace.known()?.clone();
-            matches!(plan.process, Process::Shell(_)).then(|| async move {
-                start(self.docker, &id, slot, plan, self.observer).await
-            })
+            matches!(plan.process, Process::Shell(_))
+                .then(|| async move { start(self.docker, &id, slot, plan, self.observer).await })
         });
         all(future::join_all(shells).await)
     }
@@ -258,7 +265,8 @@ impl Preparation<'_> {
             let Some(id) = slot.trace.known() else { return };
             if let Err(error) = self.docker.start_container(id).await {
                 let why = describe(&error);
-                slot.result = Some(service_result(plan, Readiness::NotStarted { why }, Instant::now()));
+                slot.result =
+                    Some(service_result(plan, Readiness::NotStarted { why }, Instant::now()));
             }
         });
         future::join_all(started).await;
@@ -272,9 +280,8 @@ impl Preparation<'_> {
             {
                 let limit = self.plan.timeouts.service;
                 let readiness = await_ready(self.docker, id, plan.port, limit).await;
-                let readiness = readiness.unwrap_or_else(|error| Readiness::NotStarted {
-                    why: describe(&error),
-                });
+                let readiness = readiness
+                    .unwrap_or_else(|error| Readiness::NotStarted { why: describe(&error) });
                 slot.result = Some(service_result(plan, readiness, begin));
             }
             if let Some(result) = &slot.result {
@@ -294,9 +301,9 @@ impl Preparation<'_> {
     }
 
     /// The host table's entries for services on the default bridge.
-    async fn addresses(&self, state: &RunState) -> Result<Vec<String>, FailureReason> {
+    async fn addresses(&self, slots: &[ServiceSlot]) -> Result<Vec<String>, FailureReason> {
         let mut hosts = Vec::new();
-        for (slot, plan) in state.services.iter().zip(&self.plan.services) {
+        for (slot, plan) in slots.iter().zip(&self.plan.services) {
             let Some(id) = slot.trace.known() else { continue };
             let details = self.docker.inspect_container(id).await.map_err(ExecutorError::from)?;
             let address = details.networks.into_iter().find_map(|place| place.ipv4);
@@ -411,12 +418,6 @@ pub(crate) async fn resume(
     Ok(())
 }
 
-fn first_created(state: &RunState) -> Option<ContainerId> {
-    let of_containers = state.containers.iter().find_map(|slot| slot.trace.known());
-    let of_services = || state.services.iter().find_map(|slot| slot.trace.known());
-    of_containers.or_else(of_services).cloned()
-}
-
 fn service_result(plan: &ServicePlan, readiness: Readiness, begin: Instant) -> ServiceResult {
     ServiceResult {
         name: plan.title.clone(),
@@ -449,8 +450,6 @@ async fn try_create(
 }
 
 /// The first failure of several, after all have ended.
-fn all(
-    done: impl IntoIterator<Item = Result<(), FailureReason>>,
-) -> Result<(), FailureReason> {
+fn all(done: impl IntoIterator<Item = Result<(), FailureReason>>) -> Result<(), FailureReason> {
     done.into_iter().collect()
 }

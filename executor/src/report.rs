@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{CleanupReport, FailureReason, JobOutcome, JobResult, LogEnd, Timings, describe};
+use crate::{
+    CleanupReport, FailureReason, JobOutcome, JobResult, LogEnd, ServiceResult, StepOutcome,
+    StepResult, Timings, describe,
+};
 
 /// A job's result, for programs. `schema` changes when a field changes its meaning or goes away;
 /// new fields may come at any time.
@@ -23,12 +26,19 @@ pub struct JobReport {
     /// `script_failure`, `job_execution_timeout`, `job_canceled`, `image_pull_failure` or
     /// `runner_system_failure`; null on success.
     pub failure_reason: Option<String>,
+    /// What the exit code means when it is not 0: `exited`, `not_executable` (126), `not_found`
+    /// (127), `signal` or `out_of_memory`.
+    pub exit_cause: Option<String>,
     /// What went wrong, causes included, when it was not the command.
     pub error: Option<String>,
     /// What to do about it, when that is known.
     pub hint: Option<String>,
     /// The volumes, in the order in which they are mounted.
     pub volumes: Vec<VolumeReport>,
+    /// The steps, in order, the after-script last.
+    pub steps: Vec<StepReport>,
+    /// The services.
+    pub services: Vec<ServiceReport>,
     /// How long the phases took.
     pub timings_ms: TimingsReport,
     /// Requests sent to the engine, counted where they leave.
@@ -59,6 +69,70 @@ pub struct VolumeReport {
     pub kind: String,
     /// `created` or `reused`; null for what is the user's own, and when it never got ready.
     pub state: Option<String>,
+}
+
+/// A step of the job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepReport {
+    /// Its name.
+    pub name: String,
+    /// `build` or `helper`.
+    pub container: String,
+    /// `succeeded`, `failed` or `skipped`.
+    pub outcome: String,
+    /// Its exit code; null when it did not end by itself, or was not run.
+    pub exit_code: Option<i64>,
+    /// Why it failed, in the words of the job's `failure_reason`.
+    pub failure_reason: Option<String>,
+    /// Whether its failure leaves the job's outcome as it is.
+    pub allow_failure: bool,
+    /// How long it took, in milliseconds.
+    pub duration_ms: u64,
+    /// How its log ended.
+    pub log: LogReport,
+}
+
+impl From<&StepResult> for StepReport {
+    fn from(step: &StepResult) -> Self {
+        let reason = match &step.outcome {
+            StepOutcome::Failed(reason) => Some(reason),
+            _ => None,
+        };
+        Self {
+            name: step.name.clone(),
+            container: step.container.as_str().to_owned(),
+            outcome: step.outcome.as_str().to_owned(),
+            exit_code: step.outcome.exit_code(),
+            failure_reason: reason.map(|reason| reason.as_str().to_owned()),
+            allow_failure: step.allow_failure,
+            duration_ms: milliseconds(step.duration),
+            log: (&step.log).into(),
+        }
+    }
+}
+
+/// A service of the job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServiceReport {
+    /// Its first alias.
+    pub name: String,
+    /// Its image.
+    pub image: String,
+    /// `healthy`, `listening`, `running`, `unchecked`, `exited`, `not_started` or `timed_out`.
+    pub readiness: String,
+    /// How long it was waited for, in milliseconds.
+    pub duration_ms: u64,
+}
+
+impl From<&ServiceResult> for ServiceReport {
+    fn from(service: &ServiceResult) -> Self {
+        Self {
+            name: service.name.clone(),
+            image: service.image.clone(),
+            readiness: service.readiness.as_str().to_owned(),
+            duration_ms: milliseconds(service.duration),
+        }
+    }
 }
 
 /// How long the phases of a job took, in milliseconds.
@@ -119,8 +193,12 @@ impl From<&JobResult> for JobReport {
             outcome: if reason.is_none() { "succeeded" } else { "failed" }.to_owned(),
             exit_code: match reason {
                 None => Some(0),
-                Some(FailureReason::Script { exit_code }) => Some(*exit_code),
+                Some(FailureReason::Script { exit_code, .. }) => Some(*exit_code),
                 Some(_) => None,
+            },
+            exit_cause: match reason {
+                Some(FailureReason::Script { cause, .. }) => Some(cause.as_str().to_owned()),
+                _ => None,
             },
             failure_reason: reason.map(|reason| reason.as_str().to_owned()),
             error: error.map(|error| describe(error)),
@@ -138,13 +216,25 @@ impl From<&JobResult> for JobReport {
                 .collect(),
             timings_ms: (&result.timings).into(),
             api_requests: result.api_requests,
-            log: match &result.log {
-                LogEnd::Complete => LogReport { complete: true, reason: None },
-                LogEnd::Truncated(why) => LogReport { complete: false, reason: Some(why.reason()) },
-            },
+            steps: result.steps.iter().map(StepReport::from).collect(),
+            services: result.services.iter().map(ServiceReport::from).collect(),
+            log: (&result.log).into(),
             cleanup: (&result.cleanup).into(),
         }
     }
+}
+
+impl From<&LogEnd> for LogReport {
+    fn from(end: &LogEnd) -> Self {
+        match end {
+            LogEnd::Complete => Self { complete: true, reason: None },
+            LogEnd::Truncated(why) => Self { complete: false, reason: Some(why.reason()) },
+        }
+    }
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 impl From<&CleanupReport> for CleanupSummary {
@@ -164,7 +254,6 @@ impl From<&CleanupReport> for CleanupSummary {
 
 impl From<&Timings> for TimingsReport {
     fn from(timings: &Timings) -> Self {
-        let milliseconds = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         Self {
             connect: milliseconds(timings.connect),
             prepare: milliseconds(timings.prepare),

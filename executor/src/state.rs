@@ -7,10 +7,8 @@ use tokio::time::Instant;
 use volume_manager::PreparedVolumes;
 
 use crate::{
-    JobPlan, LogEnd, ServiceResult, StepResult, Timings, Truncation,
-    log::LogLimit,
-    service::ServiceLog,
-    shell::Session,
+    JobPlan, LogEnd, ServiceResult, StepResult, Timings, Truncation, log::LogLimit,
+    service::ServiceLog, shell::Session,
 };
 
 /// What may exist on the engine because of a creation.

@@ -143,4 +143,11 @@ pub trait ContainerApi: Debug + Send + Sync {
     /// [`ApiError::NotFound`] when it is gone; [`ApiError::Conflict`] while another removal of it is
     /// under way.
     async fn remove_container(&self, id: &ContainerId) -> Result<(), ApiError>;
+
+    /// Removes the container as [`remove_container`](Self::remove_container) does, but leaves its
+    /// anonymous volumes: removing many of them at once holds an engine up.
+    ///
+    /// # Errors
+    /// As for [`remove_container`](Self::remove_container).
+    async fn remove_container_alone(&self, id: &ContainerId) -> Result<(), ApiError>;
 }

@@ -165,16 +165,24 @@ impl ContainerApi for BollardDocker {
     }
 
     async fn remove_container(&self, id: &ContainerId) -> Result<(), ApiError> {
-        let options = RemoveContainerOptions { force: true, v: true, link: false };
+        self.remove(id, true).await
+    }
+
+    async fn remove_container_alone(&self, id: &ContainerId) -> Result<(), ApiError> {
+        self.remove(id, false).await
+    }
+}
+
+impl BollardDocker {
+    async fn remove(&self, id: &ContainerId, volumes: bool) -> Result<(), ApiError> {
+        let options = RemoveContainerOptions { force: true, v: volumes, link: false };
         self.call(
             Operation::RemoveContainer,
             self.docker().remove_container(id.as_str(), Some(options)),
         )
         .await
     }
-}
 
-impl BollardDocker {
     async fn attach(&self, id: &ContainerId, stdin: bool) -> Result<Attachment, ApiError> {
         let operation = Operation::AttachContainer;
         let options = AttachContainerOptions {

@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct RegistryLogin {
-    /// The registry's host, with its port if any: `registry.example:5000`.
+    /// The registry, with its port if any, and with a path if it is for a part of it only:
+    /// `registry.example:5000/team`.
     pub registry: String,
     /// The user.
     pub username: String,

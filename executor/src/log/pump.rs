@@ -71,6 +71,11 @@ impl<'a> Pump<'a> {
         self.write(source, bytes).await;
     }
 
+    /// The sink failed: it gets no more.
+    pub(crate) fn refuse(&mut self, error: &std::io::Error) {
+        self.truncate(Truncation::Sink(error.to_string()));
+    }
+
     /// The output broke off.
     pub(crate) fn broken(&mut self, error: &ApiError) {
         self.truncate(Truncation::Engine(error.to_string()));
@@ -95,7 +100,7 @@ impl<'a> Pump<'a> {
     }
 
     /// The end of the step's output; tells whether all of it was delivered.
-    pub(crate) async fn finish(mut self, interrupted: bool) -> LogEnd {
+    pub(crate) async fn finish(mut self, interrupted: bool, step: &str) -> LogEnd {
         if interrupted {
             self.truncate(Truncation::Interrupted);
             self.hurry();
@@ -103,6 +108,14 @@ impl<'a> Pump<'a> {
         for source in [LogSource::Stdout, LogSource::Stderr] {
             let bytes = self.lane(source).mask.finish();
             self.write(source, bytes).await;
+        }
+        if !self.is_refused() {
+            let end = self.sink.end(step);
+            let ended =
+                if self.hurried { timeout(HURRY, end).await.unwrap_or(Ok(())) } else { end.await };
+            if let Err(error) = ended {
+                self.refuse(&error);
+            }
         }
         self.truncation.map_or(LogEnd::Complete, LogEnd::Truncated)
     }
@@ -136,7 +149,7 @@ impl<'a> Pump<'a> {
             write.await
         };
         if let Err(error) = written {
-            self.truncate(Truncation::Sink(error.to_string()));
+            self.refuse(&error);
         }
     }
 

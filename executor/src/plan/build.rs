@@ -11,7 +11,7 @@ use super::{
 use crate::{
     AllowKind, AllowList, ContainerKind, ImageSpec, JobError, StepSpec, StepWhen, Variable,
     image::allowed_policies,
-    shell::{Prelude, is_shell_name, script_of},
+    shell::{is_shell_name, script_of},
 };
 
 /// The name of the step that the after-script is.
@@ -36,9 +36,6 @@ pub(super) fn build(
     if steps.is_empty() {
         return Err(JobError::NothingToRun);
     }
-    let prelude = Prelude::new(planner.variables.iter().filter(|variable| {
-        variable.is_masked() && !variable.is_file()
-    }));
     let mut containers = Vec::new();
     let mut shells = BTreeMap::new();
     for kind in [ContainerKind::Build, ContainerKind::Helper] {
@@ -56,7 +53,7 @@ pub(super) fn build(
     let mut programs = 0;
     let mut planned = |step: &StepSpec| -> Result<StepPlan, JobError> {
         let (container, script) = match (shells.get(&step.container), step.command.as_program()) {
-            (Some(shell), _) => (*shell, prelude.with(&script_of(step))),
+            (Some(shell), _) => (*shell, script_of(step)),
             (None, words) => {
                 programs += 1;
                 let suffix = if programs == 1 { String::new() } else { format!("-{programs}") };
@@ -103,7 +100,8 @@ fn check_step_names(steps: &[StepSpec]) -> Result<(), JobError> {
 
 /// A secret reaches a shell as a variable of the shell's own.
 fn check_shell_names(variables: &[Variable]) -> Result<(), JobError> {
-    let mut masked = variables.iter().filter(|variable| variable.is_masked() && !variable.is_file());
+    let mut masked =
+        variables.iter().filter(|variable| variable.is_masked() && !variable.is_file());
     match masked.find(|variable| !is_shell_name(variable.name())) {
         Some(variable) => Err(JobError::Variable {
             name: variable.name().to_owned(),

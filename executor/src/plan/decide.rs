@@ -75,6 +75,12 @@ pub fn plan(
             stall: config.images.stall_timeout,
         },
         log_limit: config.log_limit,
+        exports: planner
+            .variables
+            .iter()
+            .filter(|variable| variable.is_masked() && !variable.is_file())
+            .map(|variable| (variable.name().to_owned(), Secret(variable.value().to_owned())))
+            .collect(),
         files: files
             .map(|variable| (variable.name().to_owned(), Secret(variable.value().to_owned())))
             .collect(),
@@ -109,7 +115,8 @@ impl<'a> Planner<'a> {
         provenance.job.clone_from(&job.id);
         provenance.reference.clone_from(&job.reference);
         provenance.pipeline.clone_from(&job.pipeline);
-        provenance.deadline = deadline(job, config).and_then(|after| context.now.checked_add(after));
+        provenance.deadline =
+            deadline(job, config).and_then(|after| context.now.checked_add(after));
         let variables = last_of_each(config.variables.iter().chain(&job.variables));
         for variable in variables.iter().filter(|variable| variable.is_file()) {
             check_file_name(variable.name())?;

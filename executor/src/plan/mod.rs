@@ -11,6 +11,6 @@ mod tests;
 pub use context::RunContext;
 pub use decide::plan;
 pub use model::{
-    ContainerPlan, ImagePlan, JobNote, JobPlan, NetworkPlan, OwnNetwork, Process, ServicePlan,
-    Secret, StepPlan, Timeouts,
+    ContainerPlan, ImagePlan, JobNote, JobPlan, NetworkPlan, OwnNetwork, Process, Secret,
+    ServicePlan, StepPlan, Timeouts,
 };

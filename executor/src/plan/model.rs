@@ -42,6 +42,8 @@ pub struct JobPlan {
     pub timeouts: Timeouts,
     /// How many bytes of the log are delivered; `None` is without limit.
     pub log_limit: Option<u64>,
+    /// Secrets by the names of their variables: fed to shells, and no part of any container.
+    pub exports: BTreeMap<String, Secret>,
     /// Files that hold variables, by name: put into every container before it starts.
     pub files: BTreeMap<String, Secret>,
     /// What is replaced in the log.
@@ -323,7 +325,7 @@ pub struct StepPlan {
     pub name: String,
     /// The place of its container in [`JobPlan::containers`].
     pub container: usize,
-    /// The whole script for the container's shell; empty when the container is the step's program.
+    /// The script for the container's shell; empty when the container is the step's program.
     pub script: String,
     /// After which outcome of the steps before it.
     pub when: StepWhen,

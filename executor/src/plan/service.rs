@@ -69,7 +69,13 @@ pub(super) fn services(
             notes.push(JobNote::ServiceLeftOut { service });
             continue;
         };
-        planned.push(self::service(planner, service, network, (planned.len(), title, aliases), notes)?);
+        planned.push(self::service(
+            planner,
+            service,
+            network,
+            (planned.len(), title, aliases),
+            notes,
+        )?);
     }
     Ok(planned)
 }
@@ -94,7 +100,8 @@ fn service(
     // The job's secrets are not a service's business; what it needs is given to it by name.
     let of_job = planner.variables.iter().filter(|one| !one.is_masked() && !one.is_file());
     let mut port = None;
-    for variable in of_job.filter(|one| !service.variables.iter().any(|own| own.name() == one.name()))
+    for variable in
+        of_job.filter(|one| !service.variables.iter().any(|own| own.name() == one.name()))
     {
         environment.push(format!("{}={}", variable.name(), variable.value()));
     }
@@ -169,7 +176,8 @@ fn check_alias(alias: &str) -> Result<(), JobError> {
 /// underscores, and by a dash. The rule is GitLab Runner's.
 fn names_of(image: &str) -> Vec<String> {
     let image = image.split('@').next().unwrap_or(image);
-    let (path, last) = image.rsplit_once('/').map_or((None, image), |(path, last)| (Some(path), last));
+    let (path, last) =
+        image.rsplit_once('/').map_or((None, image), |(path, last)| (Some(path), last));
     let last = last.split(':').next().unwrap_or(last);
     let name = match path {
         None => last.to_owned(),

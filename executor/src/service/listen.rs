@@ -30,10 +30,12 @@ fn listening_port(line: &str) -> Option<u16> {
 fn is_loopback(address: &str) -> bool {
     match address.len() {
         8 => address.ends_with("7F"),
-        32 => address == "00000000000000000000000001000000" || {
-            // An IPv4 address inside.
-            address.starts_with("0000000000000000FFFF0000") && address.ends_with("7F")
-        },
+        32 => {
+            address == "00000000000000000000000001000000" || {
+                // An IPv4 address inside.
+                address.starts_with("0000000000000000FFFF0000") && address.ends_with("7F")
+            }
+        }
         _ => false,
     }
 }

@@ -1,6 +1,6 @@
 //! The texts: what the container's shell runs, and what comes before a script. Pure.
 
-use crate::{StepSpec, Variable};
+use crate::StepSpec;
 
 /// Looks for bash, and else goes on with the shell that it is itself. The places are GitLab Runner's.
 const FIND: &str = r#"for berth_shell in /usr/local/bin/bash /usr/bin/bash /bin/bash; do
@@ -12,7 +12,7 @@ exec sh -c "$1" "$0""#;
 /// and where there is none, lines are read one by one.
 ///
 /// The trap keeps the shell alive when its processes are asked to stop; a subshell begins without it.
-const LOOP: &str = r#"trap : TERM INT HUP
+const LOOP: &str = r##"trap : TERM INT HUP
 while IFS=' ' read -r berth_mark berth_size; do
 [ -n "$berth_size" ] || continue
 if command -v head >/dev/null 2>&1; then
@@ -36,7 +36,7 @@ $berth_script") </dev/null
 berth_code=$?
 printf '%s-%s.' "$berth_mark" "$berth_code"
 printf '%s-%s.' "$berth_mark" "$berth_code" >&2
-done"#;
+done"##;
 
 /// The arguments for `sh` that make it the shell of a container. The word after the first script is
 /// its name in `ps` and in its own messages.
@@ -46,19 +46,17 @@ pub(crate) fn arguments() -> Vec<String> {
 
 /// What comes before every script of a job: variables that are no part of the container, and the
 /// rule that a script ends at the first command that fails.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Prelude(String);
 
 impl Prelude {
-    /// The prelude for variables that the container's environment does not hold.
-    pub(crate) fn new<'a>(variables: impl IntoIterator<Item = &'a Variable>) -> Self {
+    /// The prelude for variables, by name and value, that the container's environment does not hold.
+    pub(crate) fn new<'a>(variables: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let mut text = String::new();
-        for variable in variables {
-            let (name, value) = (variable.name(), quoted(variable.value()));
+        for (name, value) in variables {
             text.push_str("export ");
             text.push_str(name);
             text.push('=');
-            text.push_str(&value);
+            text.push_str(&quoted(value));
             text.push('\n');
         }
         // Not every shell knows pipefail, and one that does not ends when asked for it.
@@ -115,15 +113,15 @@ mod tests {
 
     #[test]
     fn variables_come_before_the_script() {
-        let secret = Variable::new("TOKEN", "a'b").unwrap().masked();
-        let script = Prelude::new([&secret]).with("make");
+        let script = Prelude::new([("TOKEN", "a'b")]).with("make");
         assert!(script.starts_with("export TOKEN='a'\\''b'\nset -e\n"), "{script}");
         assert!(script.ends_with("\nmake"), "{script}");
     }
 
     #[test]
     fn a_shells_names_are_letters_digits_and_underscores() {
-        for (name, expected) in [("A_1", true), ("_", true), ("1A", false), ("A-B", false), ("", false)]
+        for (name, expected) in
+            [("A_1", true), ("_", true), ("1A", false), ("A-B", false), ("", false)]
         {
             assert_eq!(is_shell_name(name), expected, "{name:?}");
         }

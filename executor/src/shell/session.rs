@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use docker_api_trait::{
-    ApiError, Attachment, ContainerId, ContainerInput, ExitFuture, ExitStatus, LogSource, LogStream,
+    ApiError, ContainerId, ContainerInput, ExitFuture, ExitStatus, LogSource, LogStream,
 };
 use futures_util::{FutureExt as _, StreamExt as _, future};
 use tokio::time::{Instant, sleep_until};
@@ -31,36 +31,53 @@ pub(crate) enum Ended {
 /// A shell in a container, attached to. Dropping it detaches.
 pub(crate) struct Session {
     id: ContainerId,
-    input: Box<dyn ContainerInput>,
+    input: Option<Box<dyn ContainerInput>>,
     output: Option<LogStream>,
     exit: Option<ExitFuture>,
     status: Option<Result<ExitStatus, ApiError>>,
 }
 
-/// A step on its way through a shell. It outlives an attempt to run it that is dropped.
+/// A step on its way through a container. It outlives an attempt to run it that is dropped.
 #[derive(Debug)]
 pub(crate) struct Feed {
     frame: Option<Bytes>,
-    scanners: Both<Scanner>,
+    /// Of a script; what a program writes is its output, all of it.
+    scanners: Option<Both<Scanner>>,
     code: Option<i64>,
     first_words: Vec<u8>,
 }
 
 impl Feed {
-    /// A script that is to be run.
-    pub(crate) fn new(script: &str, mark: &Mark) -> Self {
+    /// A script that is to be run by a shell.
+    pub(crate) fn script(script: &str, mark: &Mark) -> Self {
+        let scanners = Both { stdout: Scanner::new(mark), stderr: Scanner::new(mark) };
         Self {
             frame: Some(mark.frame(script).into()),
-            scanners: Both { stdout: Scanner::new(mark), stderr: Scanner::new(mark) },
+            scanners: Some(scanners),
             code: None,
             first_words: Vec::new(),
         }
     }
 
-    /// Whether the script runs, or has run. Before, its shell must not be asked to stop what it does:
-    /// that is reading the script.
+    /// A program that is its container's own.
+    pub(crate) fn program() -> Self {
+        Self { frame: None, scanners: None, code: None, first_words: Vec::new() }
+    }
+
+    pub(crate) fn is_program(&self) -> bool {
+        self.scanners.is_none()
+    }
+
+    /// Whether the script runs, or has run.
     pub(crate) fn has_begun(&self) -> bool {
-        self.scanners.stdout.has_begun() || self.scanners.stderr.has_begun()
+        let begun = |both: &Both<Scanner>| both.stdout.has_begun() || both.stderr.has_begun();
+        self.scanners.as_ref().is_none_or(begun)
+    }
+
+    /// Whether its container can be asked to stop what it does. Before a script runs, that is reading
+    /// the script.
+    pub(crate) fn may_be_asked_to_stop(&self) -> bool {
+        self.has_begun()
     }
 
     /// What was written before the script began.
@@ -69,14 +86,19 @@ impl Feed {
     }
 
     fn has_ended(&self) -> bool {
-        self.scanners.stdout.has_ended() && self.scanners.stderr.has_ended()
+        let ended = |both: &Both<Scanner>| both.stdout.has_ended() && both.stderr.has_ended();
+        self.scanners.as_ref().is_some_and(ended)
     }
 }
 
 impl Session {
-    /// The shell of a container that was attached to and whose exit is waited for.
-    pub(crate) fn new(id: ContainerId, attachment: Attachment, exit: ExitFuture) -> Self {
-        let Attachment { input, output } = attachment;
+    /// A container that was attached to and whose exit is waited for; a shell has an input.
+    pub(crate) fn new(
+        id: ContainerId,
+        input: Option<Box<dyn ContainerInput>>,
+        output: LogStream,
+        exit: ExitFuture,
+    ) -> Self {
         Self { id, input, output: Some(output), exit: Some(exit), status: None }
     }
 
@@ -87,6 +109,11 @@ impl Session {
     /// Whether the container is known to have ended.
     pub(crate) fn has_ended(&self) -> bool {
         self.status.is_some()
+    }
+
+    /// Notes an end that was learnt otherwise.
+    pub(crate) fn set_ended(&mut self, status: ExitStatus) {
+        self.status = Some(Ok(status));
     }
 
     /// Stops reading: before a container is stopped, killed or removed while nobody takes its
@@ -102,10 +129,10 @@ impl Session {
         let Self { input, output, exit, status, .. } = self;
         let frame = feed.frame.take();
         let write = async {
-            match frame {
+            match (frame, input) {
                 // What goes wrong here, the output or the exit tells with more words.
-                Some(frame) => drop(input.write(frame).await),
-                None => future::pending().await,
+                (Some(frame), Some(input)) => drop(input.write(frame).await),
+                _ => future::pending().await,
             }
         };
         let mut write = std::pin::pin!(write.fuse());
@@ -117,7 +144,13 @@ impl Session {
             }
             let deadline = status.as_ref().map(|_| Instant::now() + DRAIN);
             let Some(stream) = output else {
-                return Self::without_output(exit, status).await;
+                let ended = Self::without_output(exit, status).await;
+                // What looked like the beginning of a mark was output.
+                for source in [LogSource::Stdout, LogSource::Stderr] {
+                    let rest = feed.scanners.as_mut().map(|both| both.of(source).rest());
+                    pump.deliver(source, rest.unwrap_or_default()).await;
+                }
+                return ended;
             };
             let idle = pump.idle_at();
             tokio::select! {
@@ -176,12 +209,16 @@ async fn wait(exit: &mut Option<ExitFuture>) -> Result<ExitStatus, ApiError> {
 }
 
 async fn take(feed: &mut Feed, pump: &mut Pump<'_>, source: LogSource, bytes: Bytes) {
-    let scanned = feed.scanners.of(source).push(bytes);
+    let Some(scanners) = &mut feed.scanners else {
+        return pump.deliver(source, bytes).await;
+    };
+    let began_before = scanners.stdout.has_begun() || scanners.stderr.has_begun();
+    let scanned = scanners.of(source).push(bytes);
     // The marks first: a delivery may be dropped half-way.
     for found in &scanned {
         match found {
             Scanned::Ended(code) => feed.code = Some(*code),
-            Scanned::Output(output) if !feed.has_begun() => {
+            Scanned::Output(output) if !began_before => {
                 let room = FIRST_WORDS.saturating_sub(feed.first_words.len());
                 feed.first_words.extend_from_slice(&output[..output.len().min(room)]);
             }

@@ -4,10 +4,13 @@
 //! no wildcards, no suffixes, no second name for a host but `index.docker.io` for `docker.io`.
 
 use super::{
-    AuthConfig, Credential, CredentialError, CredentialHelpers, RegistryLogin,
-    helper::is_helper_name, model::server,
+    AuthConfig, Credential, CredentialError, CredentialHelpers, helper::is_helper_name,
+    model::server,
 };
-use crate::image::{RegistryImage, reference::registry};
+use crate::{
+    RegistryLogin,
+    image::{RegistryImage, reference::registry},
+};
 
 /// Where credentials are looked for.
 ///

@@ -10,4 +10,4 @@ pub use error::CredentialError;
 pub use file::{AuthConfig, read_user_auth_config};
 pub use helper::CredentialHelpers;
 pub use lookup::{CredentialSources, Lookup};
-pub use model::{Credential, RegistryLogin};
+pub use model::Credential;

@@ -67,32 +67,3 @@ pub(super) fn server(registry: &str) -> String {
         registry.to_owned()
     }
 }
-
-/// A registry's user and password that come with a job. The password does not show in debug output.
-#[derive(Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct RegistryLogin {
-    /// The registry, with a path if it is for a part of it only.
-    pub registry: String,
-    /// The user.
-    pub username: String,
-    /// The password.
-    pub password: String,
-}
-
-impl RegistryLogin {
-    /// A user and password for a registry.
-    pub fn new(
-        registry: impl Into<String>,
-        username: impl Into<String>,
-        password: impl Into<String>,
-    ) -> Self {
-        Self { registry: registry.into(), username: username.into(), password: password.into() }
-    }
-}
-
-impl fmt::Debug for RegistryLogin {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "RegistryLogin({:?} at {:?}, …)", self.username, self.registry)
-    }
-}
