@@ -1,6 +1,6 @@
 //! Engines to test with, and to run without Docker.
 //!
-//! [`FakeDocker`] is a whole engine in memory: it keeps volumes, images and containers, and answers
+//! [`FakeDocker`] is a whole engine in memory: it keeps volumes, images, networks and containers, and answers
 //! as a real engine does, the surprises included. Assert what is on it after the fact, not which
 //! calls were made:
 //!

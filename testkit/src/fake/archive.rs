@@ -80,6 +80,34 @@ impl ArchiveApi for FakeDocker {
         reply.deliver(outcome)
     }
 
+    /// What `archive` yields is gathered first, so that it takes effect when the stream ends.
+    async fn upload_archive_stream(
+        &self,
+        container: &ContainerId,
+        folder: &str,
+        mut archive: ArchiveStream,
+    ) -> Result<(), ApiError> {
+        let operation = Operation::UploadArchive;
+        let reply = self.admit(operation).await?;
+        let mut gathered = Vec::new();
+        let mut broken = None;
+        while let Some(piece) = archive.next().await {
+            match piece {
+                Ok(piece) => gathered.extend_from_slice(&piece),
+                Err(error) => {
+                    broken = Some(error);
+                    break;
+                }
+            }
+        }
+        let outcome = upload(&mut self.state(), container, folder, &gathered);
+        reply.deliver(match broken {
+            // Nobody hears any more what the engine thinks of the beginning.
+            Some(error) => Err(ApiError::Lost { operation, source: error.into() }),
+            None => outcome,
+        })
+    }
+
     /// As for [`download_archive`](ArchiveApi::download_archive).
     async fn inspect_path(
         &self,

@@ -4,19 +4,21 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use docker_api_trait::{
-    ApiError, ContainerApi, ContainerDetails, ContainerId, ContainerRequest, ContainerSummary,
-    CreatedContainer, ExitFuture, ExitStatus, LabelFilter, LogStream, Mount, MountKind, MountPoint,
-    MountSource, Operation, VolumeName, VolumeRequest, WaitCondition,
+    ApiError, Attachment, ContainerApi, ContainerDetails, ContainerId, ContainerRequest,
+    ContainerSummary, CreatedContainer, ExitFuture, ExitStatus, LabelFilter, LogStream, Mount,
+    MountKind, MountPoint, MountSource, Operation, Signal, VolumeName, VolumeRequest,
+    WaitCondition,
 };
 use futures_util::{FutureExt as _, future};
 use tokio::{sync::watch, time::Instant};
 
 use super::{
     FakeDocker, image,
-    life::{self, Life},
+    life::Life,
     mount::{self, MountedVolume},
+    network, start,
     state::{State, StoredContainer},
-    volume,
+    stream, volume,
 };
 
 #[async_trait]
@@ -42,7 +44,7 @@ impl ContainerApi for FakeDocker {
     async fn inspect_container(&self, id: &ContainerId) -> Result<ContainerDetails, ApiError> {
         let operation = Operation::InspectContainer;
         let reply = self.admit(operation).await?;
-        let outcome = self.state().container(operation, id).map(details);
+        let outcome = details(&mut self.state(), operation, id);
         reply.deliver(outcome)
     }
 
@@ -85,10 +87,16 @@ impl ContainerApi for FakeDocker {
             let now = Instant::now();
             let (run, first) = {
                 let life = container.life.borrow();
-                (life.current_or_next_run(now), life.pieces_written(now))
+                (life.current_or_next_run(now), life.written(now))
             };
-            life::output(container.life.subscribe(), run, first)
+            stream::output(container.life.subscribe(), run, first)
         });
+        reply.deliver(outcome)
+    }
+
+    async fn attach_container_with_input(&self, id: &ContainerId) -> Result<Attachment, ApiError> {
+        let reply = self.admit(Operation::AttachContainer).await?;
+        let outcome = self.attachment(id);
         reply.deliver(outcome)
     }
 
@@ -107,10 +115,12 @@ impl ContainerApi for FakeDocker {
         reply.deliver(outcome)
     }
 
-    /// Measured on Engine 20.10: a container that has ended runs once more.
+    /// Measured on Engine 20.10: a container that has ended runs once more. One that cannot be
+    /// started keeps its state, and an inspection tells the reason; when it never ran its exit code
+    /// is 127 or 128 then.
     async fn start_container(&self, id: &ContainerId) -> Result<(), ApiError> {
         let reply = self.admit(Operation::StartContainer).await?;
-        let outcome = start(&mut self.state(), id);
+        let outcome = start::start(&mut self.state(), id);
         reply.deliver(outcome)
     }
 
@@ -128,6 +138,14 @@ impl ContainerApi for FakeDocker {
         reply.deliver(outcome)
     }
 
+    /// A run that does not ignore the stop ends with exit code 143 when it is asked to; a shell that
+    /// is fed its steps does not listen. A kill ends both with 137.
+    async fn kill_container(&self, id: &ContainerId, signal: Signal) -> Result<(), ApiError> {
+        let reply = self.admit(Operation::KillContainer).await?;
+        let outcome = start::kill(&self.state(), id, signal);
+        reply.deliver(outcome)
+    }
+
     async fn remove_container(&self, id: &ContainerId) -> Result<(), ApiError> {
         let operation = Operation::RemoveContainer;
         let reply = self.admit(operation).await?;
@@ -138,32 +156,6 @@ impl ContainerApi for FakeDocker {
             found
         };
         reply.deliver(outcome)
-    }
-}
-
-impl FakeDocker {
-    /// Asks the container to stop; the future, if it runs, resolves when it has.
-    fn ask_to_stop(
-        &self,
-        operation: Operation,
-        id: &ContainerId,
-        grace: Duration,
-    ) -> Result<Option<ExitFuture>, ApiError> {
-        let state = self.state();
-        let container = state.container(operation, id)?;
-        let now = Instant::now();
-        let (running, run) = {
-            let life = container.life.borrow();
-            (life.is_running(now), life.current_or_next_run(now))
-        };
-        if !running {
-            return Ok(None);
-        }
-        // The engine takes whole seconds.
-        let seconds = grace.as_secs().saturating_add(u64::from(grace.subsec_nanos() > 0));
-        let grace = Duration::from_secs(seconds);
-        container.life.send_modify(|life| life.stop(now, grace));
-        Ok(Some(life::exit(container.life.subscribe(), run, operation)))
     }
 }
 
@@ -182,6 +174,7 @@ fn create(
         let message = image::no_such_image(&request.image);
         return Err(ApiError::NotFound { operation, message });
     };
+    image::check_platform(state, request, &image)?;
     let name = request.name.as_str();
     if let Some(holder) = state.containers.values().find(|holder| holder.summary.name == name) {
         let message = format!(
@@ -205,7 +198,15 @@ fn create(
     let life = watch::Sender::new(Life::default());
     let Mounted { volumes, mut points } = mounted;
     points.sort_by(|one, other| one.destination.cmp(&other.destination));
-    let container = StoredContainer { summary, image: image.id, volumes, mounts: points, life };
+    let container = StoredContainer {
+        summary,
+        request: request.clone(),
+        image: image.id,
+        place: network::place(request),
+        volumes,
+        mounts: points,
+        life,
+    };
     state.containers.insert(id.clone(), container);
     Ok(CreatedContainer::new(id))
 }
@@ -297,16 +298,31 @@ fn nth_id(count: u64) -> ContainerId {
     ContainerId::new(format!("{count:012x}{:052}", 0)).expect("64 hexadecimal digits")
 }
 
-fn details(container: &StoredContainer) -> ContainerDetails {
-    let condition = container.life.borrow().condition(Instant::now());
+fn details(
+    state: &mut State,
+    operation: Operation,
+    id: &ContainerId,
+) -> Result<ContainerDetails, ApiError> {
+    let container = state.container(operation, id)?;
+    let now = Instant::now();
+    let condition = container.life.borrow().condition(now);
     let mut details = ContainerDetails::created(container.summary.id.clone());
     details.name.clone_from(&container.summary.name);
     details.mounts.clone_from(&container.mounts);
     details.status = condition.status;
     details.exit_code = condition.exit_code;
     details.oom_killed = condition.oom_killed;
+    details.error.clone_from(&condition.error);
+    details.image.clone_from(&container.image);
+    details.networks = network::shown(container);
     details.labels = container.summary.labels.clone();
-    details
+    details.health = image::health(state, &container.image, &condition, now);
+    let mut written = |moment: Option<Instant>| {
+        moment.map(|moment| state.written_time(moment)).unwrap_or_default()
+    };
+    details.started_at = written(condition.started_at);
+    details.finished_at = written(condition.finished_at);
+    Ok(details)
 }
 
 fn waiter(container: &StoredContainer, condition: WaitCondition) -> ExitFuture {
@@ -316,23 +332,9 @@ fn waiter(container: &StoredContainer, condition: WaitCondition) -> ExitFuture {
         (life.is_running(now), life.current_or_next_run(now), life.condition(now))
     };
     if condition == WaitCondition::NotRunning && !running {
-        return future::ready(Ok(ExitStatus::new(last.exit_code))).boxed();
+        let mut status = ExitStatus::new(last.exit_code);
+        status.error = Some(last.error).filter(|words| !words.is_empty());
+        return future::ready(Ok(status)).boxed();
     }
-    life::exit(container.life.subscribe(), run, Operation::WaitContainer)
-}
-
-fn start(state: &mut State, id: &ContainerId) -> Result<(), ApiError> {
-    let now = Instant::now();
-    let container = state.container(Operation::StartContainer, id)?;
-    if container.life.borrow().is_running(now) {
-        return Ok(());
-    }
-    let (image, mounted) = (container.image.clone(), container.volumes.clone());
-    let script = state.next_scripts.pop_front().unwrap_or_else(|| state.script.clone());
-    state.mount_host_paths(id);
-    let refused = state.write_files(&image, &mounted, &script);
-    let script = script.refused_to_write(&refused);
-    let container = state.container(Operation::StartContainer, id)?;
-    container.life.send_modify(|life| life.start(now, script));
-    Ok(())
+    stream::exit(container.life.subscribe(), run, Operation::WaitContainer)
 }

@@ -2,13 +2,14 @@
 
 use std::{
     collections::BTreeSet,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    time::Duration,
 };
 
 use async_trait::async_trait;
 use docker_api_trait::{
-    ApiError, ApiVersion, ContainerId, ContainerRequest, ContainerSummary, EngineVersion,
-    Operation, SystemApi, Volume, VolumeName, VolumeUsage,
+    ApiError, ApiVersion, ContainerId, ContainerRequest, ContainerSummary, EngineVersion, Health,
+    ImageDetails, Operation, SystemApi, Volume, VolumeName, VolumeUsage,
 };
 
 use super::{
@@ -20,20 +21,34 @@ use super::{
 
 /// A Docker engine in memory.
 ///
-/// It keeps volumes, images and containers and answers like Engine 20.10, on which its behaviour
-/// was measured: the roles' methods say what that is where it surprises. Clones are handles to the
-/// same engine.
+/// It keeps volumes, images, networks and containers and answers like Engine 20.10, on which its
+/// behaviour was measured: the roles' methods say what that is where it surprises. Clones are handles
+/// to the same engine.
 ///
 /// Containers execute nothing; each start plays a [`ScriptedRun`], on tokio's clock. The engine
 /// needs no task of its own, so it works on any runtime with time, and a test with a paused clock
 /// waits for nothing.
 ///
+/// A container with an input whose entrypoint is `sh` and whose arguments are `-c`, anything and
+/// `berth` is a shell that is fed its steps: it reads them from its input, where each is `MARK SIZE`,
+/// a line feed, SIZE bytes of script, a line feed, MARK and a line feed, and plays one run for each.
+/// It writes `MARK+` to both outputs before a step and `MARK-CODE.` after it, and exits with 0 at the
+/// end of its input; an input that makes no sense ends it with 2. A stop does not: it ends what the
+/// shell plays only when a further program sends it to all, with 143.
+///
 /// # Not modelled
-/// Files have no owner and mode, and only those in volumes are kept; containers have no processes, networks or limits; every path of
-/// the host exists that is not [taken away](Self::without_host_path), and is on a mount that is
-/// shared, so that every propagation works; an image has no volumes or environment of its own, and no files but the
-/// [folders](Self::with_image_folder) and [links](Self::with_image_link) that it is given; an unknown
-/// volume driver is given up at once instead of after 15 s; a removal takes no time.
+/// Files have no owner and mode, and only those in volumes are kept; containers have no processes and
+/// no limits, what they have of their host does nothing, and an address leads nowhere; output that
+/// nobody reads blocks nothing; what is written to the input of any container but a shell is
+/// forgotten, and a shell says nothing about steps that signals ended; a step's files are there when
+/// it was read; every path of the host exists that is not [taken away](Self::without_host_path), and
+/// is on a mount that is shared, so that every propagation works; an image's
+/// [settings](Self::with_image_details) are told and have no effect, and it has no files but the
+/// [folders](Self::with_image_folder) and [links](Self::with_image_link) that it is given; every
+/// image in the registry is there for every platform; the engine's own networks are not listed, and
+/// it has as many ranges of addresses as are asked for; an ended program is never forgotten while its
+/// container is there, where a real engine does after minutes; an unknown volume driver is given up
+/// at once instead of after 15 s; a removal takes no time.
 #[derive(Debug, Clone, Default)]
 pub struct FakeDocker {
     state: Arc<Mutex<State>>,
@@ -84,13 +99,68 @@ impl FakeDocker {
     /// With an image in the registry, from where it can be pulled. A reference without tag or
     /// digest means `latest`.
     pub fn with_registry_image(self, reference: &str) -> Self {
-        self.state().registry.insert(image::canonical(reference));
+        self.state().registry.add(reference, None);
+        self
+    }
+
+    /// With an image in the registry that is only given to this user.
+    pub fn with_locked_registry_image(
+        self,
+        reference: &str,
+        username: &str,
+        password: &str,
+    ) -> Self {
+        let key = (username.to_owned(), password.to_owned());
+        self.state().registry.add(reference, Some(key));
         self
     }
 
     /// With every image there could be, on the engine and in the registry.
     pub fn with_any_image(self) -> Self {
         self.state().any_image = true;
+        self
+    }
+
+    /// With an image in which there is no `sh`: a container or further program that wants one finds
+    /// none. It is put on the engine when it is not there.
+    pub fn with_image_without_shell(self, reference: &str) -> Self {
+        {
+            let mut state = self.state();
+            let id = image::id_or_add(&mut state, reference);
+            state.without_shell.insert(id);
+        }
+        self
+    }
+
+    /// With an image of which `change` says more than the name. It is changed where it is, on the
+    /// engine and in the registry, and put on the engine when it is in neither. The id is its own.
+    ///
+    /// ```
+    /// use testkit::FakeDocker;
+    ///
+    /// let docker = FakeDocker::new()
+    ///     .with_registry_image("redis")
+    ///     .with_image_details("redis", |image| image.exposed_ports = vec!["6379/tcp".to_owned()]);
+    /// ```
+    pub fn with_image_details(
+        self,
+        reference: &str,
+        change: impl FnOnce(&mut ImageDetails),
+    ) -> Self {
+        image::change(&mut self.state(), reference, change);
+        self
+    }
+
+    /// With an image whose health check comes to a verdict when a container has run for `after`;
+    /// until then it is [`Starting`](docker_api_trait::HealthStatus::Starting). An image with a check
+    /// and without a verdict stays so. It is found or put as by
+    /// [`with_image_details`](Self::with_image_details).
+    pub fn with_image_health(self, reference: &str, after: Duration, verdict: Health) -> Self {
+        {
+            let mut state = self.state();
+            let id = image::change(&mut state, reference, |image| image.has_health_check = true);
+            state.health.insert(id, (after, verdict));
+        }
         self
     }
 
@@ -101,15 +171,22 @@ impl FakeDocker {
         self
     }
 
-    /// Sets what containers do that are started from now on.
+    /// Sets what containers and steps do that are started from now on.
     pub fn script(&self, run: ScriptedRun) {
         self.state().script = run;
     }
 
     /// Queues what the next container does that is started; after the queue, it is again what
     /// [`script`](Self::script) says. A start of a container that runs takes nothing from the queue.
+    /// Nor does that of a shell which is fed its steps: there each step takes one.
     pub fn script_next(&self, run: ScriptedRun) {
         self.state().next_scripts.push_back(run);
+    }
+
+    /// Sets what containers of an image do that are started from now on: they take nothing from the
+    /// queue. Steps in a shell are not meant.
+    pub fn script_for_image(&self, reference: &str, run: ScriptedRun) {
+        self.state().image_scripts.insert(image::canonical(reference), run);
     }
 }
 
@@ -191,6 +268,11 @@ impl FakeDocker {
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
         // Nothing that belongs together is changed round a point that can panic.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The state for what outlives a call but must not keep the engine alive.
+    pub(super) fn handle(&self) -> Weak<Mutex<State>> {
+        Arc::downgrade(&self.state)
     }
 }
 

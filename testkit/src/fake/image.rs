@@ -3,11 +3,16 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 use docker_api_trait::{
-    ApiError, ImageApi, ImageDetails, ImageReference, Operation, PullProgress, PullStream,
+    ApiError, ContainerRequest, ContainerStatus, Health, HealthStatus, ImageApi, ImageDetails,
+    ImageReference, Operation, PullRequest, PullStream,
 };
-use futures_util::{StreamExt as _, stream};
+use tokio::time::Instant;
 
-use super::{FakeDocker, state::State};
+use super::{FakeDocker, life::Condition, state::State};
+
+/// The engine's own platform.
+const OS: &str = "linux";
+const ARCHITECTURE: &str = "amd64";
 
 #[async_trait]
 impl ImageApi for FakeDocker {
@@ -22,36 +27,14 @@ impl ImageApi for FakeDocker {
     }
 
     /// The image is on the engine when the stream has come to its end; a stream that is dropped
-    /// before leaves nothing. What the engine has under the name already is replaced.
-    async fn pull_image(&self, image: &ImageReference) -> Result<PullStream, ApiError> {
-        let operation = Operation::PullImage;
-        let reply = self.admit(operation).await?;
-        let name = canonical(image.as_str());
-        let known = {
-            let state = self.state();
-            state.any_image || state.registry.contains(&name)
-        };
-        if !known {
-            let message = format!(
-                "pull access denied for {}, repository does not exist or may require 'docker login'",
-                repository(&name)
-            );
-            return reply.deliver(Err(ApiError::NotFound { operation, message }));
-        }
-        let (details, digest) = pulled(&name);
-        let tag = name[repository(&name).len()..].trim_start_matches([':', '@']).to_owned();
-        let begin = [
-            message(Some(tag), format!("Pulling from {}", repository(&name))),
-            message(Some("0123456789ab".to_owned()), "Pull complete".to_owned()),
-            message(None, format!("Digest: {digest}")),
-        ];
-        let docker = self.clone();
-        let end = stream::once(async move {
-            let status = format!("Status: Downloaded newer image for {name}");
-            docker.state().images.insert(name, details);
-            Ok(message(None, status))
-        });
-        reply.deliver(Ok(stream::iter(begin.map(Ok)).chain(end).boxed()))
+    /// before leaves nothing. What the engine has under the name already is replaced. Every image is
+    /// there for every platform.
+    async fn pull_image(&self, request: &PullRequest) -> Result<PullStream, ApiError> {
+        // The journal holds the requests of refused and held calls too.
+        self.state().registry.note(request);
+        let reply = self.admit(Operation::PullImage).await?;
+        let outcome = self.pull(request);
+        reply.deliver(outcome)
     }
 
     /// The archive is not unpacked; it only decides the image's id.
@@ -62,7 +45,7 @@ impl ImageApi for FakeDocker {
             let message = "cannot import digest reference".to_owned();
             return reply.deliver(Err(ApiError::Rejected { operation, message }));
         }
-        let details = ImageDetails::new(id_of(&archive));
+        let details = of_this_platform(id_of(&archive));
         self.state().images.insert(canonical(image.as_str()), details);
         reply.deliver(Ok(()))
     }
@@ -118,7 +101,7 @@ pub(super) fn canonical(reference: &str) -> String {
 }
 
 /// A reference without its tag and digest. A colon before the last slash is a port's.
-fn repository(reference: &str) -> &str {
+pub(super) fn repository(reference: &str) -> &str {
     let name = reference.split('@').next().unwrap_or(reference);
     let last = name.rfind('/').map_or(0, |slash| slash + 1);
     name[last..].find(':').map_or(name, |colon| &name[..last + colon])
@@ -126,16 +109,101 @@ fn repository(reference: &str) -> &str {
 
 /// An image that no registry knows has no digests.
 fn local(name: &str) -> ImageDetails {
-    ImageDetails::new(id_of(name.as_bytes()))
+    of_this_platform(id_of(name.as_bytes()))
 }
 
-/// An image and the digest that its registry knows it by.
-fn pulled(name: &str) -> (ImageDetails, String) {
+fn of_this_platform(id: String) -> ImageDetails {
+    let mut image = ImageDetails::new(id);
+    OS.clone_into(&mut image.os);
+    ARCHITECTURE.clone_into(&mut image.architecture);
+    image
+}
+
+/// An image as its registry has it, which knows it by a digest.
+pub(super) fn in_registry(name: &str) -> ImageDetails {
     let mut image = local(name);
     let digest =
         name.split_once('@').map_or_else(|| image.id.clone(), |(_, digest)| digest.to_owned());
     image.digests = vec![format!("{}@{digest}", repository(name))];
-    (image, digest)
+    image
+}
+
+/// Changes an image wherever it is, or one that is put on the engine; its id.
+pub(super) fn change(
+    state: &mut State,
+    reference: &str,
+    change: impl FnOnce(&mut ImageDetails),
+) -> String {
+    let name = canonical(reference);
+    let in_registry = state.registry.details(&name).cloned();
+    if in_registry.is_none() {
+        id_or_add(state, reference);
+    }
+    let here = state.images.get(&name).cloned();
+    let mut image = here.clone().or(in_registry).unwrap_or_else(|| local(&name));
+    let own = (image.id.clone(), image.digests.clone());
+    change(&mut image);
+    (image.id, image.digests) = own;
+    if here.is_some() {
+        state.images.insert(name.clone(), image.clone());
+    }
+    if let Some(listed) = state.registry.details_mut(&name) {
+        let digests = std::mem::take(&mut listed.digests);
+        *listed = image.clone();
+        listed.digests = digests;
+    }
+    image.id
+}
+
+/// What a container's health check says.
+///
+/// Measured on Engine 20.10: before the first start it says nothing, and after an end that the
+/// container is unhealthy.
+pub(super) fn health(
+    state: &State,
+    image: &str,
+    condition: &Condition,
+    now: Instant,
+) -> Option<Health> {
+    let verdict = state.health.get(image);
+    let checked = state.images.values().any(|found| found.id == image && found.has_health_check);
+    let started = condition.started_at.filter(|_| checked || verdict.is_some())?;
+    if condition.status != ContainerStatus::Running {
+        return Some(Health::new(HealthStatus::Unhealthy));
+    }
+    let verdict = verdict.filter(|(after, _)| now.duration_since(started) >= *after);
+    let starting = || Health::new(HealthStatus::Starting);
+    Some(verdict.map_or_else(starting, |(_, verdict)| verdict.clone()))
+}
+
+/// Makes the image one for this platform, `OS/ARCHITECTURE` with a variant perhaps.
+pub(super) fn set_platform(image: &mut ImageDetails, platform: &str) {
+    let mut words = platform.split('/').map(ToOwned::to_owned);
+    image.os = words.next().unwrap_or_default();
+    image.architecture = words.next().unwrap_or_default();
+}
+
+/// Measured on Engine 20.10: an image for another platform counts as none.
+pub(super) fn check_platform(
+    state: &State,
+    request: &ContainerRequest,
+    image: &ImageDetails,
+) -> Result<(), ApiError> {
+    let Some(wanted) = request.platform.as_deref().filter(|wanted| !wanted.is_empty()) else {
+        return Ok(());
+    };
+    let mut other = image.clone();
+    set_platform(&mut other, wanted);
+    // An image that is nowhere in particular is there for all.
+    if other == *image || (state.any_image && !state.images.values().any(|known| known == image)) {
+        return Ok(());
+    }
+    let message = format!(
+        "image with reference {} was found but does not match the specified platform: wanted \
+         {wanted}, actual: {}/{}",
+        request.image, image.os, image.architecture
+    );
+    Err(ApiError::NotFound { operation: Operation::CreateContainer, message })
 }
 
 /// An id that only depends on `content`, so that it is the same in every process: FNV-1a, four
@@ -150,13 +218,6 @@ fn id_of(content: &[u8]) -> String {
         format!("{hash:016x}")
     });
     format!("sha256:{}", words.concat())
-}
-
-fn message(layer: Option<String>, status: String) -> PullProgress {
-    let mut message = PullProgress::default();
-    message.layer = layer;
-    message.status = status;
-    message
 }
 
 #[cfg(test)]

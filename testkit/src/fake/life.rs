@@ -6,67 +6,125 @@
 
 use std::time::Duration;
 
-use docker_api_trait::{
-    ApiError, ContainerStatus, ExitFuture, ExitStatus, LogChunk, LogStream, Operation,
-};
-use futures_util::{StreamExt as _, stream};
-use tokio::{
-    sync::watch,
-    time::{self, Instant},
-};
+use docker_api_trait::{ContainerStatus, ExecDetails, LogChunk, Signal};
+use tokio::time::Instant;
 
-use super::script::ScriptedRun;
+use super::{
+    act::{Act, End, Piece, beginnings, earlier},
+    script::ScriptedRun,
+    shell::{Garbled, Shell, Step},
+};
 
 /// The exit code of a process that was asked to stop: 128 + SIGTERM.
 const STOPPED: i64 = 143;
 /// The exit code of a process that was killed: 128 + SIGKILL.
 const KILLED: i64 = 137;
+/// The exit code of a shell that cannot read its input.
+const GARBLED: i64 = 2;
 
 /// The runs of one container, the last one perhaps still going on.
 #[derive(Debug, Default)]
 pub(super) struct Life {
     runs: Vec<Run>,
     removed: bool,
+    /// What the next run will find in its input.
+    next_input: Stdin,
+    /// Why the last start failed, if it did.
+    failure: Option<Failure>,
+}
+
+/// Why a container could not be started.
+#[derive(Debug, Clone)]
+pub(super) struct Failure {
+    pub(super) code: i64,
+    pub(super) words: String,
+}
+
+/// A standard input.
+#[derive(Debug, Default)]
+struct Stdin {
+    shell: Shell,
+    /// Since when nothing more will come.
+    closed: Option<Instant>,
 }
 
 #[derive(Debug)]
 struct Run {
     started: Instant,
-    script: ScriptedRun,
+    /// The script, or the steps of the shell so far.
+    acts: Vec<Act>,
+    /// What a shell reads; `None` when this is none.
+    input: Option<Stdin>,
+    /// Further programs, by number; `None` before the start.
+    execs: Vec<Option<Act>>,
     /// The end that the engine put to it, or will when a grace is over.
     forced: Option<End>,
 }
 
-/// How and when a run ended or will end.
-#[derive(Debug, Clone, Copy)]
-struct End {
-    at: Instant,
-    code: i64,
-    oom_killed: bool,
-}
-
 /// What an inspection shows of a life.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Condition {
     pub(super) status: ContainerStatus,
     pub(super) exit_code: i64,
     pub(super) oom_killed: bool,
+    pub(super) error: String,
+    pub(super) started_at: Option<Instant>,
+    pub(super) finished_at: Option<Instant>,
+}
+
+/// A place in what a run writes.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Cursor {
+    act: usize,
+    piece: usize,
+}
+
+/// What somebody who waits for an end has to do.
+#[derive(Debug)]
+pub(super) enum Awaited {
+    /// Nothing: this is the exit code.
+    Ended(i64),
+    /// Look again then, or when the life changes.
+    Wait(Option<Instant>),
+}
+
+/// What an attached stream does next.
+#[derive(Debug)]
+pub(super) enum Next {
+    /// This has been written.
+    Piece(LogChunk),
+    /// Nothing, until then or until the life changes.
+    Wait(Option<Instant>),
+    /// Nothing, for ever.
+    Never,
+    End,
 }
 
 impl Run {
-    /// The script's own end or the forced one, whichever comes first.
+    fn of(started: Instant, acts: Vec<Act>, input: Option<Stdin>) -> Self {
+        Self { started, acts, input, execs: Vec::new(), forced: None }
+    }
+
+    /// Its own end or the forced one, whichever comes first.
     fn end(&self) -> Option<End> {
-        // A moment that no clock reaches is never.
-        let own = self.script.duration().and_then(|duration| self.started.checked_add(duration));
-        let own = own.map(|at| End {
-            at,
-            code: self.script.exit_code(),
-            oom_killed: self.script.is_oom_killed(),
-        });
-        match (own, self.forced) {
-            (Some(own), Some(forced)) => Some(if own.at <= forced.at { own } else { forced }),
-            (own, forced) => own.or(forced),
+        earlier(self.own_end(), self.forced)
+    }
+
+    fn own_end(&self) -> Option<End> {
+        let mut played = beginnings(&self.acts).map(|(act, begun)| (act, act.end(begun)));
+        let Some(input) = &self.input else {
+            return played.next().and_then(|(_, end)| end);
+        };
+        let mut last = (0, self.started);
+        for (act, end) in played {
+            let end = end?;
+            if act.kills_shell() {
+                return Some(end);
+            }
+            last = (last.0 + 1, end.at);
         }
+        let at = input.closed?.max(last.1);
+        (last.0 == self.acts.len()).then_some(End { at, code: 0, oom_killed: false })
     }
 
     fn ended(&self, now: Instant) -> Option<End> {
@@ -75,67 +133,194 @@ impl Run {
 
     /// Ends the run at `at`, unless it ends before.
     fn force(&mut self, at: Instant, code: i64) {
-        if self.forced.is_none_or(|forced| at < forced.at) {
-            self.forced = Some(End { at, code, oom_killed: false });
+        self.forced = earlier(self.forced, Some(End { at, code, oom_killed: false }));
+    }
+
+    /// Whether the kernel killed something in it.
+    fn oom_killed(&self, now: Instant) -> bool {
+        let last = self.end().map_or(now, |end| end.at.min(now));
+        beginnings(&self.acts)
+            .filter_map(|(act, begun)| act.end(begun))
+            .any(|end| end.oom_killed && end.at <= last)
+    }
+
+    /// Asks the step that is being played to stop, or kills it: what reaches every process but the
+    /// shell itself.
+    fn signal_step(&mut self, now: Instant) {
+        let playing = beginnings(&self.acts)
+            .position(|(act, begun)| begun <= now && act.end(begun).is_none_or(|end| end.at > now));
+        if let Some(act) = playing.and_then(|playing| self.acts.get_mut(playing))
+            && !act.ignores_stop()
+        {
+            act.force(now, STOPPED);
         }
     }
 
-    /// When the piece of output at `position` is written; `None` when it never is.
-    fn written_at(&self, position: usize) -> Option<Instant> {
-        let at = self.started.checked_add(self.script.output().get(position)?.offset)?;
-        match self.end() {
-            Some(end) if end.at < at => None,
-            _ => Some(at),
+    /// What is at `cursor`, which moves on when that has been written.
+    fn next(&self, cursor: &mut Cursor, now: Instant) -> Next {
+        let end = self.end();
+        let rest = || match end {
+            Some(end) if end.at <= now => Next::End,
+            end => Next::Wait(end.map(|end| end.at)),
+        };
+        loop {
+            let Some((act, begun)) = beginnings(&self.acts).nth(cursor.act) else {
+                return rest();
+            };
+            match act.piece(cursor.piece, begun) {
+                Piece::At(at, _) if end.is_some_and(|end| end.at < at) => return rest(),
+                Piece::At(at, _) if at > now => return Next::Wait(Some(at)),
+                Piece::At(_, chunk) => {
+                    cursor.piece += 1;
+                    return Next::Piece(chunk);
+                }
+                Piece::Unknown => return rest(),
+                Piece::Past => *cursor = Cursor { act: cursor.act + 1, piece: 0 },
+            }
         }
+    }
+
+    /// How a further program ended or will end; `None` when neither that nor the container ends it.
+    fn exec_end(&self, act: &Act, begun: Instant) -> Option<End> {
+        let killed = self.end().map(|end| End { at: end.at, code: KILLED, oom_killed: false });
+        earlier(act.end(begun), killed)
     }
 }
 
 impl Life {
     pub(super) fn condition(&self, now: Instant) -> Condition {
-        let Some(run) = self.runs.last() else {
-            return Condition { status: ContainerStatus::Created, exit_code: 0, oom_killed: false };
+        let mut condition = Condition {
+            status: ContainerStatus::Created,
+            exit_code: 0,
+            oom_killed: false,
+            error: String::new(),
+            started_at: None,
+            finished_at: None,
         };
-        match run.ended(now) {
-            Some(End { code, oom_killed, .. }) => {
-                Condition { status: ContainerStatus::Exited, exit_code: code, oom_killed }
+        if let Some((run, before)) = self.runs.split_last() {
+            condition.started_at = Some(run.started);
+            condition.oom_killed = run.oom_killed(now);
+            if let Some(end) = run.ended(now) {
+                condition.status = ContainerStatus::Exited;
+                condition.exit_code = end.code;
+                condition.finished_at = Some(end.at);
+            } else {
+                condition.status = ContainerStatus::Running;
+                condition.finished_at = before.last().and_then(Run::end).map(|end| end.at);
             }
-            None => Condition { status: ContainerStatus::Running, exit_code: 0, oom_killed: false },
         }
+        if let Some(failure) = &self.failure {
+            condition.error.clone_from(&failure.words);
+            // Measured: the code of a run that there was stays.
+            if self.runs.is_empty() {
+                condition.exit_code = failure.code;
+            }
+        }
+        condition
     }
 
     pub(super) fn is_running(&self, now: Instant) -> bool {
-        self.condition(now).status == ContainerStatus::Running
+        self.runs.last().is_some_and(|run| run.ended(now).is_none())
     }
 
-    /// The run that is going on, or else the one that would be next, as a number for [`exit`] and
-    /// [`output`].
+    /// The run that is going on, or else the one that would be next, as a number.
     pub(super) fn current_or_next_run(&self, now: Instant) -> usize {
         if self.is_running(now) { self.runs.len() - 1 } else { self.runs.len() }
     }
 
-    /// How many pieces of output the run that is going on has written already.
-    pub(super) fn pieces_written(&self, now: Instant) -> usize {
-        let Some(run) = self.runs.last().filter(|_| self.is_running(now)) else {
-            return 0;
-        };
-        let written = |&piece: &usize| run.written_at(piece).is_some_and(|at| at <= now);
-        (0..run.script.output().len()).take_while(written).count()
+    /// What somebody who waits for the end of run number `run` has to do.
+    pub(super) fn awaited(&self, run: usize, now: Instant) -> Awaited {
+        match self.runs.get(run).map(Run::end) {
+            Some(Some(end)) if end.at <= now => Awaited::Ended(end.code),
+            Some(end) => Awaited::Wait(end.map(|end| end.at)),
+            // A removal wakes the waiter, and what it reads is the last exit code.
+            None if self.removed => Awaited::Ended(self.condition(now).exit_code),
+            None => Awaited::Wait(None),
+        }
     }
 
+    /// The place up to which the run that is going on has written already.
+    pub(super) fn written(&self, now: Instant) -> Cursor {
+        let mut cursor = Cursor::default();
+        if let Some(run) = self.runs.last().filter(|_| self.is_running(now)) {
+            while let Next::Piece(_) = run.next(&mut cursor, now) {}
+        }
+        cursor
+    }
+
+    /// What run number `run` has at `cursor`.
+    pub(super) fn next(&self, run: usize, cursor: &mut Cursor, now: Instant) -> Next {
+        match self.runs.get(run) {
+            Some(run) => run.next(cursor, now),
+            // Measured: of a container that is removed while it does not run, an attached stream
+            // stays open.
+            None if self.removed => Next::Never,
+            None => Next::Wait(None),
+        }
+    }
+}
+
+/// Changes.
+impl Life {
     pub(super) fn start(&mut self, now: Instant, script: ScriptedRun) {
-        self.runs.push(Run { started: now, script, forced: None });
+        self.failure = None;
+        self.next_input = Stdin::default();
+        self.runs.push(Run::of(now, vec![Act::new(now, script)], None));
     }
 
-    /// Asks the run that is going on to stop, and arranges that it is killed when `grace` is over.
+    /// Starts a shell, which reads what was written before.
+    pub(super) fn start_shell(&mut self, now: Instant) {
+        self.failure = None;
+        let input = std::mem::take(&mut self.next_input);
+        self.runs.push(Run::of(now, Vec::new(), Some(input)));
+    }
+
+    pub(super) fn fail_to_start(&mut self, failure: Failure) {
+        self.failure = Some(failure);
+    }
+
+    /// Asks the run that is going on to stop, and arranges that it is killed when `grace` is over. A
+    /// shell does not stop.
     pub(super) fn stop(&mut self, now: Instant, grace: Duration) {
-        let running = self.is_running(now);
-        let Some(run) = self.runs.last_mut().filter(|_| running) else {
+        self.signal(now, Signal::Term);
+        let killed = now.checked_add(grace);
+        if let (Some(run), Some(at)) = (self.running(now), killed) {
+            run.force(at, KILLED);
+        }
+    }
+
+    /// Sends the first process a signal.
+    pub(super) fn signal(&mut self, now: Instant, signal: Signal) {
+        let Some(run) = self.running(now) else {
             return;
         };
-        if !run.script.ignores_stop() {
-            run.force(now, STOPPED);
-        } else if let Some(at) = now.checked_add(grace) {
-            run.force(at, KILLED);
+        match signal {
+            Signal::Kill => run.force(now, KILLED),
+            Signal::Term => {
+                let ignored = run.acts.first().is_none_or(Act::ignores_stop);
+                if run.input.is_none() && !ignored {
+                    run.force(now, STOPPED);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Sends every process but the init a signal, as a further program number `sender` can.
+    pub(super) fn signal_all(&mut self, now: Instant, signal: Signal, sender: usize) {
+        let Some(run) = self.running(now) else {
+            return;
+        };
+        let others = run.execs.iter_mut().enumerate().filter(|(number, _)| *number != sender);
+        for exec in others.filter_map(|(_, exec)| exec.as_mut()) {
+            if signal == Signal::Term && !exec.ignores_stop() {
+                exec.force(now, STOPPED);
+            }
+        }
+        if signal == Signal::Term && run.input.is_some() {
+            run.signal_step(now);
+        } else {
+            self.signal(now, signal);
         }
     }
 
@@ -146,84 +331,109 @@ impl Life {
         }
         self.removed = true;
     }
-}
 
-/// Resolves when run number `run` has ended.
-pub(super) fn exit(
-    mut life: watch::Receiver<Life>,
-    run: usize,
-    operation: Operation,
-) -> ExitFuture {
-    Box::pin(async move {
-        loop {
-            let next = {
-                let life = life.borrow_and_update();
-                let now = Instant::now();
-                match life.runs.get(run) {
-                    Some(run) => match run.ended(now) {
-                        Some(end) => return Ok(ExitStatus::new(end.code)),
-                        None => run.end().map(|end| end.at),
-                    },
-                    // A removal wakes the waiter, and what it reads is the last exit code.
-                    None if life.removed => {
-                        return Ok(ExitStatus::new(life.condition(now).exit_code));
-                    }
-                    None => None,
-                }
-            };
-            if changed_before(&mut life, next).await.is_err() {
-                return Err(ApiError::Lost { operation, source: "the engine is gone".into() });
-            }
-        }
-    })
-}
-
-/// What an attached stream does next.
-enum Next {
-    Piece(LogChunk),
-    Wait(Option<Instant>),
-    Never,
-    End,
-}
-
-/// What run number `run` writes, from its piece number `first` on.
-pub(super) fn output(life: watch::Receiver<Life>, run: usize, first: usize) -> LogStream {
-    stream::unfold((life, first), move |(mut life, position)| async move {
-        loop {
-            let next = next_piece(&life.borrow_and_update(), run, position);
-            match next {
-                Next::Piece(chunk) => return Some((Ok(chunk), (life, position + 1))),
-                Next::Wait(until) => changed_before(&mut life, until).await.ok()?,
-                Next::Never => std::future::pending().await,
-                Next::End => return None,
-            }
-        }
-    })
-    .boxed()
-}
-
-fn next_piece(life: &Life, run: usize, position: usize) -> Next {
-    let now = Instant::now();
-    let Some(run) = life.runs.get(run) else {
-        // Measured: of a container that is removed while it does not run, an attached stream
-        // stays open.
-        return if life.removed { Next::Never } else { Next::Wait(None) };
-    };
-    match (run.written_at(position), run.end()) {
-        (Some(at), _) if at <= now => Next::Piece(run.script.output()[position].chunk.clone()),
-        (Some(at), _) => Next::Wait(Some(at)),
-        (None, Some(end)) if end.at <= now => Next::End,
-        (None, end) => Next::Wait(end.map(|end| end.at)),
+    fn running(&mut self, now: Instant) -> Option<&mut Run> {
+        self.runs.last_mut().filter(|run| run.ended(now).is_none())
     }
 }
 
-/// Waits until the life changes or the clock says `deadline`.
-async fn changed_before(
-    life: &mut watch::Receiver<Life>,
-    deadline: Option<Instant>,
-) -> Result<(), watch::error::RecvError> {
-    match deadline {
-        None => life.changed().await,
-        Some(deadline) => time::timeout_at(deadline, life.changed()).await.unwrap_or(Ok(())),
+/// The standard input.
+impl Life {
+    /// Writes to the input of run number `run`; whether there still was somebody to read it.
+    pub(super) fn write(&mut self, run: usize, now: Instant, bytes: &[u8]) -> bool {
+        if let Some(input) = self.input(run).filter(|input| input.closed.is_none()) {
+            input.shell.feed(bytes);
+        }
+        match self.runs.get(run) {
+            Some(run) => run.ended(now).is_none(),
+            None => !self.removed,
+        }
+    }
+
+    /// Ends the input of run number `run`.
+    pub(super) fn close(&mut self, run: usize, now: Instant) {
+        if let Some(input) = self.input(run) {
+            input.closed.get_or_insert(now);
+        }
+    }
+
+    fn input(&mut self, run: usize) -> Option<&mut Stdin> {
+        if run == self.runs.len() {
+            return Some(&mut self.next_input);
+        }
+        self.runs.get_mut(run)?.input.as_mut()
+    }
+
+    /// The next step that the shell has read, if it runs. One that cannot read its input ends.
+    pub(super) fn take_step(&mut self, now: Instant) -> Option<Step> {
+        let run = self.running(now)?;
+        let read = run.input.as_mut()?.shell.next_step();
+        if read == Err(Garbled) {
+            run.force(now, GARBLED);
+        }
+        read.ok().flatten()
+    }
+
+    /// Plays a step when those before have ended.
+    pub(super) fn play(&mut self, now: Instant, mark: String, script: ScriptedRun) {
+        if let Some(run) = self.running(now) {
+            run.acts.push(Act::step(now, script, mark));
+        }
+    }
+}
+
+/// Further programs.
+impl Life {
+    /// Prepares a program: the numbers of its run and of itself; `None` when nothing runs.
+    pub(super) fn create_exec(&mut self, now: Instant) -> Option<(usize, usize)> {
+        let number = self.runs.len();
+        let run = self.running(now)?;
+        run.execs.push(None);
+        Some((number - 1, run.execs.len() - 1))
+    }
+
+    pub(super) fn start_exec(&mut self, of: (usize, usize), now: Instant, script: ScriptedRun) {
+        if let Some(exec) = self.runs.get_mut(of.0).and_then(|run| run.execs.get_mut(of.1)) {
+            *exec = Some(Act::new(now, script));
+        }
+    }
+
+    /// What an inspection shows of a program; `None` when it was never started and its run is over,
+    /// which is when the engine forgets it.
+    pub(super) fn exec(&self, of: (usize, usize), now: Instant) -> Option<ExecDetails> {
+        let run = self.runs.get(of.0)?;
+        let mut details = ExecDetails::ended(0);
+        let Some(act) = run.execs.get(of.1)?.as_ref() else {
+            details.exit_code = None;
+            return run.ended(now).is_none().then_some(details);
+        };
+        let ended = beginnings(std::slice::from_ref(act))
+            .next()
+            .and_then(|(act, begun)| run.exec_end(act, begun))
+            .filter(|end| end.at <= now);
+        details.running = ended.is_none();
+        details.exit_code = ended.map(|end| end.code);
+        Some(details)
+    }
+
+    /// What a program has at `piece`, which moves on when that has been written.
+    pub(super) fn next_of_exec(&self, of: (usize, usize), piece: &mut usize, now: Instant) -> Next {
+        let found = self.runs.get(of.0).and_then(|run| Some((run, run.execs.get(of.1)?.as_ref()?)));
+        let Some((run, act)) = found else {
+            return Next::End;
+        };
+        let Some((act, begun)) = beginnings(std::slice::from_ref(act)).next() else {
+            return Next::End;
+        };
+        let end = run.exec_end(act, begun).map(|end| end.at);
+        match act.piece(*piece, begun) {
+            Piece::At(at, chunk) if at <= now && end.is_none_or(|end| at <= end) => {
+                *piece += 1;
+                Next::Piece(chunk)
+            }
+            _ if end.is_some_and(|end| end <= now) => Next::End,
+            Piece::At(at, _) => Next::Wait(Some(end.map_or(at, |end| end.min(at)))),
+            Piece::Unknown | Piece::Past => Next::Wait(end),
+        }
     }
 }

@@ -31,6 +31,7 @@ pub struct ScriptedRun {
     lasting: Option<Duration>,
     ignores_stop: bool,
     oom_killed: bool,
+    kills_shell: bool,
     writes: Vec<(String, Bytes)>,
 }
 
@@ -52,6 +53,7 @@ impl ScriptedRun {
             lasting: Some(Duration::ZERO),
             ignores_stop: false,
             oom_killed: false,
+            kills_shell: false,
             writes: Vec::new(),
         }
     }
@@ -94,11 +96,18 @@ impl ScriptedRun {
         self
     }
 
-    /// Ends because the kernel kills it for lack of memory: exit code 137, and an inspection says
-    /// so.
+    /// Ends because the kernel kills it for lack of memory: exit code 137, and an inspection of the
+    /// container says so from then on. A shell that plays it as a step lives on.
     pub fn oom_killed(mut self) -> Self {
         self.exit_code = 137;
         self.oom_killed = true;
+        self
+    }
+
+    /// As a step of a shell: its end is that of the shell too, and so of the container, with the
+    /// step's exit code and without a mark.
+    pub fn kills_shell(mut self) -> Self {
+        self.kills_shell = true;
         self
     }
 
@@ -147,6 +156,10 @@ impl ScriptedRun {
 
     pub(super) fn is_oom_killed(&self) -> bool {
         self.oom_killed
+    }
+
+    pub(super) fn is_killing_shell(&self) -> bool {
+        self.kills_shell
     }
 
     pub(super) fn writes(&self) -> &[(String, Bytes)] {

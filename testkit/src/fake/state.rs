@@ -1,19 +1,25 @@
 //! What the engine in memory knows.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    time::{Duration, SystemTime},
+};
 
 use bytes::Bytes;
 use docker_api_trait::{
-    ApiError, ContainerId, ContainerRequest, ContainerSummary, ImageDetails, MountKind, MountPoint,
-    Operation, Volume,
+    ApiError, ContainerId, ContainerRequest, ContainerSummary, Health, ImageDetails, MountKind,
+    MountPoint, Operation, Volume,
 };
 use tokio::{sync::watch, time::Instant};
 
 use super::{
     archive::{UploadedEntry, VolumeRoot},
+    exec::Execs,
     fault::Faults,
     life::Life,
     mount::{MountedVolume, clean, innermost},
+    network::{Networks, Place},
+    registry::Registry,
     script::ScriptedRun,
 };
 
@@ -28,8 +34,15 @@ pub(super) struct State {
     pub(super) containers_created: u64,
     /// The images on the engine, by reference with tag.
     pub(super) images: BTreeMap<String, ImageDetails>,
-    /// The images that can be pulled, by reference with tag.
-    pub(super) registry: BTreeSet<String>,
+    /// When containers become healthy or not, by the image's id.
+    pub(super) health: BTreeMap<String, (Duration, Health)>,
+    /// The ids of the images that have no `sh`.
+    pub(super) without_shell: BTreeSet<String>,
+    /// What can be pulled.
+    pub(super) registry: Registry,
+    pub(super) networks: Networks,
+    /// The further programs that were prepared.
+    pub(super) execs: Execs,
     /// Whether every image is on the engine.
     pub(super) any_image: bool,
     /// The folders that images were given, by the image's id and the cleaned path.
@@ -44,6 +57,12 @@ pub(super) struct State {
     pub(super) script: ScriptedRun,
     /// What the containers started next do.
     pub(super) next_scripts: VecDeque<ScriptedRun>,
+    /// What containers of an image do, by the image's reference with tag.
+    pub(super) image_scripts: BTreeMap<String, ScriptedRun>,
+    /// The scripts that shells were given, in order.
+    pub(super) shell_scripts: Vec<String>,
+    /// The moment that the engine's calendar begins with: the first that it was asked for.
+    pub(super) epoch: Option<Instant>,
     /// Every call, in order.
     pub(super) calls: Vec<Operation>,
     /// The request of every call that would create a container.
@@ -71,8 +90,12 @@ impl From<Volume> for StoredVolume {
 pub(super) struct StoredContainer {
     /// The container in a list, but for its state.
     pub(super) summary: ContainerSummary,
+    /// As it was asked for.
+    pub(super) request: ContainerRequest,
     /// The image's id.
     pub(super) image: String,
+    /// Its place in a network, if it is in one.
+    pub(super) place: Option<Place>,
     pub(super) volumes: Vec<MountedVolume>,
     /// All that is mounted, in the order of the destinations.
     pub(super) mounts: Vec<MountPoint>,
@@ -85,6 +108,10 @@ impl StoredContainer {
         let mut summary = self.summary.clone();
         summary.status = self.life.borrow().condition(Instant::now()).status;
         summary
+    }
+
+    pub(super) fn is_running(&self) -> bool {
+        self.life.borrow().is_running(Instant::now())
     }
 
     fn uses(&self, volume: &str) -> bool {
@@ -107,9 +134,24 @@ impl State {
 
     /// Kills and removes a container, if it is there.
     pub(super) fn take_container(&mut self, id: &ContainerId) {
+        self.execs.forget(id);
         if let Some(container) = self.containers.remove(id) {
             container.life.send_modify(|life| life.remove(Instant::now()));
         }
+    }
+
+    /// What a container or step does that begins now.
+    pub(super) fn next_script(&mut self) -> ScriptedRun {
+        self.next_scripts.pop_front().unwrap_or_else(|| self.script.clone())
+    }
+
+    /// A moment as the engine writes it. Its calendar begins with 2026, whatever the day: it is the
+    /// same in every run.
+    pub(super) fn written_time(&mut self, moment: Instant) -> String {
+        const BEGINNING: Duration = Duration::from_hours(490_896);
+        let epoch = *self.epoch.get_or_insert(moment);
+        let time = SystemTime::UNIX_EPOCH + BEGINNING + moment.saturating_duration_since(epoch);
+        humantime::format_rfc3339_nanos(time).to_string()
     }
 
     /// The containers that refer to a volume, running or not, by id.

@@ -9,8 +9,8 @@ use bytes::Bytes;
 use docker_api_trait::{
     ApiError, ArchiveApi, ContainerApi, ContainerId, ContainerRequest, ContainerStatus, DockerApi,
     ExitStatus, ImageApi, ImageReference, LabelFilter, LogChunk, LogStream, Mount, MountKind,
-    MountPoint, MountSource, Operation, Relabel, SystemApi, Volume, VolumeApi, VolumeName,
-    VolumeRequest, WaitCondition,
+    MountPoint, MountSource, Operation, PullRequest, Relabel, SystemApi, Volume, VolumeApi,
+    VolumeName, VolumeRequest, WaitCondition,
 };
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use testkit::{FakeDocker, ScriptedRun, VolumeRoot};
@@ -33,6 +33,10 @@ fn volume(volume: &str) -> VolumeRequest {
 
 fn image(reference: &str) -> ImageReference {
     ImageReference::new(reference).unwrap()
+}
+
+fn pull(reference: &str) -> PullRequest {
+    PullRequest::new(image(reference))
 }
 
 fn job(name: &str) -> ContainerRequest {

@@ -138,13 +138,13 @@ async fn an_image_is_found_by_each_of_its_names() {
 #[tokio::test]
 async fn a_pull_brings_the_image_when_its_stream_has_ended() {
     let docker = FakeDocker::new().with_registry_image("busybox");
-    let mut pull = docker.pull_image(&image("busybox")).await.unwrap();
-    assert_eq!(pull.next().await.unwrap().unwrap().status, "Pulling from busybox");
-    drop(pull);
+    let mut stream = docker.pull_image(&pull("busybox")).await.unwrap();
+    assert_eq!(stream.next().await.unwrap().unwrap().status, "Pulling from busybox");
+    drop(stream);
     assert!(docker.inspect_image(&image("busybox")).await.is_err(), "an abandoned pull");
 
     let messages: Vec<_> =
-        docker.pull_image(&image("busybox")).await.unwrap().try_collect().await.unwrap();
+        docker.pull_image(&pull("busybox")).await.unwrap().try_collect().await.unwrap();
     assert!(messages.len() > 1, "{messages:?}");
     let pulled = docker.inspect_image(&image("busybox:latest")).await.unwrap();
     let digest = image(&pulled.digests[0]);
@@ -154,7 +154,7 @@ async fn a_pull_brings_the_image_when_its_stream_has_ended() {
 #[tokio::test]
 async fn a_pull_of_what_the_registry_lacks_is_not_found() {
     assert_fails!(
-        docker().pull_image(&image("team/tool:1")).await.map(drop),
+        docker().pull_image(&pull("team/tool:1")).await.map(drop),
         NotFound,
         "pull access denied for team/tool, repository does not exist or may require 'docker login'"
     );
@@ -172,6 +172,6 @@ async fn an_import_takes_the_name_from_another_image() {
 async fn with_any_image_every_image_is_there_and_can_be_pulled() {
     let docker = FakeDocker::new().with_any_image();
     assert!(docker.inspect_image(&image("a/b:c")).await.is_ok());
-    assert!(docker.pull_image(&image("a/b:c")).await.is_ok());
+    assert!(docker.pull_image(&pull("a/b:c")).await.is_ok());
     assert!(docker.create_container(&job("job-1")).await.is_ok());
 }
