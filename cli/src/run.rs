@@ -92,7 +92,7 @@ async fn obey_signals(cancel: &Cancel) -> io::Result<std::convert::Infallible> {
 fn exit_code(result: &JobResult, limit: Option<&str>) -> u8 {
     let JobOutcome::Failed(reason) = &result.outcome else { return 0 };
     match reason {
-        FailureReason::Script { exit_code } => {
+        FailureReason::Script { exit_code, .. } => {
             say(&format!("berth: the script failed with exit code {exit_code}"));
             say("hint: the output above says why; berth did its part");
             u8::try_from(*exit_code).unwrap_or(OUR_FAILURE)

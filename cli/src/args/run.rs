@@ -80,21 +80,12 @@ impl RunArguments {
         job.trust = scope.trust;
         job.key = scope.key;
         job.timeout = self.timeout;
-        job.user.clone_from(&self.user);
+        job.image.user.clone_from(&self.user);
         for text in &self.variables {
             job.variables.push(Variable::parse(text).map_err(bad)?);
         }
-        let values = job.variables.iter();
-        let values = values.map(|one| (one.name().to_owned(), one.value().to_owned()));
-        let mut reader = SpecReader::new(OperatingSystem::Linux).with_variables(values);
-        if let Some(folder) = &self.workdir {
-            let folder = working_directory(OperatingSystem::Linux, folder)?;
-            reader = reader.with_working_directory(folder.clone());
-            job.working_directory = Some(folder);
-        }
-        for text in &self.volumes {
-            job.volumes.push(reader.read(text).map_err(|error| Failure::from_spec(&error))?);
-        }
+        job.working_directory.clone_from(&self.workdir);
+        job.volumes.clone_from(&self.volumes);
         Ok(job)
     }
 

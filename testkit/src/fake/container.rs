@@ -157,6 +157,11 @@ impl ContainerApi for FakeDocker {
         };
         reply.deliver(outcome)
     }
+
+    /// The fake has no anonymous volumes.
+    async fn remove_container_alone(&self, id: &ContainerId) -> Result<(), ApiError> {
+        self.remove_container(id).await
+    }
 }
 
 /// Creates a container; `binds` has the bind string of each mount that is sent as one.
