@@ -109,4 +109,43 @@ behaviours! {
         }
         all
     }
+
+    a_signal_ends_what_runs_and_finds_nobody_else(lab)
+    sees ["conflict", "ok", "exited 143", "conflict", "ok", "exited 137", "not found"]; {
+        let created = lab.create(&lab.job("created", Program::Sleeps)).await;
+        let mut all = vec![done(lab.engine.kill_container(&created, Signal::Term).await)];
+        for (hint, signal) in [("asked", Signal::Term), ("killed", Signal::Kill)] {
+            let id = lab.started(hint, Program::Sleeps).await;
+            let exit = lab.engine.wait_container(&id, WaitCondition::NextExit).await.unwrap();
+            all.push(done(lab.engine.kill_container(&id, signal).await));
+            exit.await.unwrap();
+            all.push(lab.status(&id).await);
+            if signal == Signal::Term {
+                all.push(done(lab.engine.kill_container(&id, signal).await));
+            }
+        }
+        lab.engine.remove_container(&created).await.unwrap();
+        all.push(done(lab.engine.kill_container(&created, Signal::Kill).await));
+        all
+    }
+
+    a_container_has_the_times_of_its_last_run(lab)
+    sees ["started false, finished false", "started true, finished false", "started true, finished true"]; {
+        let id = lab.create(&lab.job("job", Program::Sleeps)).await;
+        let mut all = Seen::new();
+        for call in ["none", "start", "stop"] {
+            match call {
+                "start" => lab.engine.start_container(&id).await.unwrap(),
+                "stop" => lab.engine.stop_container(&id, GRACE).await.unwrap(),
+                _ => {}
+            }
+            let details = lab.engine.inspect_container(&id).await.unwrap();
+            let there = |time: &str| time.starts_with("20") && time.ends_with('Z');
+            let (started, finished) = (there(&details.started_at), there(&details.finished_at));
+            assert_eq!(details.image, lab.engine.inspect_image(&lab.image).await.unwrap().id);
+            assert_eq!((details.health, details.error.as_str()), (None, ""));
+            all.push(format!("started {started}, finished {finished}"));
+        }
+        all
+    }
 }

@@ -23,7 +23,8 @@ use bytes::Bytes;
 use docker_api_trait::{
     ApiError, BollardDocker, Consistency, ContainerId, ContainerRequest, ContainerStatus,
     DockerApi, Endpoint, EndpointSources, ImageReference, LabelFilter, LogSource, LogStream, Mount,
-    MountSource, Propagation, Relabel, Volume, VolumeName, VolumeRequest, WaitCondition,
+    MountSource, NetworkName, NetworkRequest, Propagation, Relabel, Signal, Volume, VolumeName,
+    VolumeRequest, WaitCondition,
 };
 use futures_util::{FutureExt as _, StreamExt as _, future::BoxFuture};
 use testkit::{FakeDocker, ScriptedRun};
@@ -125,6 +126,20 @@ impl Lab {
         .into()
     }
 
+    fn network(&self, hint: &str) -> NetworkRequest {
+        let name: NetworkName = self.name(hint).parse().unwrap();
+        let mut request = NetworkRequest::new(name);
+        request.labels = self.labels(hint);
+        request
+    }
+
+    /// Queues what the fake plays next.
+    fn script(&self, run: ScriptedRun) {
+        if let Some(fake) = &self.fake {
+            fake.script_next(run);
+        }
+    }
+
     fn filter(&self) -> [LabelFilter; 2] {
         [
             LabelFilter::equals("dev.berth.owner", &self.owner),
@@ -222,6 +237,9 @@ impl Lab {
             let name = volume.name.parse().expect("we named it");
             self.engine.remove_volume(&name).await?;
         }
+        for network in self.engine.list_networks(&self.filter()).await? {
+            self.engine.remove_network(&network.id).await?;
+        }
         Ok(())
     }
 }
@@ -238,6 +256,7 @@ fn seen<T: Into<String>>(reply: Result<T, ApiError>) -> String {
         Err(ApiError::Conflict { .. }) => "conflict".to_owned(),
         Err(ApiError::Rejected { .. }) => "rejected".to_owned(),
         Err(ApiError::Engine { status, .. }) => format!("engine error {}xx", status / 100),
+        Err(ApiError::Lost { .. }) => "lost".to_owned(),
         Err(other) => format!("{other:?}"),
     }
 }
@@ -310,7 +329,11 @@ macro_rules! behaviours {
     };
 }
 
+mod archive;
 mod container;
+mod exec;
 mod life;
 mod mount;
+mod network;
+mod shell;
 mod volume;
