@@ -153,3 +153,22 @@ async fn files_come_back_and_what_is_not_there_is_not_found() {
         assert!(matches!(reply, Err(ApiError::NotFound { .. })), "{reply:?}");
     }
 }
+
+#[tokio::test]
+async fn an_archive_in_pieces_is_unpacked_and_of_a_broken_one_the_beginning() {
+    let docker = docker();
+    let id = create(&docker, &job_with("job-1", &[("cache", "/cache")])).await;
+    let whole = file("cache/a", "first");
+    let pieces: Vec<_> = whole.chunks(100).map(|piece| Ok(Bytes::copy_from_slice(piece))).collect();
+    let archive = futures_util::stream::iter(pieces).boxed();
+    docker.upload_archive_stream(&id, "/", archive).await.unwrap();
+    assert!(docker.volume_files("cache").iter().eq(["a"]));
+
+    // Header and content of one file, and not the end of the archive.
+    let begin = file("cache/b", "second").slice(..1024);
+    let broken = ApiError::from_status(Operation::DownloadArchive, 500, "no more");
+    let archive = futures_util::stream::iter([Ok(begin), Err(broken)]).boxed();
+    let error = docker.upload_archive_stream(&id, "/", archive).await;
+    assert!(matches!(error, Err(ApiError::Lost { operation: Operation::UploadArchive, .. })));
+    assert!(docker.volume_files("cache").iter().eq(["a", "b"]));
+}

@@ -254,3 +254,68 @@ async fn a_run_leaves_files_in_the_volumes_that_it_may_write_to() {
     let complaint = "sh: can't create /cache/sealed/c: Read-only file system\n";
     assert_eq!(read(output).await, [LogChunk::stderr(complaint)]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_signal_asks_or_ends_what_runs_and_is_a_conflict_for_what_does_not() {
+    let docker = docker();
+    for (run, signal, expected) in [
+        (ScriptedRun::never_ends(), Signal::Term, (ContainerStatus::Exited, 143, false)),
+        (ScriptedRun::never_ends(), Signal::Kill, (ContainerStatus::Exited, 137, false)),
+        (
+            ScriptedRun::never_ends().ignoring_stop(),
+            Signal::Term,
+            (ContainerStatus::Running, 0, false),
+        ),
+        (
+            ScriptedRun::never_ends().ignoring_stop(),
+            Signal::Kill,
+            (ContainerStatus::Exited, 137, false),
+        ),
+    ] {
+        let id = started(&docker, run).await;
+        docker.kill_container(&id, signal).await.unwrap();
+        assert_eq!(status(&docker, &id).await, expected);
+        if expected.0 == ContainerStatus::Exited {
+            let again = docker.kill_container(&id, signal).await;
+            assert!(matches!(again, Err(ApiError::Conflict { .. })), "{again:?}");
+        }
+    }
+    let created = create(&docker, &job("created")).await;
+    let error = docker.kill_container(&created, Signal::Kill).await;
+    assert!(matches!(error, Err(ApiError::Conflict { .. })));
+    docker.remove_container(&created).await.unwrap();
+    let error = docker.kill_container(&created, Signal::Kill).await;
+    assert!(matches!(error, Err(ApiError::NotFound { .. })));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_containers_times_are_the_same_in_every_run_and_keep_the_clocks_distance() {
+    let docker = docker();
+    let id = started(&docker, ScriptedRun::exits(0).lasting(SECOND)).await;
+    let begun = docker.inspect_container(&id).await.unwrap();
+    assert_eq!(begun.started_at, "2026-01-01T00:00:00.000000000Z");
+    assert_eq!(begun.finished_at, "");
+    tokio::time::advance(SECOND * 5).await;
+    let ended = docker.inspect_container(&id).await.unwrap();
+    assert_eq!(ended.finished_at, "2026-01-01T00:00:01.000000000Z");
+    docker.start_container(&id).await.unwrap();
+    let again = docker.inspect_container(&id).await.unwrap();
+    assert_eq!(again.started_at, "2026-01-01T00:00:05.000000000Z");
+    assert_eq!(again.image, docker.inspect_image(&image("busybox")).await.unwrap().id);
+}
+
+#[tokio::test]
+async fn containers_of_an_image_may_have_a_run_of_their_own_beside_the_queue() {
+    let docker = docker().with_image("redis");
+    docker.script_for_image("docker.io/library/redis:latest", ScriptedRun::never_ends());
+    docker.script_next(ScriptedRun::exits(3));
+    let mut service = job("service");
+    service.image = image("redis");
+    let service = create(&docker, &service).await;
+    let job = create(&docker, &job("job")).await;
+    for id in [&service, &job] {
+        docker.start_container(id).await.unwrap();
+    }
+    assert_eq!(status(&docker, &service).await, (ContainerStatus::Running, 0, false));
+    assert_eq!(status(&docker, &job).await, (ContainerStatus::Exited, 3, false));
+}

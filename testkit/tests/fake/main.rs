@@ -8,9 +8,10 @@ use std::{collections::BTreeMap, time::Duration};
 use bytes::Bytes;
 use docker_api_trait::{
     ApiError, ArchiveApi, ContainerApi, ContainerId, ContainerRequest, ContainerStatus, DockerApi,
-    ExitStatus, ImageApi, ImageReference, LabelFilter, LogChunk, LogStream, Mount, MountKind,
-    MountPoint, MountSource, Operation, PullRequest, Relabel, SystemApi, Volume, VolumeApi,
-    VolumeName, VolumeRequest, WaitCondition,
+    ExecApi, ExecDetails, ExecId, ExecRequest, ExitStatus, ImageApi, ImageReference, Input,
+    LabelFilter, LogChunk, LogStream, Mount, MountKind, MountPoint, MountSource, NetworkApi,
+    Operation, PullRequest, Relabel, Signal, SystemApi, Volume, VolumeApi, VolumeName,
+    VolumeRequest, WaitCondition,
 };
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use testkit::{FakeDocker, ScriptedRun, VolumeRoot};
@@ -80,6 +81,14 @@ async fn create(docker: &FakeDocker, request: &ContainerRequest) -> ContainerId 
     docker.create_container(request).await.unwrap().id
 }
 
+/// Prepares and runs a further program.
+async fn run(docker: &FakeDocker, id: &ContainerId, command: &[&str]) -> (ExecId, LogStream) {
+    let request = ExecRequest::new(command.iter().copied());
+    let exec = docker.create_exec(id, &request).await.unwrap();
+    let output = docker.start_exec(&exec).await.unwrap();
+    (exec, output)
+}
+
 /// Creates and starts a container that plays `run`.
 async fn started(docker: &FakeDocker, run: ScriptedRun) -> ContainerId {
     docker.script_next(run);
@@ -114,6 +123,10 @@ macro_rules! assert_fails {
 mod archive;
 mod container;
 mod engine;
+mod exec;
+mod image;
 mod life;
 mod mount;
+mod network;
 mod objects;
+mod shell;
