@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use docker_api_trait::{BollardDocker, Endpoint, EndpointSources};
+use docker_api_trait::{BollardDocker, Endpoint, EndpointSources, ImageReference};
 use executor::{Cancel, Command, Executor, ExecutorConfig, JobOutcome, JobSpec, NullSink};
 use volume_manager::DockerVolumeManager;
 
@@ -10,13 +10,14 @@ use volume_manager::DockerVolumeManager;
 #[allow(clippy::print_stdout, reason = "the example talks to a person")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let image = std::env::args().nth(1).unwrap_or_else(|| "busybox".to_owned());
+    let image: ImageReference = image.parse()?;
     let endpoint = Endpoint::resolve(&EndpointSources::from_process(None))?;
     let engine = Arc::new(BollardDocker::new(endpoint)?);
     let volumes = Arc::new(DockerVolumeManager::new(engine.clone()));
     let executor = Executor::new(engine, volumes, ExecutorConfig::new("my-ci"));
 
-    let mut job = JobSpec::new("my-project", image.parse()?, Command::script("date > /cache/now")?);
-    job.volumes.push("/cache".parse()?);
+    let mut job = JobSpec::new("my-project", image, Command::script("date > /cache/now")?);
+    job.volumes.push("/cache".to_owned());
     let result = executor.run(&job, Box::new(NullSink), &Cancel::new()).await?;
     match result.outcome {
         JobOutcome::Succeeded => println!("caches: {:?}", result.volumes.states()),

@@ -377,6 +377,7 @@ fn csv(field: &str) -> String {
 mod tests {
     use std::time::SystemTime;
 
+    use docker_api_trait::ImageReference;
     use volume_manager::Policy;
 
     use super::*;
@@ -384,7 +385,8 @@ mod tests {
 
     fn lines(volumes: &[&str], script: &str, policy: Policy) -> Vec<String> {
         let command = Command::script(script).unwrap();
-        let mut job = JobSpec::new("app", image("busybox"), command);
+        let image: ImageReference = "busybox".parse().unwrap();
+        let mut job = JobSpec::new("app", image, command);
         job.volumes = volumes.iter().map(|spec| (*spec).to_owned()).collect();
         let context = RunContext::new("run1", "test", SystemTime::UNIX_EPOCH);
         let mut config = ExecutorConfig::new("ci");

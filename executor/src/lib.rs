@@ -15,6 +15,7 @@
 //!
 //! ```
 //! use std::sync::Arc;
+//! use docker_api_trait::ImageReference;
 //! use executor::{Cancel, Command, Executor, ExecutorConfig, JobOutcome, JobSpec, NullSink};
 //! use testkit::{FakeDocker, ScriptedRun};
 //! use volume_manager::{FinishReport, MockVolumeManager, PreparedVolumes};
@@ -29,8 +30,9 @@
 //!
 //! let executor =
 //!     Executor::new(Arc::new(engine), Arc::new(volumes), ExecutorConfig::new("my-ci"));
-//! let mut job = JobSpec::new("my-project", "busybox".parse()?, Command::script("make")?);
-//! job.volumes.push("/cache".parse()?);
+//! let image: ImageReference = "busybox".parse()?;
+//! let mut job = JobSpec::new("my-project", image, Command::script("make")?);
+//! job.volumes.push("/cache".to_owned());
 //! let result = executor.run(&job, Box::new(NullSink), &Cancel::new()).await?;
 //! assert!(matches!(result.outcome, JobOutcome::Succeeded));
 //! # Ok::<_, Box<dyn std::error::Error>>(())

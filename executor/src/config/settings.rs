@@ -133,7 +133,7 @@ pub struct ServiceSettings {
     pub privileged_images: Vec<String>,
     /// Services that every job has.
     pub definitions: Vec<ServiceSpec>,
-    /// How many a job may have of its own; `None` is without limit.
+    /// How many a job may have of its own; `None` is without limit. Default: 50.
     pub limit: Option<usize>,
     /// How long a service may take until it is ready; `None` does not wait at all. Default: 30 s, as
     /// in GitLab Runner.
@@ -146,7 +146,7 @@ impl Default for ServiceSettings {
             host: safe(),
             privileged_images: Vec::new(),
             definitions: Vec::new(),
-            limit: None,
+            limit: Some(50),
             ready_timeout: Some(Duration::from_secs(30)),
         }
     }

@@ -131,7 +131,7 @@ fn tail(after: &[u8]) -> Tail {
     match after {
         [] => Tail::Unfinished,
         [b'+', ..] => Tail::Is { length: 1, scanned: Scanned::Begun },
-        [b'-', code @ ..] => match code.iter().position(|byte| *byte == b'.') {
+        [b'-', code @ ..] => match code.iter().take(LONGEST_CODE).position(|byte| *byte == b'.') {
             Some(point) => {
                 let code = std::str::from_utf8(&code[..point]).ok();
                 code.and_then(|code| code.parse().ok()).map_or(Tail::IsNot, |code| Tail::Is {
