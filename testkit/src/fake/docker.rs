@@ -122,11 +122,11 @@ impl FakeDocker {
     }
 
     /// With an image in which there is no `sh`: a container or further program that wants one finds
-    /// none. It is put on the engine when it is not there.
+    /// none. It is found or put as by [`with_image_details`](Self::with_image_details).
     pub fn with_image_without_shell(self, reference: &str) -> Self {
         {
             let mut state = self.state();
-            let id = image::id_or_add(&mut state, reference);
+            let id = image::change(&mut state, reference, |_| {});
             state.without_shell.insert(id);
         }
         self
