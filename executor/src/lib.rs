@@ -64,7 +64,8 @@ mod step;
 pub use cancel::Cancel;
 pub use commands::{DockerCommand, docker_commands};
 pub use config::{
-    ContainerSettings, ExecutorConfig, ImageSettings, NetworkSettings, ServiceSettings,
+    ConfigError, ConfigNote, ConfigNoteKind, ConfiguredEndpoint, ContainerSettings, ExecutorConfig,
+    ImageSettings, NetworkSettings, RunnerConfig, RunnerSelection, ServiceSettings, read_config,
 };
 pub use error::{ExecutorError, JobError, describe};
 pub use event::{JobEvent, Observer};

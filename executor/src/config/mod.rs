@@ -1,7 +1,12 @@
 //! How jobs are run, as the one who runs them decides.
 
+mod file;
 mod settings;
 
+pub use file::{
+    ConfigError, ConfigNote, ConfigNoteKind, ConfiguredEndpoint, RunnerConfig, RunnerSelection,
+    read_config,
+};
 pub use settings::{
     ContainerSettings, ExecutorConfig, ImageSettings, NetworkSettings, ServiceSettings,
 };

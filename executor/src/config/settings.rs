@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use docker_api_trait::HostSettings;
+use docker_api_trait::{Device, HostSettings};
 use volume_manager::Policy;
 
 use crate::{ImageSpec, PullPolicy, ServiceSpec, Variable};
@@ -83,7 +83,8 @@ fn safe() -> HostSettings {
 #[non_exhaustive]
 pub struct ContainerSettings {
     /// What they may have of their host. Default: no-new-privileges and at most 4,096 processes.
-    /// When it has a bound on memory and none on swap, swap is none.
+    /// When it has a bound on memory and none on swap, swap is none. A `pid_mode` is for the build
+    /// container alone.
     pub host: HostSettings,
     /// Their host name; `None` is the run's.
     pub hostname: Option<String>,
@@ -131,6 +132,8 @@ pub struct ServiceSettings {
     pub host: HostSettings,
     /// The images that may be privileged where `host.privileged` is set; empty is all.
     pub privileged_images: Vec<String>,
+    /// Devices of the host beside `host.devices`, for the services whose images match a pattern.
+    pub devices: BTreeMap<String, Vec<Device>>,
     /// Services that every job has.
     pub definitions: Vec<ServiceSpec>,
     /// How many a job may have of its own; `None` is without limit. Default: 50.
@@ -145,6 +148,7 @@ impl Default for ServiceSettings {
         Self {
             host: safe(),
             privileged_images: Vec::new(),
+            devices: BTreeMap::new(),
             definitions: Vec::new(),
             limit: Some(50),
             ready_timeout: Some(Duration::from_secs(30)),
