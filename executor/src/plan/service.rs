@@ -95,6 +95,12 @@ fn service(
         &service.image,
         notes,
     )?;
+    for (pattern, devices) in &settings.devices {
+        let list = AllowList::new(AllowKind::Services, [pattern])?;
+        if list.check_image(service.image.name.as_str(), &[]).is_ok() {
+            host.devices.extend(devices.iter().cloned());
+        }
+    }
     host.network_mode = mode(network);
     let mut environment: Vec<String> = Vec::new();
     // The job's secrets are not a service's business; what it needs is given to it by name.
