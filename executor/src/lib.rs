@@ -60,6 +60,7 @@ mod service;
 mod shell;
 mod state;
 mod step;
+mod workspace;
 
 pub use cancel::Cancel;
 pub use commands::{DockerCommand, docker_commands};
@@ -97,3 +98,9 @@ pub use report::{
     StepReport, TimingsReport, VolumeReport,
 };
 pub use service::Readiness;
+pub use workspace::{
+    ArchiveFault, ArtifactLimit, ArtifactLimits, ArtifactReport, Artifacts, Changes, Entry,
+    EntryKind, LinkedArtifact, MANIFEST_NAME, Manifest, Owner, PackReport, Packing, Progress,
+    ProgressCount, RelativePath, SCRIPT_NAME, STALE_NAME, STALE_STATUS, Scan, SkipReason, Skipped,
+    Workspace, WorkspaceError, read_manifest,
+};
