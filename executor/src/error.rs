@@ -5,7 +5,7 @@ use std::{error::Error, sync::Arc, time::Duration};
 use docker_api_trait::{ApiError, ImageReference};
 use volume_manager::{PathProblem, PlanError, SpecError, VolumeError};
 
-use crate::{AllowError, CredentialError, MaskError, PullFault, PullPolicyError};
+use crate::{AllowError, CredentialError, MaskError, PullFault, PullPolicyError, WorkspaceError};
 
 /// Why a job cannot be planned. Nothing was started; no request was sent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -243,6 +243,23 @@ pub enum ExecutorError {
         /// The cause.
         source: CredentialError,
     },
+    /// Files of the project could not be taken in, or artifacts not be had.
+    #[error(transparent)]
+    Workspace(#[from] WorkspaceError),
+    /// Files are to come and go, and the job names no folder for them.
+    #[error("the job has no build folder")]
+    NoBuildFolder,
+    /// Files of the project are put in order by a script, and the job has no shell.
+    #[error("files of a project can only be brought to a job that has a script")]
+    WorkspaceWithoutShell,
+    /// The build folder could not be put in order.
+    #[error("the build folder could not be put in order (exit code {code}): {words}")]
+    BuildFolder {
+        /// The exit code.
+        code: i64,
+        /// What was written.
+        words: String,
+    },
     /// There is no such step in the plan.
     #[error("the job has no step named {step:?}")]
     UnknownStep {
@@ -295,6 +312,16 @@ impl ExecutorError {
             ),
             Self::Mask(error) => Some(error.hint().to_owned()),
             Self::Credential { source, .. } => Some(source.hint().to_owned()),
+            Self::Workspace(error) => error.hint().map(str::to_owned),
+            Self::NoBuildFolder => Some("give the job a `build` folder".to_owned()),
+            Self::WorkspaceWithoutShell => {
+                Some("make one of its steps a script, or mount the folder instead".to_owned())
+            }
+            Self::BuildFolder { .. } => Some(
+                "the image's user may not be allowed to write there; the image needs `sh`, `rm` and \
+                 `stat`"
+                    .to_owned(),
+            ),
             Self::UnknownStep { .. } => Some("its steps are in its plan".to_owned()),
             Self::NotPrepared { .. } => {
                 Some("prepare the job again; a plan is for one run".to_owned())

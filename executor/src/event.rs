@@ -5,7 +5,9 @@ use std::fmt::Debug;
 use docker_api_trait::{EngineVersion, ImageReference, PullProgress};
 use volume_manager::PreparedVolume;
 
-use crate::{JobNote, PullPolicy, ServiceResult, StepResult};
+use crate::{
+    ArtifactReport, JobNote, PackProgress, PullPolicy, ServiceResult, StepResult, UploadReport,
+};
 
 /// Something that happened to a job, in the order in which it happened.
 #[derive(Debug)]
@@ -50,6 +52,12 @@ pub enum JobEvent<'a> {
         /// The end of what it wrote.
         log: &'a str,
     },
+    /// Files of the project are being sent; copies of the progress show how far it is.
+    Uploading(&'a PackProgress),
+    /// The project's files are in the build folder.
+    Uploaded(&'a UploadReport),
+    /// Artifacts came out of the build folder.
+    Collected(&'a ArtifactReport),
     /// A step begins.
     StepStarted {
         /// Its name.

@@ -1,6 +1,6 @@
 //! Running jobs: whole, or stage by stage.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, path::Path, sync::Arc, time::Duration};
 
 use docker_api_trait::{DockerApi, Input};
 use tokio::time::{Instant, timeout};
@@ -8,14 +8,16 @@ use tracing::Instrument as _;
 use volume_manager::{Outcome, VolumeManager};
 
 use crate::{
-    AuthConfig, Cancel, ExecutorConfig, ExecutorError, FailureReason, JobError, JobEvent,
-    JobOutcome, JobPlan, JobResult, JobSpec, LogSink, Masker, Observer, RunContext, StepOutcome,
-    StepPlan, StepResult, StepWhen, TimedPart, cleanup,
+    ArtifactReport, Artifacts, AuthConfig, Cancel, ExecutorConfig, ExecutorError, FailureReason,
+    JobError, JobEvent, JobOutcome, JobPlan, JobResult, JobSpec, LogSink, Masker, Observer,
+    RunContext, StepOutcome, StepPlan, StepResult, StepWhen, TimedPart, Transfers, UploadReport,
+    Workspace, cleanup,
     image::Images,
     interrupt::{Deadline, Interrupt},
     plan, prepare,
     state::RunState,
     step::{self, Runner},
+    transfer::Carrier,
 };
 
 /// An interrupted preparation may finish the requests that it is in, for so long, so that their
@@ -120,6 +122,21 @@ impl Executor {
     pub async fn run_plan(
         &self,
         plan: &JobPlan,
+        sink: Box<dyn LogSink>,
+        cancel: &Cancel,
+    ) -> JobResult {
+        self.run_plan_with(plan, &Transfers::none(), sink, cancel).await
+    }
+
+    /// Runs a plan with a project's files brought into its build folder before the steps, and
+    /// artifacts taken from there after them. As [`run_plan`](Self::run_plan) otherwise.
+    ///
+    /// Files that cannot be brought make the job fail before its first step, artifacts that cannot be
+    /// had after its last one; a script's own failure goes before that.
+    pub async fn run_plan_with(
+        &self,
+        plan: &JobPlan,
+        transfers: &Transfers,
         mut sink: Box<dyn LogSink>,
         cancel: &Cancel,
     ) -> JobResult {
@@ -129,11 +146,83 @@ impl Executor {
                 Ok(job) => job,
                 Err(result) => return *result,
             };
-            let failed = self.steps(&mut job, &mut *sink, cancel).await;
+            let failed = match self.brought(&mut job, transfers, cancel).await {
+                Ok(()) => self.steps(&mut job, &mut *sink, cancel).await,
+                Err(reason) => Some(Failure::Before(reason)),
+            };
+            let collected = match &failed {
+                Some(Failure::Before(_)) => Ok(()),
+                _ => self.collected(&mut job, transfers, cancel).await,
+            };
+            let failed = failed.or(collected.err().map(Failure::Before));
             self.end(job, failed, cancel).await
         }
         .instrument(span)
         .await
+    }
+
+    /// Brings a project's files into the build folder of a prepared job.
+    ///
+    /// # Errors
+    /// [`ExecutorError`], with what was sent so far in place: the next upload repairs it.
+    pub async fn upload<'a>(
+        &self,
+        job: &'a mut PreparedJob,
+        workspace: &Workspace,
+    ) -> Result<&'a UploadReport, ExecutorError> {
+        let carrier = Carrier { docker: &*self.docker, observer: &*self.observer, plan: &job.plan };
+        let report = carrier.upload(&mut job.state, workspace).await?;
+        self.observer.event(&JobEvent::Uploaded(&report));
+        Ok(job.state.upload.insert(report))
+    }
+
+    /// Takes artifacts out of the build folder of a prepared job, into a folder of this machine.
+    ///
+    /// # Errors
+    /// [`ExecutorError`]; what came before is there.
+    pub async fn collect<'a>(
+        &self,
+        job: &'a mut PreparedJob,
+        artifacts: &Artifacts,
+        folder: &Path,
+    ) -> Result<&'a ArtifactReport, ExecutorError> {
+        let carrier = Carrier { docker: &*self.docker, observer: &*self.observer, plan: &job.plan };
+        let report = carrier.collect(&job.state, artifacts, folder).await?;
+        self.observer.event(&JobEvent::Collected(&report));
+        Ok(job.state.artifacts.insert(report))
+    }
+
+    async fn brought(
+        &self,
+        job: &mut PreparedJob,
+        transfers: &Transfers,
+        cancel: &Cancel,
+    ) -> Result<(), FailureReason> {
+        let Some(workspace) = &transfers.workspace else { return Ok(()) };
+        let deadline = Deadline::new(TimedPart::Job, job.state.begin, job.plan.timeouts.job);
+        let interrupt = Interrupt::new(cancel, [deadline]);
+        // What is dropped half-way repairs itself the next time.
+        tokio::select! {
+            biased;
+            uploaded = self.upload(job, workspace) => Ok(uploaded.map(drop)?),
+            reason = interrupt.occurs() => Err(reason),
+        }
+    }
+
+    async fn collected(
+        &self,
+        job: &mut PreparedJob,
+        transfers: &Transfers,
+        cancel: &Cancel,
+    ) -> Result<(), FailureReason> {
+        let Some((artifacts, folder)) = &transfers.artifacts else { return Ok(()) };
+        let deadline = Deadline::new(TimedPart::Job, job.state.begin, job.plan.timeouts.job);
+        let interrupt = Interrupt::new(cancel, [deadline]).only_by_kill();
+        tokio::select! {
+            biased;
+            collected = self.collect(job, artifacts, folder) => Ok(collected.map(drop)?),
+            reason = interrupt.occurs() => Err(reason),
+        }
     }
 
     /// Makes everything ready for a job's steps: volumes, network, images, services, containers.
@@ -408,6 +497,8 @@ impl Executor {
             log,
             services: state.services.into_iter().filter_map(|service| service.result).collect(),
             steps: state.steps,
+            upload: state.upload,
+            artifacts: state.artifacts,
             timings: state.timings,
             api_requests: self.docker.requests_sent() - state.requests_before,
             cleanup,

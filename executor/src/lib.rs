@@ -60,6 +60,7 @@ mod service;
 mod shell;
 mod state;
 mod step;
+mod transfer;
 mod workspace;
 
 pub use cancel::Cancel;
@@ -78,8 +79,8 @@ pub use image::{
     allowed_policies, read_user_auth_config, retry_pull, watch_stalls,
 };
 pub use job::{
-    CacheMode, CacheSharing, CacheSpec, Command, ContainerKind, ImageSpec, JobSpec, RegistryLogin,
-    ServiceSpec, StepSpec, StepWhen, Variable,
+    BuildSpec, CacheMode, CacheSharing, CacheSpec, Command, ContainerKind, ImageSpec, JobSpec,
+    RegistryLogin, ServiceSpec, StepSpec, StepWhen, Variable,
 };
 pub use log::{
     LogEnd, LogLimit, LogSink, MaskError, MaskStream, Masker, MemorySink, NullSink, SectionSink,
@@ -98,9 +99,10 @@ pub use report::{
     StepReport, TimingsReport, VolumeReport,
 };
 pub use service::Readiness;
+pub use transfer::{Transfers, UploadReport};
 pub use workspace::{
     ArchiveFault, ArtifactLimit, ArtifactLimits, ArtifactReport, Artifacts, Changes, Entry,
-    EntryKind, LinkedArtifact, MANIFEST_NAME, Manifest, Owner, PackReport, Packing, Progress,
+    EntryKind, LinkedArtifact, MANIFEST_NAME, Manifest, Owner, PackProgress, PackReport, Packing,
     ProgressCount, RelativePath, SCRIPT_NAME, STALE_NAME, STALE_STATUS, Scan, SkipReason, Skipped,
     Workspace, WorkspaceError, read_manifest,
 };

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use docker_api_trait::EngineVersion;
 use volume_manager::PreparedVolumes;
 
-use crate::{ContainerKind, ExecutorError, LogEnd, Readiness};
+use crate::{ArtifactReport, ContainerKind, ExecutorError, LogEnd, Readiness, UploadReport};
 
 /// How a job ended.
 #[derive(Debug)]
@@ -258,6 +258,10 @@ pub struct JobResult {
     pub steps: Vec<StepResult>,
     /// Its services.
     pub services: Vec<ServiceResult>,
+    /// What was brought into its build folder.
+    pub upload: Option<UploadReport>,
+    /// What was taken from its build folder.
+    pub artifacts: Option<ArtifactReport>,
     /// How its log ended.
     pub log: LogEnd,
     /// How long its phases took.

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use volume_manager::PreparedVolumes;
 
 use crate::{
-    JobPlan, LogEnd, ServiceResult, StepResult, Timings, Truncation, log::LogLimit,
+    ArtifactReport, JobPlan, LogEnd, ServiceResult, StepResult, Timings, Truncation, log::LogLimit,
     service::ServiceLog, shell::Session,
 };
 
@@ -58,6 +58,8 @@ pub(crate) struct RunState {
     pub(crate) containers: Vec<Slot>,
     pub(crate) services: Vec<ServiceSlot>,
     pub(crate) steps: Vec<StepResult>,
+    pub(crate) upload: Option<UploadReport>,
+    pub(crate) artifacts: Option<ArtifactReport>,
     pub(crate) limit: LogLimit,
     pub(crate) timings: Timings,
     /// When the first step began.
@@ -75,6 +77,8 @@ impl RunState {
             containers: plan.containers.iter().map(|_| Slot::default()).collect(),
             services: plan.services.iter().map(|_| ServiceSlot::default()).collect(),
             steps: Vec::new(),
+            upload: None,
+            artifacts: None,
             limit: LogLimit::new(plan.log_limit),
             timings: Timings::default(),
             script_begin: None,

@@ -87,6 +87,14 @@ enum BenchCommand {
         #[arg(long)]
         json: bool,
     },
+    /// A log of 512 MiB masked for 1,000 secrets, against a search that only finds them
+    ///
+    /// Needs no engine. Builds itself for release if it is not.
+    Mask {
+        /// Print one JSON object and nothing else
+        #[arg(long)]
+        json: bool,
+    },
     /// 1, 10 and 100 warm volumes made ready, with 0 and 2,000 others on the engine
     Volumes {
         /// How many times each is run
@@ -139,6 +147,7 @@ async fn dispatch(command: Command) -> Result<()> {
             e2e::run(&Workspace::load().await?, filter.as_deref()).await.map(drop)
         }
         Command::Bench(BenchCommand::Floor { pairs, json }) => bench::floor(pairs, json).await,
+        Command::Bench(BenchCommand::Mask { json }) => bench::mask(json).await,
         Command::Bench(BenchCommand::Volumes { rounds, json }) => {
             bench::volumes(rounds, json).await
         }

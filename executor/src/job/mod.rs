@@ -13,6 +13,6 @@ pub use cache::{CacheMode, CacheSharing, CacheSpec};
 pub use image::ImageSpec;
 pub use registry::RegistryLogin;
 pub use service::ServiceSpec;
-pub use spec::JobSpec;
+pub use spec::{BuildSpec, JobSpec};
 pub use step::{Command, ContainerKind, StepSpec, StepWhen};
 pub use variable::Variable;

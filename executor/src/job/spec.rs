@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use volume_manager::Trust;
+use volume_manager::{BuildStrategy, Trust};
 
 use super::{
     CacheSpec, Command, ImageSpec, RegistryLogin, ServiceSpec, StepSpec, Variable, step::Script,
@@ -47,6 +47,9 @@ pub struct JobSpec {
     /// The folder that the steps start in; variables are expanded. `None` is the image's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub working_directory: Option<String>,
+    /// The folder that it builds in, if that is to be a volume.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub build: Option<BuildSpec>,
     /// Volumes that it asks for, as specs: `/cache`, `data:/data:ro`. Variables are expanded.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub volumes: Vec<String>,
@@ -101,6 +104,7 @@ impl JobSpec {
             services: Vec::new(),
             variables: Vec::new(),
             working_directory: None,
+            build: None,
             volumes: Vec::new(),
             caches: Vec::new(),
             steps: steps.into_iter().collect(),
@@ -133,6 +137,24 @@ mod after_script {
     ) -> Result<Option<Command>, D::Error> {
         let script = Option::<Script>::deserialize(deserializer)?;
         script.map(|script| Command::script(script.text())).transpose().map_err(D::Error::custom)
+    }
+}
+
+/// The folder that a job builds in, a volume of its own unless the job mounts one there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct BuildSpec {
+    /// The folder; variables are expanded.
+    pub folder: String,
+    /// How the project's files come there, which decides whether the folder is kept for the next job.
+    pub strategy: BuildStrategy,
+}
+
+impl BuildSpec {
+    /// This folder, by this strategy.
+    pub fn new(folder: impl Into<String>, strategy: BuildStrategy) -> Self {
+        Self { folder: folder.into(), strategy }
     }
 }
 

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use volume_manager::{
-    ContainerPath, KeyedCache, OperatingSystem, Provenance, Scope, SpecReader, VolumeDemand,
-    VolumeSource, VolumeSpec, plan as plan_volumes,
+    BuildDemand, ContainerPath, KeyedCache, OperatingSystem, Provenance, Scope, SpecReader,
+    VolumeDemand, VolumeSource, VolumeSpec, plan as plan_volumes,
 };
 
 use super::{JobPlan, RunContext, Timeouts, build, service};
@@ -24,6 +24,7 @@ pub(super) struct Planner<'a> {
     pub(super) variables: Vec<Variable>,
     pub(super) reader: SpecReader,
     pub(super) working_directory: Option<ContainerPath>,
+    build: Option<BuildDemand>,
 }
 
 /// Decides all that a run will make and do. No I/O; equal arguments give equal plans.
@@ -59,6 +60,7 @@ pub fn plan(
         owner: config.owner.clone(),
         project: job.project.clone(),
         volumes: planner.volumes()?,
+        build_folder: planner.build.as_ref().map(|build| build.folder.to_string()),
         network,
         services,
         containers,
@@ -133,8 +135,26 @@ impl<'a> Planner<'a> {
             reader = reader.with_working_directory(folder.clone());
             working_directory = Some(folder);
         }
+        let mut build = None;
+        if let Some(wanted) = &job.build {
+            let folder = expand(&reader, "build folder", &wanted.folder)?;
+            let folder: ContainerPath = folder.parse().map_err(|problem| {
+                JobError::WorkingDirectory { folder: folder.clone(), problem }
+            })?;
+            build = Some(BuildDemand::new(folder, wanted.strategy));
+        }
         let run = context.run.as_str();
-        Ok(Self { job, config, run, scope, provenance, variables, reader, working_directory })
+        Ok(Self {
+            job,
+            config,
+            run,
+            scope,
+            provenance,
+            variables,
+            reader,
+            working_directory,
+            build,
+        })
     }
 
     fn volumes(&self) -> Result<volume_manager::VolumePlan, JobError> {
@@ -157,10 +177,11 @@ impl<'a> Planner<'a> {
         }
         let tmpfs = self.config.containers.host.tmpfs.keys();
         let tmpfs = tmpfs.filter_map(|path| path.parse::<ContainerPath>().ok());
-        let demand = VolumeDemand::new(read(&self.job.volumes)?)
+        let mut demand = VolumeDemand::new(read(&self.job.volumes)?)
             .with_granted(read(&self.config.volumes)?)
             .with_keyed(keyed)
             .with_tmpfs(tmpfs);
+        demand.build.clone_from(&self.build);
         Ok(plan_volumes(&demand, &self.scope, &self.provenance, &self.config.policy)?)
     }
 

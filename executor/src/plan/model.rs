@@ -28,6 +28,8 @@ pub struct JobPlan {
     pub project: String,
     /// The volumes.
     pub volumes: VolumePlan,
+    /// The folder that the job builds in, if it is a volume.
+    pub build_folder: Option<String>,
     /// How containers reach one another.
     pub network: NetworkPlan,
     /// The services, in the order in which they are started.

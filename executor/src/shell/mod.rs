@@ -24,6 +24,6 @@ mod scan;
 mod session;
 
 pub(crate) use mark::Mark;
-pub(crate) use program::{Prelude, arguments, is_shell_name, script_of};
+pub(crate) use program::{Prelude, arguments, is_shell_name, quoted, script_of};
 pub(crate) use scan::{Scanned, Scanner};
 pub(crate) use session::{Ended, Feed, Session};

@@ -59,6 +59,6 @@ pub use change::Changes;
 pub use entry::{Entry, EntryKind, RelativePath, SkipReason, Skipped};
 pub use error::{ArchiveFault, ArtifactLimit, WorkspaceError};
 pub use manifest::{MANIFEST_NAME, Manifest, read_manifest};
-pub use pack::{Owner, PackReport, Packing, Progress, ProgressCount};
+pub use pack::{Owner, PackProgress, PackReport, Packing, ProgressCount};
 pub use scan::{Scan, Workspace};
 pub use script::{SCRIPT_NAME, STALE_NAME, STALE_STATUS};

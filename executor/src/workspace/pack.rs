@@ -43,13 +43,13 @@ pub struct Owner {
 
 /// How far packing has come. Copies show the same.
 #[derive(Debug, Clone, Default)]
-pub struct Progress {
+pub struct PackProgress {
     done: Arc<(AtomicU64, AtomicU64)>,
     files: u64,
     bytes: u64,
 }
 
-/// A look at a [`Progress`].
+/// A look at a [`PackProgress`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ProgressCount {
     /// Files packed so far.
@@ -62,7 +62,7 @@ pub struct ProgressCount {
     pub total_bytes: u64,
 }
 
-impl Progress {
+impl PackProgress {
     /// Where packing is now. What is packed may still be on its way, up to half a mebibyte.
     pub fn count(&self) -> ProgressCount {
         ProgressCount {
@@ -88,13 +88,13 @@ pub struct PackReport {
 /// An archive that is being made on a thread of its own.
 #[derive(Debug)]
 pub struct Packing {
-    progress: Progress,
+    progress: PackProgress,
     task: JoinHandle<Result<PackReport, WorkspaceError>>,
 }
 
 impl Packing {
     /// How far it is.
-    pub fn progress(&self) -> Progress {
+    pub fn progress(&self) -> PackProgress {
         self.progress.clone()
     }
 
@@ -120,7 +120,8 @@ impl Changes {
     /// is taken for a whole one; [`Packing::finish`] says which fault it was.
     pub fn pack(&self, owner: Owner) -> (BoxStream<'static, io::Result<Bytes>>, Packing) {
         let (writer, stream) = pipe::pipe();
-        let progress = Progress { done: Arc::default(), files: self.files(), bytes: self.bytes() };
+        let progress =
+            PackProgress { done: Arc::default(), files: self.files(), bytes: self.bytes() };
         let changes = self.clone();
         let shown = progress.clone();
         let task = tokio::task::spawn_blocking(move || {
@@ -141,7 +142,7 @@ impl Changes {
 
 struct Packer {
     archive: Archive<PipeWriter>,
-    progress: Progress,
+    progress: PackProgress,
     report: PackReport,
     buffer: Vec<u8>,
 }

@@ -75,8 +75,8 @@ impl<'a> Output<'a> {
 
     fn spill(&mut self) {
         if self.buffer.is_empty() {
-            // As much as comes, give or take a mask.
-            self.buffer.reserve(self.held.len() + self.piece.len() + MASK.len());
+            // As much as came, give or take a mask.
+            self.buffer.reserve(self.piece.len() + MASK.len());
         }
         self.buffer.extend_from_slice(&self.piece[self.part.clone()]);
         self.part = 0..0;

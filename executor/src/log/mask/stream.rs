@@ -2,14 +2,10 @@
 
 use std::{collections::BTreeMap, fmt, mem, sync::Arc};
 
-use aho_corasick::{
-    Anchored,
-    automaton::{Automaton as Walk, StateID},
-};
 use bytes::{Bytes, BytesMut};
 
 use super::{
-    automaton::{Automaton, Machine, Suffixes},
+    automaton::{Automaton, START, State},
     output::Output,
 };
 
@@ -20,7 +16,7 @@ use super::{
 pub struct MaskStream {
     /// Nothing if there are no secrets.
     automaton: Option<Arc<Automaton>>,
-    state: StateID,
+    state: State,
     /// How many bytes came.
     seen: u64,
     /// How many of them were delivered, masked or not.
@@ -34,9 +30,8 @@ pub struct MaskStream {
 
 impl MaskStream {
     pub(super) fn new(automaton: Option<Arc<Automaton>>) -> Self {
-        let state = automaton.as_ref().map_or(StateID::ZERO, |automaton| automaton.suffixes.start);
         let (held, found) = (BytesMut::new(), BTreeMap::new());
-        Self { automaton, state, seen: 0, shown: 0, held, found }
+        Self { automaton, state: START, seen: 0, shown: 0, held, found }
     }
 
     /// Takes a piece and returns what may be delivered now: nothing, or what was held back, or the
@@ -46,10 +41,19 @@ impl MaskStream {
         let Some(automaton) = self.automaton.clone() else {
             return piece.clone();
         };
-        match &automaton.machine {
-            Machine::Table(table) => self.walk(table, &automaton.suffixes, piece),
-            Machine::Links(links) => self.walk(links, &automaton.suffixes, piece),
-        }
+        let mut output = self.output(piece);
+        let base = self.seen;
+        let state = automaton.walk(self.state, piece, |index, state| {
+            self.seen = base + index as u64 + 1;
+            for length in automaton.lengths(state) {
+                // One that began there and was found before is shorter.
+                self.found.insert(self.seen - length, self.seen);
+            }
+            self.settle(&automaton, state, &mut output)
+        });
+        self.seen = base + piece.len() as u64;
+        self.state = self.settle(&automaton, state, &mut output);
+        self.take(output)
     }
 
     /// Returns what is held back: nothing more came for a while, and somebody may wait for it, as
@@ -95,48 +99,15 @@ impl MaskStream {
         delivered
     }
 
-    fn walk<W: Walk>(&mut self, machine: &W, suffixes: &Suffixes, piece: &Bytes) -> Bytes {
-        let mut output = self.output(piece);
-        let base = self.seen;
-        let mut state = self.state;
-        for (index, &byte) in piece.iter().enumerate() {
-            state = machine.next_state(Anchored::No, state, byte);
-            if machine.is_special(state) && machine.is_match(state) {
-                self.seen = base + index as u64 + 1;
-                state = self.matched(machine, suffixes, state, &mut output);
-            }
-        }
-        self.seen = base + piece.len() as u64;
-        self.state = self.settle(suffixes, state, &mut output);
-        self.take(output)
-    }
-
-    /// One or more secrets end here.
-    #[cold]
-    fn matched<W: Walk>(
-        &mut self,
-        machine: &W,
-        suffixes: &Suffixes,
-        state: StateID,
-        output: &mut Output<'_>,
-    ) -> StateID {
-        for index in 0..machine.match_len(state) {
-            let length = machine.pattern_len(machine.match_pattern(state, index)) as u64;
-            // One that began there and was found before is shorter.
-            self.found.insert(self.seen - length, self.seen);
-        }
-        self.settle(suffixes, state, output)
-    }
-
     /// Delivers what no later byte can change: all that is before the longest possible beginning of
     /// a secret. Returns the state without what was masked.
     fn settle(
         &mut self,
-        suffixes: &Suffixes,
-        mut state: StateID,
+        automaton: &Automaton,
+        mut state: State,
         output: &mut Output<'_>,
-    ) -> StateID {
-        let mut open = self.seen - suffixes.open(state);
+    ) -> State {
+        let mut open = self.seen - automaton.open(state);
         while let Some((&start, &end)) = self.found.first_key_value()
             && start < open
         {
@@ -145,8 +116,8 @@ impl MaskStream {
                 self.found.pop_first();
             }
             // What begins inside of it is not a beginning any more.
-            state = suffixes.within(state, self.seen - end);
-            open = self.seen - suffixes.open(state);
+            state = automaton.within(state, self.seen - end);
+            open = self.seen - automaton.open(state);
         }
         output.copy(open);
         state
