@@ -1,7 +1,7 @@
 //! Reads a tar archive of unknown origin, in bounded memory.
 //!
-//! The tar crate knows the fields of a header. It would read a long name of any length into memory, and the
-//! attributes of a file by splitting at newlines, which may be in a name; so the order of
+//! The tar crate knows the fields of a header. It would read a long name of any length into memory,
+//! and the attributes of a file by splitting at newlines, which may be in a name; so the order of
 //! headers and what extends them is read here.
 
 use std::io::{self, Read};

@@ -30,9 +30,9 @@ impl Default for ArtifactLimits {
 /// Which files of a build folder are wanted.
 ///
 /// Patterns are relative to the build folder: `*` and `?` stay within a folder, `**` does not,
-/// `{a,b}` and `[a-z]` choose. A pattern that takes a folder takes all that is in it. One that begins
-/// with `!` leaves out, whatever the order. Links are not followed to select: a pattern has to
-/// match the name that a file has itself.
+/// `{a,b}` and `[a-z]` choose. A pattern that takes a folder takes all that is in it. One that
+/// begins with `!` leaves out, whatever the order. Links are not followed to select: a pattern has
+/// to match the name that a file has itself.
 #[derive(Debug, Clone)]
 pub struct Artifacts {
     selection: Selection,
@@ -62,8 +62,8 @@ pub struct ArtifactReport {
     pub bytes: u64,
     /// What was wanted or had no usable name, and was left out.
     pub skipped: Vec<Skipped>,
-    /// What has to be fetched by its other name: builds link their results to where they made them. Give
-    /// these to [`Artifacts::unpack_linked`] with the archive once more.
+    /// What has to be fetched by its other name: builds link their results to where they made them.
+    /// Give these to [`Artifacts::unpack_linked`] with the archive once more.
     pub linked: Vec<LinkedArtifact>,
     /// The patterns that took nothing.
     pub unmatched: Vec<String>,
@@ -91,20 +91,21 @@ impl Artifacts {
     /// `folder`, which is made when it is missing.
     ///
     /// Whatever the archive says: nothing is written outside `folder`, and no link in it is
-    /// followed. Regular files, folders and relative links that stay inside are made; links and files that
-    /// are there are replaced, folders are not, and never become anything else. Permissions are the archive's within the
-    /// umask, without setuid, setgid and sticky bits; times are, owners are not. Hard links become
-    /// files of their own. Parts of `.git` and the workspace's own files are never unpacked.
-    /// Each file appears whole, or not at all. Holds about a megabyte, and the names of what
-    /// was selected.
+    /// followed. Regular files, folders and relative links that stay inside are made; links and
+    /// files that are there are replaced, folders are not, and never become anything else.
+    /// Permissions are the archive's within the umask, without setuid, setgid and sticky bits;
+    /// times are, owners are not. Hard links become files of their own. Parts of `.git` and the
+    /// workspace's own files are never unpacked. Each file appears whole, or not at all. Holds
+    /// about a megabyte, and the names of what was selected.
     ///
-    /// Two at a time into one folder do not harm each other: of a file that both write, one remains.
-    /// When the future is dropped, what was unpacked remains, and its thread ends with its next read.
+    /// Two at a time into one folder do not harm each other: of a file that both write, one
+    /// remains. When the future is dropped, what was unpacked remains, and its thread ends with its
+    /// next read.
     ///
     /// # Errors
-    /// [`WorkspaceError::Archive`], [`WorkspaceError::Limit`] and [`WorkspaceError::Transfer`] by what the archive
-    /// or its transfer did, [`WorkspaceError::Write`] when the folder cannot be written to. What came before
-    /// has been unpacked.
+    /// [`WorkspaceError::Archive`], [`WorkspaceError::Limit`] and [`WorkspaceError::Transfer`] by
+    /// what the archive or its transfer did, [`WorkspaceError::Write`] when the folder cannot be
+    /// written to. What came before has been unpacked.
     pub async fn unpack<S, E>(
         &self,
         archive: S,
@@ -117,8 +118,8 @@ impl Artifacts {
         self.run(archive, folder.into(), Wanted::Selection(self.selection.clone())).await
     }
 
-    /// Unpacks the files that an earlier report calls linked, from the same archive once more, under
-    /// the names that were wanted. As [`unpack`](Self::unpack) otherwise.
+    /// Unpacks the files that an earlier report calls linked, from the same archive once more,
+    /// under the names that were wanted. As [`unpack`](Self::unpack) otherwise.
     ///
     /// # Errors
     /// As of [`unpack`](Self::unpack).

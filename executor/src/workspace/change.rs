@@ -139,8 +139,8 @@ impl Changes {
     }
 
     /// Whether it is already known that the script will end with
-    /// [`STALE_STATUS`](super::STALE_STATUS): a file has become a folder or the other way round, and
-    /// the old one has to go before the new one can be sent.
+    /// [`STALE_STATUS`](super::STALE_STATUS): a file has become a folder or the other way round,
+    /// and the old one has to go before the new one can be sent.
     pub fn needs_second_upload(&self) -> bool {
         !self.obstacles.is_empty()
     }

@@ -1,4 +1,5 @@
-//! Which files a project has: what Git tracks or would track, or, without Git, what no rule ignores.
+//! Which files a project has: what Git tracks or would track, or, without Git, what no rule
+//! ignores.
 //!
 //! Git is asked by running it. Reading ignore rules alone would not do: a tracked file that matches
 //! a rule belongs to the project, and only Git's index knows that it is tracked.

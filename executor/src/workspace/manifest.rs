@@ -6,7 +6,7 @@
 //! berth-workspace 1 complete      format 1; `partial` while an upload is under way
 //! d src                           a folder
 //! f 644 1234 1764000000123456789 src/main.rs
-//!                                 mode, size, time of change in ns; `-` when it may have changed since
+//!                                 mode, size, time of change in ns; `-` when that is not certain
 //! l current                       a link
 //! g old.rs                        no more in the project, to be removed by the script
 //! G old                           a folder of that sort
@@ -14,9 +14,9 @@
 //! removed                         added by the script: what begins with g or G is gone
 //! ```
 //!
-//! In paths, `%`, blanks and control characters are written `%20`. Jobs can write to the file: it is read
-//! as a stranger's. A false one can only make the project's own next run send too much or too little,
-//! and have paths below the build folder removed.
+//! In paths, `%`, blanks and control characters are written `%20`. Jobs can write to the file: it
+//! is read as a stranger's. A false one can only make the project's own next run send too much or
+//! too little, and have paths below the build folder removed.
 
 use std::{collections::BTreeMap, error::Error, io::Read as _};
 
@@ -173,10 +173,12 @@ fn unescape(text: &[u8]) -> Option<Vec<u8>> {
     Some(path)
 }
 
-/// Reads the manifest out of the archive that the engine packs of `<build folder>/`[`MANIFEST_NAME`].
+/// Reads the manifest out of the archive that the engine packs of [`MANIFEST_NAME`] in the build
+/// folder.
 ///
 /// Nothing when what is there is no manifest of this format. That there is no such file is the
-/// engine's answer to the download, [`NotFound`](docker_api_trait::ApiError::NotFound). Holds at most 256 MiB.
+/// engine's answer to the download, [`NotFound`](docker_api_trait::ApiError::NotFound). Holds at
+/// most 256 MiB.
 ///
 /// # Errors
 /// [`WorkspaceError::Transfer`] when the stream fails, [`WorkspaceError::Archive`] when it is no

@@ -1,7 +1,8 @@
 //! Packs what changed as a tar archive, while the files may change under it.
 //!
-//! Headers are written here rather than by the tar crate's builder, which would tidy up the targets of
-//! links. Times are whole seconds: fractions would need an extended header, a kilobyte for each file.
+//! Headers are written here rather than by the tar crate's builder, which would tidy up the targets
+//! of links. Times are whole seconds: fractions would need an extended header, a kilobyte for each
+//! file.
 
 use std::{
     collections::BTreeMap,
@@ -102,22 +103,23 @@ impl Packing {
     /// first, or drop it.
     ///
     /// # Errors
-    /// [`WorkspaceError::Read`] when a file cannot be read, [`WorkspaceError::Shrunk`] when a large one became
-    /// shorter meanwhile, [`WorkspaceError::Abandoned`] when the stream was dropped before its end.
+    /// [`WorkspaceError::Read`] when a file cannot be read, [`WorkspaceError::Shrunk`] when a large
+    /// one became shorter meanwhile, [`WorkspaceError::Abandoned`] when the stream was dropped
+    /// before its end.
     pub async fn finish(self) -> Result<PackReport, WorkspaceError> {
         pipe::join(self.task.await)
     }
 }
 
 impl Changes {
-    /// Packs the files, folders and links to send, the script, and the manifest. Begins at once, and
-    /// holds about half a mebibyte beside the list of files, however large these are. Has to be called
-    /// on a Tokio runtime.
+    /// Packs the files, folders and links to send, the script, and the manifest. Begins at once,
+    /// and holds about half a mebibyte beside the list of files, however large these are. Has to be
+    /// called on a Tokio runtime.
     ///
     /// A file that vanished is left out with a note; one that grew is cut off where it ended
     /// when it was opened, and sent again the next time; a large one that shrank ends the archive,
-    /// as its length was already said. A fault ends the stream with an error, so that no half of an archive
-    /// is taken for a whole one; [`Packing::finish`] says which fault it was.
+    /// as its length was already said. A fault ends the stream with an error, so that no half of an
+    /// archive is taken for a whole one; [`Packing::finish`] says which fault it was.
     pub fn pack(&self, owner: Owner) -> (BoxStream<'static, io::Result<Bytes>>, Packing) {
         let (writer, stream) = pipe::pipe();
         let progress =

@@ -106,7 +106,8 @@ pub(super) fn failure(error: io::Error) -> WorkspaceError {
     }
 }
 
-/// The thread's end of a stream that it makes. What is written is sent in pieces of [`PIECE`] bytes.
+/// The thread's end of a stream that it makes. What is written is sent in pieces of [`PIECE`]
+/// bytes.
 #[derive(Debug)]
 pub(super) struct PipeWriter {
     sender: mpsc::Sender<io::Result<Bytes>>,

@@ -55,7 +55,8 @@ const FOLDER: OFlags =
     OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
 impl Place {
-    /// Opens the folder, which is made when it is missing. It may be a link itself: its path is the user's.
+    /// Opens the folder, which is made when it is missing. It may be a link itself: its path is the
+    /// user's.
     pub(super) fn open(folder: &Path, unique: u64) -> io::Result<Self> {
         std::fs::create_dir_all(folder)?;
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;

@@ -47,8 +47,8 @@ impl Workspace {
     /// in the time: they are sent again the next time.
     ///
     /// # Errors
-    /// [`WorkspaceError::Folder`] when the folder cannot be read, [`WorkspaceError::Git`] when it is in a
-    /// repository and Git fails.
+    /// [`WorkspaceError::Folder`] when the folder cannot be read, [`WorkspaceError::Git`] when it
+    /// is in a repository and Git fails.
     pub async fn scan(&self, now: SystemTime) -> Result<Scan, WorkspaceError> {
         let workspace = self.clone();
         pipe::join(tokio::task::spawn_blocking(move || workspace.scan_now(now)).await)

@@ -14,9 +14,9 @@ pub const SCRIPT_NAME: &str = ".berth-workspace.sh";
 /// The script makes a file of this name before it ends with [`STALE_STATUS`], so that nothing else
 /// that ends with it is taken for the script.
 pub const STALE_NAME: &str = ".berth-workspace.stale";
-/// The script's exit status when a file that was not sent is not as the last upload left it, or when
-/// something was in the way: everything has to be sent. 0 means that the folder is as it should
-/// be, anything else that the script could not do its work, which it then says.
+/// The script's exit status when a file that was not sent is not as the last upload left it, or
+/// when something was in the way: everything has to be sent. 0 means that the folder is as it
+/// should be, anything else that the script could not do its work, which it then says.
 pub const STALE_STATUS: u8 = 79;
 
 /// How many paths one call takes. `set --` in the functions is quadratic in it; a call of a program
@@ -76,8 +76,8 @@ exit 0
 impl Changes {
     /// The script's text, as it is in the archive under [`SCRIPT_NAME`].
     ///
-    /// It removes what vanished from the project and looks at the files that are not sent. It follows
-    /// no link and touches nothing outside its working directory; it may run twice.
+    /// It removes what vanished from the project and looks at the files that are not sent. It
+    /// follows no link and touches nothing outside its working directory; it may run twice.
     pub fn script(&self) -> Vec<u8> {
         let mut script = HEAD.as_bytes().to_vec();
         for path in &self.obstacles {
