@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use docker_api_trait::{BollardDocker, DockerApi, Endpoint, EndpointSources, Volume};
+use docker_api_trait::{BollardDocker, DockerApi, Endpoint, Volume};
 use testkit::{FakeDocker, ScriptedRun};
 
 use crate::{
@@ -23,8 +23,11 @@ pub(crate) struct Engine {
 
 impl Engine {
     /// Makes a handle to run a job with; does not connect yet.
-    pub(crate) fn for_run(arguments: &RunArguments) -> Result<Self, Failure> {
-        let engine = Self::new(&arguments.engine)?;
+    pub(crate) fn for_run(
+        arguments: &RunArguments,
+        engine: &EngineArguments,
+    ) -> Result<Self, Failure> {
+        let engine = Self::new(engine)?;
         if engine.memory.is_none() && arguments.memory_exit_code.is_some() {
             return Err(Failure::new(
                 "--memory-exit-code is for --engine memory",
@@ -53,11 +56,10 @@ impl Engine {
         }
         match arguments.engine {
             EngineKind::Docker => {
-                let sources = EndpointSources::from_process(arguments.host.clone());
                 let docker =
-                    Endpoint::resolve(&sources).and_then(BollardDocker::new).map_err(|error| {
-                        Failure::from_error(&error, error.hint().map(str::to_owned))
-                    })?;
+                    Endpoint::resolve(&arguments.sources()).and_then(BollardDocker::new).map_err(
+                        |error| Failure::from_error(&error, error.hint().map(str::to_owned)),
+                    )?;
                 Ok(Self { docker: Arc::new(docker), memory: None })
             }
             EngineKind::Memory => {

@@ -8,8 +8,8 @@ use crate::{args::RunArguments, failure::Failure};
 
 /// Prints the `docker` lines that mean the same as a run.
 pub(crate) fn plan(arguments: &RunArguments) -> Result<u8, Failure> {
-    let job = arguments.job()?;
-    let plan = plan_job(&job, &arguments.config()?, &RunContext::draw()).map_err(|error| {
+    let request = arguments.request()?;
+    let plan = plan_job(&request.job, &request.config, &RunContext::draw()).map_err(|error| {
         let hint = error.hint();
         Failure::from_error(&error, Some(hint))
     })?;

@@ -3,20 +3,21 @@
 use std::{
     fs::File,
     io::{self, Write as _},
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use executor::{
-    Cancel, Executor, FailureReason, JobOutcome, JobReport, JobResult, LogEnd, RunContext,
-    plan as plan_job,
+    AuthConfig, Cancel, Executor, FailureReason, JobOutcome, JobReport, JobResult, LogEnd, LogSink,
+    RunContext, SectionSink, TimedPart, TimestampSink, describe, plan as plan_job,
+    read_user_auth_config,
 };
 use tokio::signal::unix::{SignalKind, signal};
 use volume_manager::DockerVolumeManager;
 
 use crate::{
-    args::RunArguments,
+    args::{Request, RunArguments},
     engine::Engine,
     failure::{Failure, INTERRUPTED, OUR_FAILURE, TIMED_OUT, say},
     sink::{Narrator, StandardSink},
@@ -24,29 +25,36 @@ use crate::{
 
 /// Runs a job; returns the exit code.
 pub(crate) fn run(arguments: &RunArguments) -> Result<u8, Failure> {
-    let job = arguments.job()?;
-    let config = arguments.config()?;
+    let Request { job, config, transfers, notes, engine: endpoint } = arguments.request()?;
     // All that can be said before the job starts is said before.
     let plan = plan_job(&job, &config, &RunContext::draw()).map_err(|error| {
         let hint = error.hint();
         Failure::from_error(&error, Some(hint))
     })?;
     let report = arguments.report.as_deref().map(ReportFile::open).transpose()?;
-    let engine = Engine::for_run(arguments)?;
+    let engine = Engine::for_run(arguments, &endpoint)?;
+    if !arguments.quiet {
+        for note in &notes {
+            say(&format!("berth: {note}"));
+        }
+    }
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
             Failure::from_error(&error, Some("the system is short of something".into()))
         })?;
     let volumes = DockerVolumeManager::new(engine.docker.clone());
     let mut executor = Executor::new(Arc::clone(&engine.docker), Arc::new(volumes), config);
+    if let Some(credentials) = credentials() {
+        executor = executor.with_auth_config(credentials);
+    }
     if !arguments.quiet {
         executor = executor.with_observer(Arc::new(Narrator));
     }
     let result = runtime.block_on(async {
         let cancel = Cancel::new();
-        let sink = Box::new(StandardSink::new());
+        let sink = sink(arguments);
         tokio::select! {
-            result = executor.run_plan(&plan, sink, &cancel) => Ok(result),
+            result = executor.run_plan_with(&plan, &transfers, sink, &cancel) => Ok(result),
             Err(error) = obey_signals(&cancel) => Err(Failure::from_error(&error, None)),
         }
     });
@@ -68,6 +76,31 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<u8, Failure> {
         report.write(&JobReport::from(&result))?;
     }
     Ok(code)
+}
+
+/// What opens registries: the configuration of the `docker` program. One that cannot be read matters
+/// only to an image that needs it.
+fn credentials() -> Option<AuthConfig> {
+    let folder = |name: &str| std::env::var_os(name).map(PathBuf::from);
+    let read = read_user_auth_config(folder("DOCKER_CONFIG").as_deref(), folder("HOME").as_deref());
+    read.unwrap_or_else(|error| {
+        say(&format!("berth: no credentials for registries: {}", describe(&error)));
+        None
+    })
+}
+
+/// Where the log goes, with what was asked for in it.
+fn sink(arguments: &RunArguments) -> Box<dyn LogSink> {
+    let standard = StandardSink::new();
+    match (arguments.timestamps, arguments.sections) {
+        (false, false) => Box::new(standard),
+        (true, false) => Box::new(TimestampSink::new(standard, SystemTime::now)),
+        (false, true) => Box::new(SectionSink::new(standard, SystemTime::now)),
+        (true, true) => {
+            let sections = SectionSink::new(standard, SystemTime::now);
+            Box::new(TimestampSink::new(sections, SystemTime::now))
+        }
+    }
 }
 
 /// Stops the job at the first signal, kills it at the second. Ends only with an error.
@@ -92,16 +125,29 @@ async fn obey_signals(cancel: &Cancel) -> io::Result<std::convert::Infallible> {
 fn exit_code(result: &JobResult, limit: Option<&str>) -> u8 {
     let JobOutcome::Failed(reason) = &result.outcome else { return 0 };
     match reason {
-        FailureReason::Script { exit_code, .. } => {
-            say(&format!("berth: the script failed with exit code {exit_code}"));
+        FailureReason::Script { exit_code, cause } => {
+            let name = failed_step(result).unwrap_or("script");
+            let what =
+                if name == "script" { "the script".to_owned() } else { format!("the step {name}") };
+            let words = cause.words().map(|words| format!(": {words}")).unwrap_or_default();
+            say(&format!("berth: {what} failed with exit code {exit_code}{words}"));
             say("hint: the output above says why; berth did its part");
             u8::try_from(*exit_code).unwrap_or(OUR_FAILURE)
         }
-        FailureReason::Timeout { .. } => {
+        FailureReason::Timeout { what: TimedPart::Job, .. } => {
             let limit = limit.unwrap_or("its limit");
             Failure::new(
                 format!("the job took longer than {limit}"),
                 "give it more time with --timeout, or none to let it run",
+            )
+            .show();
+            TIMED_OUT
+        }
+        FailureReason::Timeout { what, limit } => {
+            let limit = humantime::format_duration(*limit);
+            Failure::new(
+                format!("the {} took longer than {limit}", what.as_str()),
+                "give it more time in the job file or the configuration",
             )
             .show();
             TIMED_OUT
@@ -117,6 +163,13 @@ fn exit_code(result: &JobResult, limit: Option<&str>) -> u8 {
             OUR_FAILURE
         }
     }
+}
+
+fn failed_step(result: &JobResult) -> Option<&str> {
+    let failed = |step: &&executor::StepResult| {
+        matches!(step.outcome, executor::StepOutcome::Failed(_)) && !step.allow_failure
+    };
+    result.steps.iter().find(failed).map(|step| step.name.as_str())
 }
 
 /// The report's file, opened before the job starts: whether it can be written is known in time.

@@ -4,7 +4,7 @@ use std::io;
 
 use async_trait::async_trait;
 use docker_api_trait::{LogChunk, LogSource};
-use executor::{JobEvent, LogSink, Observer};
+use executor::{JobEvent, LogSink, Observer, StepOutcome};
 use tokio::io::{AsyncWriteExt as _, Stderr, Stdout};
 
 use crate::failure::say;
@@ -52,9 +52,61 @@ impl Observer for Narrator {
                 say(&format!("berth: {kind} {} {state} ({name})", volume.planned.destination));
             }
             JobEvent::PullStarted(image) => say(&format!("berth: pulling {image}")),
+            JobEvent::PullRetried { image, why } => {
+                say(&format!("berth: the pull of {image} failed and is tried again: {why}"));
+            }
+            JobEvent::PolicyFailed { image, policy, why } => {
+                say(&format!("berth: {image} by the pull policy {policy}: {why}"));
+            }
+            JobEvent::ServiceReady(service) => {
+                let took = service.duration.as_millis();
+                let words = service.readiness.words();
+                say(&format!("berth: service {} {words} ({took} ms)", service.name));
+            }
+            JobEvent::ServiceFailed { service, log } => {
+                say(&format!("berth: service {} {}", service.name, service.readiness.words()));
+                for line in log.lines() {
+                    say(&format!("berth: [{}] {}", service.name, harmless(line)));
+                }
+            }
+            JobEvent::Uploaded(report) => {
+                let size = bytesize::ByteSize::b(report.bytes);
+                let (files, kept) = (report.files, report.kept);
+                say(&format!("berth: sent {files} files, {size}; {kept} were there"));
+                for skipped in &report.skipped {
+                    say(&format!("berth: left out {skipped}"));
+                }
+            }
+            JobEvent::Collected(report) => {
+                let size = bytesize::ByteSize::b(report.bytes);
+                say(&format!("berth: took {} artifacts, {size}", report.files));
+                for skipped in &report.skipped {
+                    say(&format!("berth: left out {}: {}", skipped.path, skipped.reason));
+                }
+                for pattern in &report.unmatched {
+                    say(&format!("berth: no artifact matches {pattern:?}"));
+                }
+            }
+            JobEvent::StepStarted { step } if *step != "script" => {
+                say(&format!("berth: step {step}"));
+            }
+            JobEvent::StepEnded(result) if result.outcome.is_skipped() => {
+                say(&format!("berth: step {} was not run", result.name));
+            }
+            JobEvent::StepEnded(result)
+                if result.allow_failure && !matches!(result.outcome, StepOutcome::Succeeded) =>
+            {
+                say(&format!("berth: step {} failed, which it may", result.name));
+            }
+            JobEvent::Noted(note) => say(&format!("berth: {note}")),
             JobEvent::Warned(warning) => say(&format!("berth: the engine warns: {warning}")),
             JobEvent::Stopping => say("berth: stopping the job; once more to kill it"),
             _ => {}
         }
     }
+}
+
+/// A line of a service's without what a terminal would obey.
+fn harmless(line: &str) -> String {
+    line.chars().map(|one| if one.is_control() && one != '\t' { '\u{fffd}' } else { one }).collect()
 }

@@ -96,7 +96,7 @@ pub use plan::{
 };
 pub use report::{
     CleanupFailureReport, CleanupSummary, JobReport, LogReport, ObjectReport, ServiceReport,
-    StepReport, TimingsReport, VolumeReport,
+    StepReport, TimingsReport, TransferReport, VolumeReport,
 };
 pub use service::Readiness;
 pub use transfer::{Transfers, UploadReport};

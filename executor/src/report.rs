@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    CleanupReport, FailureReason, JobOutcome, JobResult, LogEnd, ServiceResult, StepOutcome,
-    StepResult, Timings, describe,
+    ArtifactReport, CleanupReport, FailureReason, JobOutcome, JobResult, LogEnd, ServiceResult,
+    StepOutcome, StepResult, Timings, UploadReport, describe,
 };
 
 /// A job's result, for programs. `schema` changes when a field changes its meaning or goes away;
@@ -39,6 +39,10 @@ pub struct JobReport {
     pub steps: Vec<StepReport>,
     /// The services.
     pub services: Vec<ServiceReport>,
+    /// What was brought into the build folder; null when nothing was to be.
+    pub upload: Option<TransferReport>,
+    /// What was taken from the build folder; null when nothing was to be.
+    pub artifacts: Option<TransferReport>,
     /// How long the phases took.
     pub timings_ms: TimingsReport,
     /// Requests sent to the engine, counted where they leave.
@@ -135,6 +139,42 @@ impl From<&ServiceResult> for ServiceReport {
     }
 }
 
+/// Files that were brought in or taken out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TransferReport {
+    /// How many were sent or written.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// How many were there already and not sent again.
+    pub kept: u64,
+    /// What was left out, and why.
+    pub skipped: Vec<String>,
+}
+
+impl From<&UploadReport> for TransferReport {
+    fn from(report: &UploadReport) -> Self {
+        Self {
+            files: report.files,
+            bytes: report.bytes,
+            kept: report.kept as u64,
+            skipped: report.skipped.clone(),
+        }
+    }
+}
+
+impl From<&ArtifactReport> for TransferReport {
+    fn from(report: &ArtifactReport) -> Self {
+        let skipped = report.skipped.iter();
+        Self {
+            files: report.files,
+            bytes: report.bytes,
+            kept: 0,
+            skipped: skipped.map(|one| format!("{}: {}", one.path, one.reason)).collect(),
+        }
+    }
+}
+
 /// How long the phases of a job took, in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TimingsReport {
@@ -214,6 +254,8 @@ impl From<&JobResult> for JobReport {
                     state: volume.state.map(|state| state.as_str().to_owned()),
                 })
                 .collect(),
+            upload: result.upload.as_ref().map(TransferReport::from),
+            artifacts: result.artifacts.as_ref().map(TransferReport::from),
             timings_ms: (&result.timings).into(),
             api_requests: result.api_requests,
             steps: result.steps.iter().map(StepReport::from).collect(),

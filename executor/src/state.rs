@@ -7,8 +7,8 @@ use tokio::time::Instant;
 use volume_manager::PreparedVolumes;
 
 use crate::{
-    ArtifactReport, JobPlan, LogEnd, ServiceResult, StepResult, Timings, Truncation, log::LogLimit,
-    service::ServiceLog, shell::Session,
+    ArtifactReport, JobPlan, LogEnd, ServiceResult, StepResult, Timings, Truncation, UploadReport,
+    log::LogLimit, service::ServiceLog, shell::Session,
 };
 
 /// What may exist on the engine because of a creation.

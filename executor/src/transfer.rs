@@ -121,7 +121,6 @@ impl Carrier<'_> {
             if code != i64::from(STALE_STATUS) {
                 return Err(ExecutorError::BuildFolder { code, words });
             }
-            let manifest = self.manifest(&container, folder).await?;
             changes = scan.full(manifest.as_ref());
         }
         let words = "a job's files are in the way again and again".to_owned();

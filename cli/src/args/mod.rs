@@ -1,13 +1,15 @@
 //! The command line.
 
+mod job;
 mod run;
 mod shared;
 mod spec;
 mod volumes;
+mod workspace;
 
 use clap::Parser;
 
-pub(crate) use run::RunArguments;
+pub(crate) use run::{Request, RunArguments};
 pub(crate) use shared::{EngineArguments, EngineKind};
 pub(crate) use spec::SpecArguments;
 pub(crate) use volumes::{

@@ -1,49 +1,44 @@
 //! The arguments of `berth run` and `berth plan`.
 
-use std::{path::PathBuf, time::Duration};
+use std::{fs, path::PathBuf, time::Duration};
 
 use clap::Args;
-use docker_api_trait::ImageReference;
-use executor::{Command, ExecutorConfig, JobSpec, Variable};
-use volume_manager::{OperatingSystem, SpecReader};
+use executor::{ConfigNote, ExecutorConfig, JobSpec, RunnerConfig, RunnerSelection, Transfers};
 
 use super::{
-    shared::{EngineArguments, PolicyArguments, ScopeArguments},
-    spec::working_directory,
+    job::JobArguments,
+    shared::{EngineArguments, PolicyArguments},
+    workspace::WorkspaceArguments,
 };
 use crate::failure::Failure;
 
 #[derive(Debug, Args)]
 #[allow(clippy::doc_markdown, reason = "these comments are shown as help, not as Markdown")]
 pub(crate) struct RunArguments {
-    /// The image of the job's container; pulled if the engine does not have it
-    #[arg(long, value_name = "IMAGE")]
-    image: String,
-    /// A volume: /PATH is a cache, NAME:/PATH a volume of your own, both with :ro or :nocopy
-    #[arg(long = "volume", short = 'v', value_name = "SPEC")]
-    volumes: Vec<String>,
-    /// An environment variable; $NAME in a volume stands for its value
-    #[arg(long = "env", short = 'e', value_name = "NAME=VALUE")]
-    variables: Vec<String>,
     #[command(flatten)]
-    scope: ScopeArguments,
+    job: JobArguments,
+    #[command(flatten)]
+    workspace: WorkspaceArguments,
+    /// GitLab Runner's config.toml: how jobs are run
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Which of the file's runners, by its name [default: the only one for Docker]
+    #[arg(long, value_name = "NAME", requires = "config")]
+    runner: Option<String>,
     #[command(flatten)]
     policy: PolicyArguments,
-    /// The job's name or number, for its labels
-    #[arg(long, value_name = "ID", default_value = "")]
-    job: String,
-    /// The folder that the script starts in, and that relative volumes join [default: the image's]
-    #[arg(long, value_name = "PATH")]
-    workdir: Option<String>,
-    /// Who runs the script: a name or number, and a group after a colon [default: the image's]
-    #[arg(long, value_name = "USER")]
-    user: Option<String>,
-    /// Stop the job after this time, such as 90s or 10m
+    /// How long the script may take to stop before it is killed [default: 10s]
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
-    timeout: Option<Duration>,
-    /// How long the script may take to stop before it is killed
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, default_value = "10s")]
-    stop_grace: Duration,
+    stop_grace: Option<Duration>,
+    /// Deliver no more than this of the log, such as 4MB
+    #[arg(long, value_name = "SIZE")]
+    log_limit: Option<bytesize::ByteSize>,
+    /// Begin each line of the log with the time
+    #[arg(long)]
+    pub(crate) timestamps: bool,
+    /// Fold each step's log in GitLab's log view
+    #[arg(long)]
+    pub(crate) sections: bool,
     /// Write a report as JSON to this file
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Option<PathBuf>,
@@ -55,50 +50,75 @@ pub(crate) struct RunArguments {
     /// Print nothing but the script's output and errors
     #[arg(long, short)]
     pub(crate) quiet: bool,
-    /// One word is a script for the image's sh; several are a program and its arguments
-    #[arg(last = true, required = true, value_name = "SCRIPT")]
-    command: Vec<String>,
+}
+
+/// All that a run is made of.
+pub(crate) struct Request {
+    pub(crate) job: JobSpec,
+    pub(crate) config: ExecutorConfig,
+    pub(crate) transfers: Transfers,
+    /// What of a configuration file has no effect here.
+    pub(crate) notes: Vec<ConfigNote>,
+    /// The engine, the configuration file's if there is one.
+    pub(crate) engine: EngineArguments,
 }
 
 impl RunArguments {
-    /// The job that they describe.
-    pub(crate) fn job(&self) -> Result<JobSpec, Failure> {
-        let bad = |error: executor::JobError| {
-            let hint = error.hint();
-            Failure::from_error(&error, Some(hint))
+    /// What they describe.
+    pub(crate) fn request(&self) -> Result<Request, Failure> {
+        let owner = self.job.scope.owner();
+        let mut engine = self.engine.clone();
+        let (mut config, notes, builds) = match &self.config {
+            Some(path) => {
+                let RunnerConfig { config, endpoint, notes, builds_dir, .. } =
+                    self.read(path, &owner)?;
+                engine.take(&endpoint);
+                (self.policy.amend(config, &engine)?, notes, builds_dir)
+            }
+            None => {
+                let mut config = ExecutorConfig::new(owner);
+                config.policy = self.policy.policy(&engine)?;
+                if !self.job.pull_policies.is_empty() {
+                    config.images.pull_policies.clone_from(&self.job.pull_policies);
+                }
+                (config, Vec::new(), None)
+            }
         };
-        let image = ImageReference::new(self.image.as_str()).map_err(|error| {
-            Failure::from_error(&error, Some("write it as NAME, NAME:TAG or NAME@DIGEST".into()))
-        })?;
-        let command = match self.command.as_slice() {
-            [script] => Command::script(script.as_str()),
-            words => Command::program(words.iter().cloned()),
-        };
-        let scope = self.scope.scope()?;
-        let mut job = JobSpec::new(scope.project, image, command.map_err(bad)?);
-        job.id.clone_from(&self.job);
-        job.trust = scope.trust;
-        job.key = scope.key;
-        job.timeout = self.timeout;
-        job.image.user.clone_from(&self.user);
-        for text in &self.variables {
-            job.variables.push(Variable::parse(text).map_err(bad)?);
+        if let Some(grace) = self.stop_grace {
+            config.stop_grace = grace;
         }
-        job.working_directory.clone_from(&self.workdir);
-        job.volumes.clone_from(&self.volumes);
-        Ok(job)
+        if let Some(limit) = self.log_limit {
+            config.log_limit = Some(limit.as_u64());
+        }
+        let mut job = self.job.job(config.images.default.as_ref())?;
+        if self.config.is_some() {
+            // What a configuration allows is not the command line's to say.
+            job.image.pull_policies.extend(&self.job.pull_policies);
+        }
+        let transfers = self.workspace.transfers(&mut job, &mut config, builds.as_ref())?;
+        Ok(Request { job, config, transfers, notes, engine })
     }
 
-    /// The configuration that they describe.
-    pub(crate) fn config(&self) -> Result<ExecutorConfig, Failure> {
-        let mut config = ExecutorConfig::new(self.scope.scope()?.owner);
-        config.policy = self.policy.policy(&self.engine)?;
-        config.stop_grace = self.stop_grace;
-        Ok(config)
+    fn read(&self, path: &std::path::Path, owner: &str) -> Result<RunnerConfig, Failure> {
+        let text = fs::read_to_string(path).map_err(|error| {
+            Failure::new(
+                format!("the configuration {} cannot be read: {error}", path.display()),
+                "give --config GitLab Runner's config.toml, or a file like it",
+            )
+        })?;
+        let mut selection = RunnerSelection::new(owner);
+        if let Some(name) = &self.runner {
+            selection = selection.named(name);
+        }
+        let read_file = |path: &std::path::Path| fs::read_to_string(path);
+        executor::read_config(&text, &selection, &read_file).map_err(|error| {
+            let hint = error.hint();
+            Failure::from_error(&error, Some(hint))
+        })
     }
 
     /// The time limit as a person reads it.
     pub(crate) fn timeout_words(&self) -> Option<String> {
-        self.timeout.map(|limit| humantime::format_duration(limit).to_string())
+        self.job.timeout_words()
     }
 }

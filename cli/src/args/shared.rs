@@ -4,12 +4,13 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use docker_api_trait::{Endpoint, EndpointSources};
+use executor::{ConfiguredEndpoint, ExecutorConfig, JobSpec};
 use volume_manager::{HostPath, PathProblem, Policy, Scope, Trust, VolumeDriver};
 
 use crate::failure::Failure;
 
 /// Which engine.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct EngineArguments {
     /// The engine's address [default: as the docker program finds it]
     #[arg(long, value_name = "ADDRESS")]
@@ -20,6 +21,46 @@ pub(crate) struct EngineArguments {
     /// With --engine memory: a file that keeps the volumes between runs
     #[arg(long, value_name = "FILE")]
     pub(crate) memory_state: Option<PathBuf>,
+    /// TLS as a configuration file has it.
+    #[arg(skip)]
+    tls: Option<ConfiguredTls>,
+}
+
+#[derive(Debug, Clone)]
+struct ConfiguredTls {
+    files: Option<PathBuf>,
+    verify: bool,
+}
+
+impl EngineArguments {
+    /// The engine of a configuration file, unless one is given here.
+    pub(super) fn take(&mut self, configured: &ConfiguredEndpoint) {
+        if self.host.is_some() || self.engine == EngineKind::Memory {
+            return;
+        }
+        self.host.clone_from(&configured.host);
+        self.tls = Some(ConfiguredTls {
+            files: configured.tls_cert_path.clone(),
+            verify: configured.tls_verify,
+        });
+    }
+
+    /// Where the engine is looked for.
+    pub(crate) fn sources(&self) -> EndpointSources {
+        let mut sources = EndpointSources::from_process(self.host.clone());
+        if let Some(ConfiguredTls { files, verify }) = &self.tls {
+            let mut set = |name: &str, value: String| {
+                sources.environment.insert(name.to_owned(), value);
+            };
+            if let Some(files) = files {
+                set("DOCKER_CERT_PATH", files.display().to_string());
+            }
+            if *verify {
+                set("DOCKER_TLS_VERIFY", "1".to_owned());
+            }
+        }
+        sources
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -62,6 +103,23 @@ pub(crate) struct ScopeArguments {
 }
 
 impl ScopeArguments {
+    pub(super) fn owner(&self) -> String {
+        self.owner.owner()
+    }
+
+    /// Puts what is given here in place of what a job file says.
+    pub(super) fn apply(&self, job: &mut JobSpec) {
+        if let Some(project) = &self.project {
+            job.project.clone_from(project);
+        }
+        if self.untrusted {
+            job.trust = Trust::Untrusted;
+        }
+        if !self.key.is_empty() {
+            job.key.clone_from(&self.key);
+        }
+    }
+
     pub(crate) fn scope(&self) -> Result<Scope, Failure> {
         let project = match &self.project {
             Some(project) => project.clone(),
@@ -110,9 +168,9 @@ pub(crate) struct PolicyArguments {
     /// Keep caches in folders under this one of the engine's host, instead of in volumes
     #[arg(long, value_name = "PATH", conflicts_with = "no_cache")]
     cache_dir: Option<String>,
-    /// The volume plugin that keeps caches
-    #[arg(long, value_name = "NAME", default_value = VolumeDriver::LOCAL)]
-    volume_driver: String,
+    /// The volume plugin that keeps caches [default: local]
+    #[arg(long, value_name = "NAME")]
+    volume_driver: Option<String>,
     /// An option for the volume plugin
     #[arg(long = "volume-opt", value_name = "KEY=VALUE")]
     volume_options: Vec<String>,
@@ -120,7 +178,8 @@ pub(crate) struct PolicyArguments {
 
 impl PolicyArguments {
     pub(crate) fn policy(&self, engine: &EngineArguments) -> Result<Policy, Failure> {
-        let mut driver = VolumeDriver::new(self.volume_driver.as_str());
+        let name = self.volume_driver.as_deref().unwrap_or(VolumeDriver::LOCAL);
+        let mut driver = VolumeDriver::new(name);
         for option in &self.volume_options {
             let (key, value) = pair(option, "--volume-opt")?;
             driver = driver.with_option(key, value);
@@ -140,9 +199,7 @@ impl PolicyArguments {
             policy = policy.with_cache_dir(folder);
         }
         // An address that cannot be read is reported where it is connected to.
-        if let Ok(Endpoint::Unix(socket)) =
-            Endpoint::resolve(&EndpointSources::from_process(engine.host.clone()))
-        {
+        if let Ok(Endpoint::Unix(socket)) = Endpoint::resolve(&engine.sources()) {
             let path = socket.to_str().and_then(|socket| socket.parse().ok());
             policy = policy.with_socket_at(path.ok_or_else(|| {
                 Failure::new(
@@ -155,6 +212,32 @@ impl PolicyArguments {
             })?);
         }
         Ok(policy)
+    }
+}
+
+impl PolicyArguments {
+    /// A configuration's policy with what is allowed here beside it.
+    pub(super) fn amend(
+        &self,
+        mut config: ExecutorConfig,
+        engine: &EngineArguments,
+    ) -> Result<ExecutorConfig, Failure> {
+        let kept_there = self.cache_dir.is_some()
+            || self.volume_driver.is_some()
+            || !self.volume_options.is_empty();
+        if kept_there {
+            return Err(Failure::new(
+                "where caches are kept is the configuration's to say",
+                "leave out --cache-dir, --volume-driver and --volume-opt, or --config",
+            ));
+        }
+        let own = self.policy(engine)?;
+        let policy = &mut config.policy;
+        policy.allow_host_paths |= own.allow_host_paths;
+        policy.allow_engine_socket |= own.allow_engine_socket;
+        policy.disable_cache |= own.disable_cache;
+        policy.engine_sockets.extend(own.engine_sockets);
+        Ok(config)
     }
 }
 
