@@ -102,7 +102,9 @@ pub fn docker_commands(plan: &JobPlan) -> Vec<DockerCommand> {
     left.extend(plan.services.iter().map(|service| service.name.as_str()));
     if !left.is_empty() {
         let mut line = Line::new(["docker", "rm", "--force", "--volumes"]);
-        left.into_iter().for_each(|name| line.word(name));
+        for name in left {
+            line.word(name);
+        }
         lines.push(line.0);
     }
     if let NetworkPlan::Own(own) = &plan.network {
@@ -133,7 +135,9 @@ fn run(
     arguments: &[String],
 ) -> Vec<String> {
     let mut line = Line::new(["docker", "run"]);
-    how.iter().for_each(|word| line.word(word));
+    for word in how {
+        line.word(word);
+    }
     if request.init {
         line.word("--init");
     }
@@ -188,7 +192,9 @@ fn run(
         line.option("--entrypoint", program);
     }
     line.word(request.image.as_str());
-    arguments.iter().for_each(|argument| line.word(argument));
+    for argument in arguments {
+        line.word(argument);
+    }
     line.0
 }
 
@@ -263,7 +269,9 @@ impl Line {
             }
         }
         for (name, values) in lists {
-            values.iter().for_each(|value| self.option(name, value));
+            for value in values {
+                self.option(name, value);
+            }
         }
         for limit in &host.ulimits {
             self.option("--ulimit", &format!("{}={}:{}", limit.name, limit.soft, limit.hard));

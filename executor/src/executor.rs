@@ -304,30 +304,27 @@ impl Executor {
                 Deadline::new(TimedPart::Prepare, begin, timeouts.prepare),
             ],
         );
-        let masker = masker(plan);
-        let ended = match &masker {
-            Err(_) => Ok(()),
-            Ok(_) => {
-                let preparation = prepare::Preparation {
-                    docker: &*self.docker,
-                    volumes: &*self.volumes,
-                    observer: &*self.observer,
-                    images: &self.images,
-                    plan,
-                    input,
-                    interrupt: &interrupt,
-                };
-                let attempt =
-                    preparation.run(&mut state).instrument(tracing::debug_span!("prepare"));
-                settled(attempt, &interrupt, cancel).await
+        let masker = match masker(plan) {
+            Ok(masker) => masker,
+            Err(error) => {
+                return Err(Box::new(self.clear(plan, state, Err(error.into()), cancel).await));
             }
         };
-        let ended = ended.map_err(|reason| reason.redacted(&plan.volumes.secrets()));
-        match (ended, masker) {
-            (Ok(()), Ok(masker)) => Ok(PreparedJob { plan: plan.clone(), state, masker }),
-            (Err(reason), _) => Err(Box::new(self.clear(plan, state, Err(reason), cancel).await)),
-            (Ok(()), Err(error)) => {
-                Err(Box::new(self.clear(plan, state, Err(error.into()), cancel).await))
+        let preparation = prepare::Preparation {
+            docker: &*self.docker,
+            volumes: &*self.volumes,
+            observer: &*self.observer,
+            images: &self.images,
+            plan,
+            input,
+            interrupt: &interrupt,
+        };
+        let attempt = preparation.run(&mut state).instrument(tracing::debug_span!("prepare"));
+        match settled(attempt, &interrupt, cancel).await {
+            Ok(()) => Ok(PreparedJob { plan: plan.clone(), state, masker }),
+            Err(reason) => {
+                let reason = reason.redacted(&plan.volumes.secrets());
+                Err(Box::new(self.clear(plan, state, Err(reason), cancel).await))
             }
         }
     }

@@ -127,7 +127,7 @@ impl Runner<'_> {
             slot.session = Some(
                 prepare::attach(self.docker, &id, plan)
                     .await
-                    .map_err(|error| self.vanished(error, plan))?,
+                    .map_err(|error| Self::vanished(error, plan))?,
             );
         }
         if !slot.started {
@@ -137,7 +137,7 @@ impl Runner<'_> {
     }
 
     /// A container that is not there was removed by somebody else: it was there before.
-    fn vanished(&self, error: ExecutorError, plan: &ContainerPlan) -> ExecutorError {
+    fn vanished(error: ExecutorError, plan: &ContainerPlan) -> ExecutorError {
         match error {
             ExecutorError::Engine(ApiError::NotFound { .. }) => {
                 ExecutorError::ContainerVanished { container: plan.name.to_string() }
@@ -258,7 +258,7 @@ impl Runner<'_> {
                 if let Err(error) = asked {
                     tracing::debug!(%id, %error, "the step could not be asked to stop");
                 }
-                future::pending::<()>().await
+                future::pending::<()>().await;
             };
             let mut ended = false;
             tokio::select! {
@@ -275,7 +275,7 @@ impl Runner<'_> {
         let kill = async {
             // What is not running any more needs no killing.
             let _ = self.docker.kill_container(&id, Signal::Kill).await;
-            future::pending::<()>().await
+            future::pending::<()>().await;
         };
         tokio::select! {
             biased;

@@ -204,6 +204,7 @@ fn reference(text: &str) -> Result<ImageReference, Failure> {
     })
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "it stands in `map_err`")]
 fn refused(error: JobError) -> Failure {
     let hint = error.hint();
     Failure::from_error(&error, Some(hint))

@@ -68,21 +68,18 @@ impl RunArguments {
     pub(crate) fn request(&self) -> Result<Request, Failure> {
         let owner = self.job.scope.owner();
         let mut engine = self.engine.clone();
-        let (mut config, notes, builds) = match &self.config {
-            Some(path) => {
-                let RunnerConfig { config, endpoint, notes, builds_dir, .. } =
-                    self.read(path, &owner)?;
-                engine.take(&endpoint);
-                (self.policy.amend(config, &engine)?, notes, builds_dir)
+        let (mut config, notes, builds) = if let Some(path) = &self.config {
+            let RunnerConfig { config, endpoint, notes, builds_dir, .. } =
+                self.read(path, &owner)?;
+            engine.take(&endpoint);
+            (self.policy.amend(config, &engine)?, notes, builds_dir)
+        } else {
+            let mut config = ExecutorConfig::new(owner);
+            config.policy = self.policy.policy(&engine)?;
+            if !self.job.pull_policies.is_empty() {
+                config.images.pull_policies.clone_from(&self.job.pull_policies);
             }
-            None => {
-                let mut config = ExecutorConfig::new(owner);
-                config.policy = self.policy.policy(&engine)?;
-                if !self.job.pull_policies.is_empty() {
-                    config.images.pull_policies.clone_from(&self.job.pull_policies);
-                }
-                (config, Vec::new(), None)
-            }
+            (config, Vec::new(), None)
         };
         if let Some(grace) = self.stop_grace {
             config.stop_grace = grace;

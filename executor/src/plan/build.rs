@@ -51,7 +51,7 @@ pub(super) fn build(
         }
     }
     let mut programs = 0;
-    let mut planned = |step: &StepSpec| -> Result<StepPlan, JobError> {
+    let mut decide = |step: &StepSpec| -> Result<StepPlan, JobError> {
         let (container, script) = match (shells.get(&step.container), step.command.as_program()) {
             (Some(shell), _) => (*shell, script_of(step)),
             (None, words) => {
@@ -73,8 +73,8 @@ pub(super) fn build(
             allow_failure: step.allow_failure,
         })
     };
-    let steps = steps.into_iter().map(&mut planned).collect::<Result<_, _>>()?;
-    let after_script = after.as_ref().map(&mut planned).transpose()?;
+    let steps = steps.into_iter().map(&mut decide).collect::<Result<_, _>>()?;
+    let after_script = after.as_ref().map(&mut decide).transpose()?;
     let after_script = after_script.map(|step| StepPlan { when: StepWhen::Always, ..step });
     Ok(Built { containers, steps, after_script })
 }

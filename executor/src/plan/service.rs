@@ -61,7 +61,7 @@ pub(super) fn services(
     }
     // Names of the job's own containers.
     let mut taken = BTreeSet::from(["build".to_owned(), "helper".to_owned()]);
-    let mut planned = Vec::new();
+    let mut services = Vec::new();
     for service in settings.definitions.iter().chain(own) {
         let aliases = free_aliases(planner, service, &mut taken, notes)?;
         let Some(title) = aliases.first().cloned() else {
@@ -69,15 +69,15 @@ pub(super) fn services(
             notes.push(JobNote::ServiceLeftOut { service });
             continue;
         };
-        planned.push(self::service(
+        services.push(self::service(
             planner,
             service,
             network,
-            (planned.len(), title, aliases),
+            (services.len(), title, aliases),
             notes,
         )?);
     }
-    Ok(planned)
+    Ok(services)
 }
 
 fn service(

@@ -73,11 +73,11 @@ mod tests {
     fn the_end_is_kept_however_it_comes() {
         let mut tail = VecDeque::new();
         for _ in 0..3 {
-            keep(&mut tail, &[b'a'; 40_000]);
+            keep(&mut tail, &vec![b'a'; 40_000]);
         }
         keep(&mut tail, b"end");
         assert_eq!(tail.len(), KEPT);
-        keep(&mut tail, &[b'b'; 100_000]);
+        keep(&mut tail, &vec![b'b'; 100_000]);
         assert_eq!(tail, vec![b'b'; KEPT]);
     }
 }

@@ -147,7 +147,7 @@ async fn image_ports(docker: &dyn DockerApi, image: &str) -> BTreeSet<u16> {
     let Ok(image) = ImageReference::new(image) else { return BTreeSet::new() };
     let Ok(details) = docker.inspect_image(&image).await else { return BTreeSet::new() };
     let ports = details.exposed_ports.iter().filter_map(|port| match port.split_once('/') {
-        Some((port, "tcp")) | Some((port, "")) => port.parse().ok(),
+        Some((port, "tcp" | "")) => port.parse().ok(),
         None => port.parse().ok(),
         Some(_) => None,
     });
