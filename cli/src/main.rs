@@ -33,7 +33,11 @@ fn main() -> ExitCode {
     // The filter names our own crates: what the client library logs has requests' bodies in it.
     let filter = std::env::var("BERTH_LOG").map_or_else(
         |_| EnvFilter::new("off"),
-        |level| EnvFilter::new(format!("executor={level},volume_manager={level},berth={level}")),
+        |level| {
+            EnvFilter::new(format!(
+                "docker_api_trait={level},executor={level},volume_manager={level},berth={level}"
+            ))
+        },
     );
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     let outcome = match arguments.subcommand {

@@ -4,6 +4,8 @@ use std::{fmt, future::Future, time::Duration};
 
 use bollard::{API_DEFAULT_VERSION, Docker};
 
+use tracing::Instrument as _;
+
 use super::{Endpoint, EndpointError, convert, transport::Transport};
 use crate::{ApiError, Operation};
 
@@ -82,7 +84,9 @@ impl BollardDocker {
         limit: Duration,
         reply: impl Future<Output = Result<T, bollard::errors::Error>>,
     ) -> Result<T, ApiError> {
-        match tokio::time::timeout(limit, reply).await {
+        // The operation alone: what a request says may be a secret.
+        let span = tracing::debug_span!("request", what = ?operation);
+        match tokio::time::timeout(limit, reply).instrument(span).await {
             Ok(reply) => reply.map_err(|error| convert::error(operation, &self.endpoint, error)),
             Err(_) => Err(ApiError::TimedOut { operation, limit }),
         }
