@@ -77,7 +77,7 @@ pub fn docker_commands(plan: &JobPlan) -> Vec<DockerCommand> {
                 lines.push(run(&request, &["--rm"], &[], words.get(1..).unwrap_or_default()));
             }
             (Process::Shell(entrypoint), [only]) => {
-                let words = shell_words(entrypoint, &["-c".to_owned(), only.script.clone()]);
+                let words = shell_words(entrypoint, &["-ec".to_owned(), only.script.clone()]);
                 lines.push(run(&request, &["--rm"], &secrets, &words));
             }
             (Process::Shell(entrypoint), _) => {
@@ -90,7 +90,7 @@ pub fn docker_commands(plan: &JobPlan) -> Vec<DockerCommand> {
                         line.option("--env", secret);
                     }
                     line.word(container.name.as_str());
-                    for word in ["sh", "-c", &step.script] {
+                    for word in ["sh", "-ec", &step.script] {
                         line.word(word);
                     }
                     lines.push(line.0);
@@ -412,7 +412,7 @@ mod tests {
         let mount = format!("--mount=type=volume,source={name},target=/cache,readonly=true,");
         let words = shlex::split(&lines[1]).unwrap();
         assert!(words.iter().any(|word| word.starts_with(&mount)), "{words:?}");
-        assert_eq!(words[words.len() - 4..], ["--entrypoint=sh", "busybox", "-c", "make test"]);
+        assert_eq!(words[words.len() - 4..], ["--entrypoint=sh", "busybox", "-ec", "make test"]);
     }
 
     #[test]

@@ -118,7 +118,7 @@ impl Executor {
 
     /// Runs a plan. A plan is for one run: its names and labels are that run's.
     ///
-    /// When the process dies, the containers end with it: their shells read from it.
+    /// When the process dies, a container ends as soon as its step does: its shell reads from it.
     pub async fn run_plan(
         &self,
         plan: &JobPlan,
@@ -323,6 +323,9 @@ impl Executor {
         match settled(attempt, &interrupt, cancel).await {
             Ok(()) => Ok(PreparedJob { plan: plan.clone(), state, masker }),
             Err(reason) => {
+                if matches!(reason, FailureReason::Canceled | FailureReason::Timeout { .. }) {
+                    self.observer.event(&JobEvent::Stopping);
+                }
                 let reason = reason.redacted(&plan.volumes.secrets());
                 Err(Box::new(self.clear(plan, state, Err(reason), cancel).await))
             }
@@ -471,9 +474,6 @@ impl Executor {
         ended: Result<(), FailureReason>,
         cancel: &Cancel,
     ) -> JobResult {
-        if matches!(ended, Err(FailureReason::Canceled | FailureReason::Timeout { .. })) {
-            self.observer.event(&JobEvent::Stopping);
-        }
         let begin = Instant::now();
         let outcome = if ended.is_ok() { Outcome::Succeeded } else { Outcome::Failed };
         let cleanup =

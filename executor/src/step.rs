@@ -9,8 +9,8 @@ use futures_util::{StreamExt as _, future};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::{
-    Cancel, ContainerPlan, ExecutorError, ExitCause, FailureReason, JobPlan, LogEnd, LogSink,
-    Masker, Observer, Process, StepPlan, Truncation,
+    Cancel, ContainerPlan, ExecutorError, ExitCause, FailureReason, JobEvent, JobPlan, LogEnd,
+    LogSink, Masker, Observer, Process, StepPlan, Truncation,
     image::Images,
     interrupt::Interrupt,
     log::Pump,
@@ -79,6 +79,7 @@ pub(crate) async fn run(
     let outcome = match ended {
         Ok(ended) => runner.outcome(ended, session, &feed, plan).await,
         Err(reason) => {
+            runner.observer.event(&JobEvent::Stopping);
             pump.hurry();
             runner.stop(session, &mut feed, &mut pump).await;
             Err(reason)
