@@ -326,7 +326,7 @@ impl Executor {
                 if matches!(reason, FailureReason::Canceled | FailureReason::Timeout { .. }) {
                     self.observer.event(&JobEvent::Stopping);
                 }
-                let reason = reason.redacted(&plan.volumes.secrets());
+                let reason = reason.redacted(&secrets(plan));
                 Err(Box::new(self.clear(plan, state, Err(reason), cancel).await))
             }
         }
@@ -419,7 +419,7 @@ impl Executor {
         let begin = Instant::now();
         let span = tracing::debug_span!("step", name = %step.name);
         let (ended, log) = step::run(&runner, state, step, sink).instrument(span).await;
-        let ended = ended.map_err(|reason| reason.redacted(&plan.volumes.secrets()));
+        let ended = ended.map_err(|reason| reason.redacted(&secrets(plan)));
         let result = StepResult {
             name: step.name.clone(),
             container: plan.containers[step.container].kind,
@@ -558,6 +558,12 @@ fn deadlines(job: &PreparedJob, script_begin: Instant, step: &StepPlan) -> [Opti
         Deadline::new(TimedPart::Script, script_begin, timeouts.script),
         Deadline::new(TimedPart::Step, Instant::now(), step.timeout),
     ]
+}
+
+/// What an engine's words may repeat of a request and nobody should read.
+fn secrets(plan: &JobPlan) -> Vec<&str> {
+    let of_job = plan.secrets.iter().map(|secret| secret.0.as_str());
+    plan.volumes.secrets().into_iter().chain(of_job).collect()
 }
 
 fn masker(plan: &JobPlan) -> Result<Masker, ExecutorError> {

@@ -73,17 +73,15 @@ pub use error::{ExecutorError, JobError, describe};
 pub use event::{JobEvent, Observer};
 pub use executor::{Executor, PreparedJob};
 pub use image::{
-    AllowError, AllowKind, AllowList, AuthConfig, Credential, CredentialError, CredentialHelpers,
-    CredentialSources, Flight, Flights, Lookup, PolicySource, Progress, PullFault, PullKey,
-    PullPolicy, PullPolicyError, ReferenceError, RegistryImage, STALL_LIMIT, WatchError,
-    allowed_policies, read_user_auth_config, retry_pull, watch_stalls,
+    AllowError, AllowKind, AuthConfig, CredentialError, PolicySource, PullFault, PullPolicy,
+    PullPolicyError, read_user_auth_config,
 };
 pub use job::{
     BuildSpec, CacheMode, CacheSharing, CacheSpec, Command, ContainerKind, ImageSpec, JobSpec,
     RegistryLogin, ServiceSpec, StepSpec, StepWhen, Variable,
 };
 pub use log::{
-    LogEnd, LogLimit, LogSink, MaskError, MaskStream, Masker, MemorySink, NullSink, SectionSink,
+    LogEnd, LogSink, MaskError, MaskStream, Masker, MemorySink, NullSink, SectionSink,
     TimestampSink, Truncation,
 };
 pub use outcome::{

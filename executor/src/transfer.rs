@@ -9,10 +9,10 @@ use docker_api_trait::{ApiError, ContainerId, DockerApi, LogSource};
 use futures_util::{StreamExt as _, TryStreamExt as _};
 
 use crate::{
-    ArtifactReport, Artifacts, Changes, ExecutorError, JobEvent, JobPlan, LogLimit, MANIFEST_NAME,
-    Masker, MemorySink, Observer, Owner, PackReport, Process, SCRIPT_NAME, STALE_STATUS, Workspace,
+    ArtifactReport, Artifacts, Changes, ExecutorError, JobEvent, JobPlan, MANIFEST_NAME, Masker,
+    MemorySink, Observer, Owner, PackReport, Process, SCRIPT_NAME, STALE_STATUS, Workspace,
     WorkspaceError,
-    log::Pump,
+    log::{LogLimit, Pump},
     read_manifest,
     shell::{Ended, Feed, Mark, Prelude, quoted},
     state::RunState,

@@ -33,7 +33,7 @@ fn full() -> (JobSpec, ExecutorConfig) {
         archive,
     ];
     let mut job = JobSpec::with_steps("group/app", image("node:22"), steps);
-    job.id = "42".to_owned();
+    "42".clone_into(&mut job.id);
     job.reference = Some("main".to_owned());
     job.working_directory = Some("/builds/app".to_owned());
     job.build = Some(BuildSpec::new("/builds/app", BuildStrategy::Fetch));

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use docker_api_trait::{Device, HostSettings};
 use volume_manager::Policy;
 
-use crate::{ImageSpec, PullPolicy, ServiceSpec, Variable};
+use crate::{ImageSpec, PullPolicy, ServiceSpec, Variable, image::STALL_LIMIT};
 
 /// Settings of an executor, the same for all its jobs.
 #[derive(Debug, Clone)]
@@ -186,7 +186,7 @@ impl Default for ImageSettings {
             allowed_pull_policies: Vec::new(),
             allowed_images: Vec::new(),
             allowed_services: Vec::new(),
-            stall_timeout: Duration::from_mins(1),
+            stall_timeout: STALL_LIMIT,
         }
     }
 }

@@ -116,7 +116,7 @@ impl AllowError {
 /// spellings: with and without `docker.io/library/`, the port 443, its tag or digest; and it takes
 /// no notice of case. It is about names alone: an image that the engine has can go by its id or by another tag.
 #[derive(Debug, Clone)]
-pub struct AllowList {
+pub(crate) struct AllowList {
     kind: AllowKind,
     rules: Vec<Rule>,
 }
@@ -135,7 +135,7 @@ impl AllowList {
     /// # Errors
     /// [`AllowError::Pattern`]: a pattern that cannot be read must not pass for one that matches
     /// nothing, as it may be an exclusion.
-    pub fn new(
+    pub(crate) fn new(
         kind: AllowKind,
         patterns: impl IntoIterator<Item = impl Into<String>>,
     ) -> Result<Self, AllowError> {
@@ -143,22 +143,12 @@ impl AllowList {
         Ok(Self { kind, rules: rules.collect::<Result<_, _>>()? })
     }
 
-    /// Which list it is.
-    pub fn kind(&self) -> AllowKind {
-        self.kind
-    }
-
-    /// Whether it has no pattern.
-    pub fn is_empty(&self) -> bool {
-        self.rules.is_empty()
-    }
-
     /// Whether an image may be used. The configuration's own images, given as `configured`, may
     /// always.
     ///
     /// # Errors
     /// [`AllowError::NotAllowed`], [`AllowError::Excluded`].
-    pub fn check_image(&self, image: &str, configured: &[&str]) -> Result<(), AllowError> {
+    pub(crate) fn check_image(&self, image: &str, configured: &[&str]) -> Result<(), AllowError> {
         if self.rules.is_empty() || configured.contains(&image) {
             return Ok(());
         }
@@ -174,7 +164,11 @@ impl AllowList {
     ///
     /// # Errors
     /// [`AllowError::NotAllowed`], [`AllowError::Excluded`].
-    pub fn check_user(&self, user: &str, configured: Option<&str>) -> Result<(), AllowError> {
+    pub(crate) fn check_user(
+        &self,
+        user: &str,
+        configured: Option<&str>,
+    ) -> Result<(), AllowError> {
         let configured = configured.filter(|name| !name.is_empty());
         if user.is_empty() || configured == Some(user) {
             return Ok(());

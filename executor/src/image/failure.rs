@@ -112,7 +112,7 @@ fn status(words: &str) -> Option<u16> {
 ///
 /// # Errors
 /// That of the last try.
-pub async fn retry_pull<T, E, F>(
+pub(crate) async fn retry_pull<T, E, F>(
     pull: impl FnMut() -> F,
     fault: impl Fn(&E) -> PullFault,
     told: impl FnMut(&E, Duration),

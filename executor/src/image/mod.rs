@@ -9,14 +9,15 @@ mod reference;
 mod share;
 mod stall;
 
-pub use allow::{AllowError, AllowKind, AllowList};
-pub use credential::{
-    AuthConfig, Credential, CredentialError, CredentialHelpers, CredentialSources, Lookup,
-    read_user_auth_config,
-};
-pub use failure::{PullFault, retry_pull};
-pub use policy::{PolicySource, PullPolicy, PullPolicyError, allowed_policies};
+pub(crate) use allow::AllowList;
+pub use allow::{AllowError, AllowKind};
+pub use credential::{AuthConfig, CredentialError, read_user_auth_config};
+pub(crate) use credential::{Credential, CredentialHelpers, CredentialSources};
+pub use failure::PullFault;
+pub(crate) use failure::retry_pull;
+pub(crate) use policy::allowed_policies;
+pub use policy::{PolicySource, PullPolicy, PullPolicyError};
 pub(crate) use pull::{Images, Use};
-pub use reference::{ReferenceError, RegistryImage};
-pub use share::{Flight, Flights, Progress, PullKey};
-pub use stall::{STALL_LIMIT, WatchError, watch_stalls};
+pub(crate) use reference::RegistryImage;
+pub(crate) use share::{Flights, Progress, PullKey};
+pub(crate) use stall::{STALL_LIMIT, WatchError, watch_stalls};

@@ -106,7 +106,7 @@ fn words(policies: &[PullPolicy]) -> String {
 ///
 /// # Errors
 /// [`PullPolicyError`] when nothing is left.
-pub fn allowed_policies(
+pub(crate) fn allowed_policies(
     job: &[PullPolicy],
     configuration: &[PullPolicy],
     allowed: &[PullPolicy],

@@ -109,6 +109,8 @@ impl Images {
             credential: credential.clone(),
             policy,
         };
+        let secrets: Vec<String> =
+            credential.iter().flat_map(super::Credential::secrets).map(ToOwned::to_owned).collect();
         let mut request = PullRequest::new(image.reference.clone());
         request.platform.clone_from(&image.platform);
         request.credential = credential.map(|credential| {
@@ -122,7 +124,7 @@ impl Images {
         });
         let (docker, stall) = (Arc::clone(&self.docker), plan.timeouts.stall);
         let flight = self.pulls.join(key, |progress| async move {
-            let pull = || pull_once(&*docker, &request, stall, &progress);
+            let pull = || pull_once(&*docker, &request, &secrets, stall, &progress);
             let told = |error: &PullError, _: Duration| {
                 progress.tell(Told::Retried(error.words()));
             };
@@ -161,10 +163,13 @@ impl Images {
 async fn pull_once(
     docker: &dyn DockerApi,
     request: &PullRequest,
+    secrets: &[String],
     stall: Duration,
     progress: &Progress<Told>,
 ) -> Result<ImageReference, PullError> {
-    let failed = |error: ApiError| PullError::Engine(Arc::new(error));
+    // A registry's answer, which the engine hands on, may repeat what it was sent.
+    let secrets = || secrets.iter().map(String::as_str);
+    let failed = |error: ApiError| PullError::Engine(Arc::new(error.redacted(secrets())));
     let messages = docker.pull_image(request).await.map_err(failed)?;
     let mut messages = std::pin::pin!(watch_stalls(messages, stall));
     while let Some(message) = messages.next().await {

@@ -15,21 +15,21 @@ pub(super) const DOCKER_HUB: &str = "docker.io";
 /// `docker.io/library/ruby`, but not `ruby:latest`, which is for the reader to decide.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub struct RegistryImage {
+pub(crate) struct RegistryImage {
     /// The registry's host in lower case, with its port if one was given; `docker.io` without one.
-    pub registry: String,
+    pub(crate) registry: String,
     /// The repository in that registry, such as `library/ruby`.
-    pub path: String,
+    pub(crate) path: String,
     /// The tag, if given.
-    pub tag: Option<String>,
+    pub(crate) tag: Option<String>,
     /// The digest, if given: `sha256:…`.
-    pub digest: Option<String>,
+    pub(crate) digest: Option<String>,
 }
 
 /// A text that names no image in a registry.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum ReferenceError {
+pub(crate) enum ReferenceError {
     /// It is an image's id, which only an engine knows.
     #[error("{text:?} is an image's id, not a name in a registry")]
     Id {
@@ -62,31 +62,12 @@ pub enum ReferenceError {
     },
 }
 
-impl ReferenceError {
-    /// What a person can do about it.
-    pub fn hint(&self) -> &'static str {
-        match self {
-            Self::Id { .. } => "name the image as its registry does, or use the pull policy never",
-            Self::Registry { .. } => {
-                "a registry is a host of ASCII letters, digits, `-` and `.`, with a port if need \
-                 be: registry.example:5000"
-            }
-            Self::Path { .. } => {
-                "a path is lower-case letters and digits with single `.`, `_`, `-` between them, \
-                 and slashes: team/tool"
-            }
-            Self::Tag { .. } => "a tag is up to 128 letters, digits, `_`, `.` and `-`",
-            Self::Digest { .. } => "a digest is its algorithm and hexadecimal digits: sha256:…",
-        }
-    }
-}
-
 impl RegistryImage {
     /// Reads a reference such as `ruby`, `team/tool:1.2` or `registry.example:5000/tool@sha256:…`.
     ///
     /// # Errors
     /// [`ReferenceError`] when it is an image's id, or a registry could not be asked for it.
-    pub fn parse(text: &str) -> Result<Self, ReferenceError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, ReferenceError> {
         if is_id(text) {
             return Err(ReferenceError::Id { text: text.to_owned() });
         }
@@ -129,7 +110,7 @@ impl RegistryImage {
     }
 
     /// The name without tag and digest, registry included: `docker.io/library/ruby`.
-    pub fn repository(&self) -> String {
+    pub(crate) fn repository(&self) -> String {
         format!("{}/{}", self.registry, self.path)
     }
 }

@@ -22,15 +22,15 @@ const BACKLOG: usize = 64;
 /// What has to be the same for two jobs to share a pull. The credential counts, secrets included: a
 /// job gets an image because its own credential opens it, not another job's.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct PullKey {
+pub(crate) struct PullKey {
     /// The image, as it is asked for.
-    pub image: ImageReference,
+    pub(crate) image: ImageReference,
     /// The platform, if one is asked for: `linux/arm64`.
-    pub platform: Option<String>,
+    pub(crate) platform: Option<String>,
     /// What it is pulled with; `None` is nothing.
-    pub credential: Option<Credential>,
+    pub(crate) credential: Option<Credential>,
     /// When it is pulled.
-    pub policy: PullPolicy,
+    pub(crate) policy: PullPolicy,
 }
 
 /// Work that is under way, each once for all who want it: `K` says what, `P` is its progress, `R`
@@ -39,7 +39,7 @@ pub struct PullKey {
 /// The work is driven by whoever waits for it. When one goes away another goes on; when the last
 /// one goes away the work is dropped. What is over is not kept: who comes then begins anew. If the
 /// work panics, so does whoever waits for it. Clones share the work.
-pub struct Flights<K, P, R> {
+pub(crate) struct Flights<K, P, R> {
     flights: Arc<Mutex<HashMap<K, Entry<P, R>>>>,
 }
 
@@ -55,13 +55,13 @@ where
     R: Clone,
 {
     /// Nothing is under way.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { flights: Arc::default() }
     }
 
     /// Joins the work for this key, or begins it with `begin`, which is given where to tell of
     /// progress. Nothing runs before [`Flight::wait`] is polled.
-    pub fn join<F>(&self, key: K, begin: impl FnOnce(Progress<P>) -> F) -> Flight<P, R>
+    pub(crate) fn join<F>(&self, key: K, begin: impl FnOnce(Progress<P>) -> F) -> Flight<P, R>
     where
         F: Future<Output = R> + Send + 'static,
     {
@@ -82,7 +82,8 @@ where
     }
 
     /// How much is under way.
-    pub fn count(&self) -> usize {
+    #[cfg(test)]
+    pub(crate) fn count(&self) -> usize {
         self.lock().values().filter(|entry| under_way(entry).is_some()).count()
     }
 
@@ -121,13 +122,13 @@ impl<K, P, R> Debug for Flights<K, P, R> {
 }
 
 /// Where shared work tells of its progress.
-pub struct Progress<P> {
+pub(crate) struct Progress<P> {
     sender: broadcast::Sender<P>,
 }
 
 impl<P: Clone> Progress<P> {
     /// Tells all who wait. Never blocks: who is more than 64 messages behind misses the oldest.
-    pub fn tell(&self, message: P) {
+    pub(crate) fn tell(&self, message: P) {
         // Refused when nobody listens, and then nobody misses it.
         let _ = self.sender.send(message);
     }
@@ -141,7 +142,7 @@ impl<P> Debug for Progress<P> {
 
 /// A waiter's share in work that is under way. Dropping it leaves the work to the others.
 #[must_use = "the work goes on only while it is waited for"]
-pub struct Flight<P, R>
+pub(crate) struct Flight<P, R>
 where
     R: Clone,
 {
@@ -157,7 +158,7 @@ where
     /// Waits for the result, and hears of the progress since it joined, all of it before the result.
     ///
     /// Dropping the future leaves the work to the others.
-    pub async fn wait(self, mut hear: impl FnMut(P)) -> R {
+    pub(crate) async fn wait(self, mut hear: impl FnMut(P)) -> R {
         let Self { mut work, mut progress } = self;
         let mut listening = true;
         loop {

@@ -6,12 +6,12 @@ use futures_util::{Stream, StreamExt as _, stream};
 use tokio::time::{Instant, timeout_at};
 
 /// How long a pull may say nothing new, unless configured otherwise.
-pub const STALL_LIMIT: Duration = Duration::from_mins(1);
+pub(crate) const STALL_LIMIT: Duration = Duration::from_mins(1);
 
 /// Why a watched stream of messages ended early.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum WatchError<E> {
+pub(crate) enum WatchError<E> {
     /// No new message came in time. An engine that repeats its last one is as silent as one that
     /// says nothing.
     #[error("nothing new came for {} s", .after.as_secs())]
@@ -30,7 +30,7 @@ pub enum WatchError<E> {
 /// when it comes back is taken before the limit is looked at.
 ///
 /// It ends after its first error. The watched stream is then dropped with it, not before.
-pub fn watch_stalls<T, E>(
+pub(crate) fn watch_stalls<T, E>(
     messages: impl Stream<Item = Result<T, E>> + Unpin,
     limit: Duration,
 ) -> impl Stream<Item = Result<T, WatchError<E>>>

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 /// A limit, in bytes, for all streams of a log together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LogLimit {
+pub(crate) struct LogLimit {
     /// What is left; nothing means that there is no limit.
     left: Option<u64>,
     reached: bool,
@@ -12,7 +12,7 @@ pub struct LogLimit {
 
 impl LogLimit {
     /// So many bytes, or any number.
-    pub fn new(limit: Option<u64>) -> Self {
+    pub(crate) fn new(limit: Option<u64>) -> Self {
         Self { left: limit, reached: false }
     }
 
@@ -20,7 +20,7 @@ impl LogLimit {
     /// ever kept back. A log that is exactly as long as its limit is complete. Once something was
     /// kept back, nothing passes.
     #[must_use = "what is not delivered is lost"]
-    pub fn take(&mut self, piece: Bytes) -> (Bytes, bool) {
+    pub(crate) fn take(&mut self, piece: Bytes) -> (Bytes, bool) {
         let Some(left) = &mut self.left else {
             return (piece, false);
         };

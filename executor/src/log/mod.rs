@@ -7,7 +7,7 @@ mod section;
 mod sink;
 mod timestamp;
 
-pub use limit::LogLimit;
+pub(crate) use limit::LogLimit;
 pub use mask::{MaskError, MaskStream, Masker};
 pub(crate) use pump::Pump;
 pub use section::SectionSink;

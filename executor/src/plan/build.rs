@@ -9,8 +9,8 @@ use super::{
     ContainerPlan, ImagePlan, JobNote, JobPlan, NetworkPlan, Process, StepPlan, decide::Planner,
 };
 use crate::{
-    AllowKind, AllowList, ContainerKind, ImageSpec, JobError, StepSpec, StepWhen, Variable,
-    image::allowed_policies,
+    AllowKind, ContainerKind, ImageSpec, JobError, StepSpec, StepWhen, Variable,
+    image::{AllowList, allowed_policies},
     shell::{is_shell_name, script_of},
 };
 

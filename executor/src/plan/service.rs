@@ -9,7 +9,7 @@ use super::{
     build::{host, labels, mode, object_name, planned_image, shared_network},
     decide::Planner,
 };
-use crate::{AllowKind, AllowList, JobError, ServiceSpec};
+use crate::{AllowKind, JobError, ServiceSpec, image::AllowList};
 
 /// The variable that names the port to wait for, as in GitLab Runner.
 const PORT: &str = "HEALTHCHECK_TCP_PORT";

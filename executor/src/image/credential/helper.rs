@@ -22,11 +22,11 @@ const LONGEST_REPLY: u64 = 256 * 1024;
 /// Runs credential helpers, with this process's environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct CredentialHelpers {
+pub(crate) struct CredentialHelpers {
     /// Where their programs are; `None` is where `PATH` leads.
-    pub folder: Option<PathBuf>,
+    pub(crate) folder: Option<PathBuf>,
     /// How long one may take before it is killed. Default: 30 s.
-    pub limit: Duration,
+    pub(crate) limit: Duration,
 }
 
 impl Default for CredentialHelpers {
@@ -51,7 +51,7 @@ impl CredentialHelpers {
     ///
     /// # Errors
     /// The variants of [`CredentialError`] that begin with `Helper`.
-    pub async fn get(
+    pub(crate) async fn get(
         &self,
         name: &str,
         server: &str,

@@ -20,19 +20,19 @@ use crate::{
 /// images, and that before the token that every job gets.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
-pub struct CredentialSources {
+pub(crate) struct CredentialSources {
     /// The job's variable `DOCKER_AUTH_CONFIG`.
-    pub variable: Option<AuthConfig>,
+    pub(crate) variable: Option<AuthConfig>,
     /// The configuration of the user that runs jobs.
-    pub user: Option<AuthConfig>,
+    pub(crate) user: Option<AuthConfig>,
     /// What came with the job.
-    pub job: Vec<RegistryLogin>,
+    pub(crate) job: Vec<RegistryLogin>,
 }
 
 /// A place where a credential may be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Lookup {
+pub(crate) enum Lookup {
     /// It is here.
     Known(Credential),
     /// This helper may have it.
@@ -48,7 +48,7 @@ impl CredentialSources {
     /// The places where the credential for an image may be, the first that has one counts. Pure.
     ///
     /// An item is an error when that place cannot be used; what comes before it is none the worse.
-    pub fn lookups(&self, image: &RegistryImage) -> Vec<Result<Lookup, CredentialError>> {
+    pub(crate) fn lookups(&self, image: &RegistryImage) -> Vec<Result<Lookup, CredentialError>> {
         let mut found = Vec::new();
         let repository = image.repository();
         let mut path = repository.as_str();
@@ -73,7 +73,7 @@ impl CredentialSources {
     ///
     /// # Errors
     /// [`CredentialError`] of the first place that could not be used.
-    pub async fn resolve(
+    pub(crate) async fn resolve(
         &self,
         image: &RegistryImage,
         helpers: &CredentialHelpers,

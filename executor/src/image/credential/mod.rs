@@ -8,6 +8,6 @@ mod model;
 
 pub use error::CredentialError;
 pub use file::{AuthConfig, read_user_auth_config};
-pub use helper::CredentialHelpers;
-pub use lookup::{CredentialSources, Lookup};
-pub use model::Credential;
+pub(crate) use helper::CredentialHelpers;
+pub(crate) use lookup::CredentialSources;
+pub(crate) use model::Credential;

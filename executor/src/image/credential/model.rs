@@ -7,21 +7,21 @@ use super::super::reference::DOCKER_HUB;
 /// What opens a registry. Its secrets do not show in debug output.
 #[derive(Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub struct Credential {
+pub(crate) struct Credential {
     /// The user; empty with an identity token.
-    pub username: String,
+    pub(crate) username: String,
     /// The password, or a token in its place.
-    pub password: String,
+    pub(crate) password: String,
     /// A token that the registry gave for a password.
-    pub identity_token: Option<String>,
+    pub(crate) identity_token: Option<String>,
     /// The registry that it is for, as engines name it: the host with its port, or
     /// `https://index.docker.io/v1/`. Always taken from the image, never from a file or helper.
-    pub server: String,
+    pub(crate) server: String,
 }
 
 impl Credential {
     /// A user and a password for a registry (`docker.io`, `registry.example:5000`).
-    pub fn password(
+    pub(crate) fn password(
         registry: &str,
         username: impl Into<String>,
         password: impl Into<String>,
@@ -35,7 +35,7 @@ impl Credential {
     }
 
     /// An identity token for a registry.
-    pub fn identity_token(registry: &str, token: impl Into<String>) -> Self {
+    pub(crate) fn identity_token(registry: &str, token: impl Into<String>) -> Self {
         Self {
             username: String::new(),
             password: String::new(),
@@ -45,7 +45,7 @@ impl Credential {
     }
 
     /// Its secrets that are not empty, for whoever takes them out of texts.
-    pub fn secrets(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn secrets(&self) -> impl Iterator<Item = &str> {
         [Some(self.password.as_str()), self.identity_token.as_deref()]
             .into_iter()
             .flatten()
