@@ -47,7 +47,7 @@ fn bad_input_is_one_line_and_a_hint() {
         (&["--volume", "/cache", "--volume", "/cache/"], "/cache is taken twice"),
         (&["--volume", "/etc:/etc"], "may not be mounted"),
         (&["--volume", "/proc"], "/proc"),
-        (&["--workdir", "relative"], "the folder"),
+        (&["--workdir", "relative"], "the working directory"),
         (&["--host", "ssh://engine"], "unsupported scheme"),
         (&["--memory-state", "x"], "for --engine memory"),
         (&["--memory-exit-code", "1"], "for --engine memory"),
