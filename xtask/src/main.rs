@@ -91,6 +91,11 @@ enum BenchCommand {
     ///
     /// Needs no engine. Builds itself for release if it is not.
     Mask {
+    /// A warm job of four stages in two containers, against GitLab Runner's requests for it
+    Job {
+        /// How many times each is run
+        #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u32).range(3..))]
+        pairs: u32,
         /// Print one JSON object and nothing else
         #[arg(long)]
         json: bool,
@@ -148,6 +153,7 @@ async fn dispatch(command: Command) -> Result<()> {
         }
         Command::Bench(BenchCommand::Floor { pairs, json }) => bench::floor(pairs, json).await,
         Command::Bench(BenchCommand::Mask { json }) => bench::mask(json).await,
+        Command::Bench(BenchCommand::Job { pairs, json }) => bench::job(pairs, json).await,
         Command::Bench(BenchCommand::Volumes { rounds, json }) => {
             bench::volumes(rounds, json).await
         }

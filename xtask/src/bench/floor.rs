@@ -3,10 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result, bail};
-use docker_api_trait::{
-    BollardDocker, DockerApi, Endpoint, EndpointSources, ImageReference, SystemApi as _,
-    VolumeApi as _,
-};
+use docker_api_trait::{BollardDocker, DockerApi, ImageReference};
 use executor::{Cancel, Command, Executor, ExecutorConfig, JobOutcome, JobSpec, NullSink};
 use serde_json::json;
 use tokio::time::Instant;
@@ -15,20 +12,13 @@ use volume_manager::DockerVolumeManager;
 use super::{
     bare::Bare,
     statistics::{Summary, rounded},
+    target::{Target, profile, remove_caches},
 };
 use crate::image::ensure_image;
 
 /// Runs the pairs, in turn and with the first one of each pair changing, and prints what they say.
 pub(crate) async fn floor(pairs: u32, json: bool) -> Result<()> {
-    let engine = BollardDocker::new(Endpoint::resolve(&EndpointSources::from_process(None))?)?;
-    let Endpoint::Unix(socket) = engine.endpoint().clone() else {
-        bail!(
-            "the bare requests are sent over a unix socket, which {} is not; set DOCKER_HOST to \
-               one",
-            engine.endpoint()
-        );
-    };
-    let version = engine.version().await?.version;
+    let Target { engine, socket, version } = Target::connect().await?;
     let image = ensure_image(&engine).await?;
     let run = executor::RunContext::draw().run;
     let bench = Bench {
@@ -37,10 +27,10 @@ pub(crate) async fn floor(pairs: u32, json: bool) -> Result<()> {
         project: format!("bench-{run}"),
         bare_volume: format!("bench-{run}-bare"),
     };
-    let mut bare = Bare::new(&socket);
-    let measured = bench.measure(pairs, &mut bare).await;
+    let bare = Bare::new(&socket);
+    let measured = bench.measure(pairs, &bare).await;
     // What was made goes, whether the measurement came to its end or not.
-    let berth_volumes = bench.remove_caches().await;
+    let berth_volumes = remove_caches(&bench.engine, &bench.project).await;
     let bare_volume = bare.remove_volume(&bench.bare_volume).await;
     let measured = measured?;
     berth_volumes?;
@@ -48,7 +38,7 @@ pub(crate) async fn floor(pairs: u32, json: bool) -> Result<()> {
 
     let (berth, baseline) = (Summary::of(&measured.berth), Summary::of(&measured.baseline));
     let ratio = rounded(berth.median / baseline.median);
-    let profile = if cfg!(debug_assertions) { "debug" } else { "release" };
+    let profile = profile();
     if json {
         let both = |of: fn(&Summary) -> f64| json!({ "berth": rounded(of(&berth)), "baseline": rounded(of(&baseline)) });
         println!(
@@ -99,7 +89,7 @@ struct Measured {
 }
 
 impl Bench {
-    async fn measure(&self, pairs: u32, bare: &mut Bare) -> Result<Measured> {
+    async fn measure(&self, pairs: u32, bare: &Bare) -> Result<Measured> {
         let mut measured = Measured::default();
         // The first pair makes both caches, and is not counted.
         for pair in 0..=pairs {
@@ -140,19 +130,11 @@ impl Bench {
         }
     }
 
-    async fn baseline(&self, bare: &mut Bare, container: &str) -> Result<Duration> {
+    async fn baseline(&self, bare: &Bare, container: &str) -> Result<Duration> {
         let begin = Instant::now();
         bare.job(self.image.as_str(), &self.bare_volume, container)
             .await
             .context("the bare requests failed")?;
         Ok(begin.elapsed())
-    }
-
-    async fn remove_caches(&self) -> Result<()> {
-        let project = docker_api_trait::LabelFilter::equals("dev.berth.project", &self.project);
-        for volume in self.engine.list_volumes(&[project]).await? {
-            self.engine.remove_volume(&volume.name.parse()?).await?;
-        }
-        Ok(())
     }
 }

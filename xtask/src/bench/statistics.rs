@@ -33,6 +33,19 @@ pub(crate) fn rounded(value: f64) -> f64 {
     (value * 100.0).round() / 100.0
 }
 
+/// How much of the baseline a value is.
+pub(crate) fn ratio(value: f64, baseline: f64) -> f64 {
+    rounded(value / baseline)
+}
+
+/// What is measured in this round, in an order that changes from one round to the next.
+pub(crate) fn turn<T, const N: usize>(mut subjects: [T; N], round: u32) -> [T; N] {
+    if let Some(first) = (round as usize).checked_rem(N) {
+        subjects.rotate_left(first);
+    }
+    subjects
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -46,6 +59,13 @@ mod tests {
     fn the_median_is_the_middle_or_between_the_two_in_the_middle() {
         assert_eq!(of(&[9, 1, 5]), Summary { median: 5.0, min: 1.0, max: 9.0 });
         assert_eq!(of(&[4, 1, 2, 9]), Summary { median: 3.0, min: 1.0, max: 9.0 });
+    }
+
+    #[test]
+    fn each_subject_is_the_first_of_a_round_in_its_turn() {
+        let firsts = [0, 1, 2, 3].map(|round| turn(["a", "b", "c"], round)[0]);
+        assert_eq!(firsts, ["a", "b", "c", "a"]);
+        assert_eq!(turn(["a", "b", "c"], 1), ["b", "c", "a"]);
     }
 
     #[test]

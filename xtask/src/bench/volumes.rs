@@ -6,10 +6,10 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, ensure};
 use docker_api_trait::{
-    BollardDocker, ContainerApi as _, DockerApi, Endpoint, EndpointSources, LabelFilter,
-    SystemApi as _, VolumeApi as _, VolumeName, VolumeRequest,
+    BollardDocker, ContainerApi as _, DockerApi, LabelFilter, VolumeApi as _, VolumeName,
+    VolumeRequest,
 };
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde_json::{Value, json};
@@ -22,6 +22,7 @@ use volume_manager::{
 use super::{
     bare::Bare,
     statistics::{Summary, rounded},
+    target::{Target, profile},
 };
 
 /// How many volumes a job has.
@@ -33,18 +34,14 @@ const CONCURRENCY: usize = 16;
 
 /// Measures every combination, and prints a line, or an object, for each.
 pub(crate) async fn volumes(rounds: u32, json: bool) -> Result<()> {
-    let engine = BollardDocker::new(Endpoint::resolve(&EndpointSources::from_process(None))?)?;
-    let Endpoint::Unix(socket) = engine.endpoint().clone() else {
-        bail!("the bare requests are sent over a unix socket; set DOCKER_HOST to one");
-    };
-    let version = engine.version().await?.version;
+    let Target { engine, socket, version } = Target::connect().await?;
     let bench = Bench { engine, project: format!("bench-{}", executor::RunContext::draw().run) };
-    let mut bare = Bare::new(&socket);
-    let measured = bench.measure(rounds, &mut bare).await;
+    let bare = Bare::new(&socket);
+    let measured = bench.measure(rounds, &bare).await;
     // What was made goes, whether the measurement came to its end or not.
     bench.remove_all().await?;
     let cells = measured?;
-    let profile = if cfg!(debug_assertions) { "debug" } else { "release" };
+    let profile = profile();
     if json {
         let cells: Vec<Value> = cells.iter().map(Cell::json).collect();
         println!(
@@ -112,7 +109,7 @@ struct Bench {
 }
 
 impl Bench {
-    async fn measure(&self, rounds: u32, bare: &mut Bare) -> Result<Vec<Cell>> {
+    async fn measure(&self, rounds: u32, bare: &Bare) -> Result<Vec<Cell>> {
         let mut cells = Vec::new();
         let mut made = 0;
         for others in OTHERS {
@@ -125,13 +122,7 @@ impl Bench {
         Ok(cells)
     }
 
-    async fn cell(
-        &self,
-        volumes: usize,
-        others: usize,
-        rounds: u32,
-        bare: &mut Bare,
-    ) -> Result<Cell> {
+    async fn cell(&self, volumes: usize, others: usize, rounds: u32, bare: &Bare) -> Result<Cell> {
         let containers = self.engine.list_containers(&[]).await?.len();
         // The first round makes the volumes, and is not counted.
         let names: Vec<VolumeName> = {
@@ -185,7 +176,7 @@ impl Bench {
     }
 
     /// As many bare requests, one after the other over one connection.
-    async fn baseline(bare: &mut Bare, names: &[VolumeName]) -> Result<Duration> {
+    async fn baseline(bare: &Bare, names: &[VolumeName]) -> Result<Duration> {
         let begin = Instant::now();
         bare.volumes(names.iter().map(VolumeName::as_str)).await?;
         Ok(begin.elapsed())
