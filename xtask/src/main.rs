@@ -100,6 +100,20 @@ enum BenchCommand {
         #[arg(long)]
         json: bool,
     },
+    /// The output of a job on its way into a sink, against bare reading of it
+    ///
+    /// Only a release build tells something: `cargo run --release --package xtask -- bench log`.
+    Log {
+        /// How much it writes, in MiB
+        #[arg(long, default_value_t = 1024, value_parser = clap::value_parser!(u64).range(3..=65536))]
+        megabytes: u64,
+        /// How many times each is run
+        #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+        pairs: u32,
+        /// Print one JSON object and nothing else
+        #[arg(long)]
+        json: bool,
+    },
     /// 1, 10 and 100 warm volumes made ready, with 0 and 2,000 others on the engine
     Volumes {
         /// How many times each is run
@@ -154,6 +168,9 @@ async fn dispatch(command: Command) -> Result<()> {
         Command::Bench(BenchCommand::Floor { pairs, json }) => bench::floor(pairs, json).await,
         Command::Bench(BenchCommand::Mask { json }) => bench::mask(json).await,
         Command::Bench(BenchCommand::Job { pairs, json }) => bench::job(pairs, json).await,
+        Command::Bench(BenchCommand::Log { megabytes, pairs, json }) => {
+            bench::log(megabytes, pairs, json).await
+        }
         Command::Bench(BenchCommand::Volumes { rounds, json }) => {
             bench::volumes(rounds, json).await
         }

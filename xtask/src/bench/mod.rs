@@ -4,13 +4,18 @@ mod bare;
 mod exec;
 mod floor;
 mod mask;
+mod frames;
 mod gitlab;
 mod job;
+mod log;
+mod memory;
 mod statistics;
 mod target;
+mod text;
 mod volumes;
 
 pub(crate) use floor::floor;
 pub(crate) use mask::mask;
 pub(crate) use job::job;
+pub(crate) use log::log;
 pub(crate) use volumes::volumes;
