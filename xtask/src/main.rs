@@ -114,6 +114,18 @@ enum BenchCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Jobs at once on one engine, each with a service and a cache, against the same bare requests
+    Many {
+        /// How many jobs; each has a network, of which an engine has about 30
+        #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=24))]
+        jobs: u32,
+        /// How many times they are run each way
+        #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+        pairs: u32,
+        /// Print one JSON object and nothing else
+        #[arg(long)]
+        json: bool,
+    },
     /// 1, 10 and 100 warm volumes made ready, with 0 and 2,000 others on the engine
     Volumes {
         /// How many times each is run
@@ -170,6 +182,9 @@ async fn dispatch(command: Command) -> Result<()> {
         Command::Bench(BenchCommand::Job { pairs, json }) => bench::job(pairs, json).await,
         Command::Bench(BenchCommand::Log { megabytes, pairs, json }) => {
             bench::log(megabytes, pairs, json).await
+        }
+        Command::Bench(BenchCommand::Many { jobs, pairs, json }) => {
+            bench::many(jobs, pairs, json).await
         }
         Command::Bench(BenchCommand::Volumes { rounds, json }) => {
             bench::volumes(rounds, json).await
