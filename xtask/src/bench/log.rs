@@ -1,20 +1,12 @@
-//! `bench log`: the output of a job on its way into a sink that hashes it, against bare reading of
+//! `bench log`: the output of a job on its way into a sink that checks it, against bare reading of
 //! what the same program writes.
 
-use std::{
-    io,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
-use async_trait::async_trait;
-use docker_api_trait::{BollardDocker, ImageReference, LogChunk, LogSource};
-use executor::{
-    Cancel, Command, Executor, ExecutorConfig, JobOutcome, JobSpec, LogEnd, LogSink, Variable,
-};
+use docker_api_trait::{BollardDocker, ImageReference, LogSource};
+use executor::{Cancel, Command, Executor, ExecutorConfig, JobOutcome, JobSpec, LogEnd, Variable};
 use serde_json::json;
-use sha2::{Digest as _, Sha256};
 use tokio::{io::AsyncReadExt as _, time::Instant};
 use volume_manager::DockerVolumeManager;
 
@@ -24,13 +16,15 @@ use super::{
     memory::Peak,
     statistics::{Summary, ratio, rounded, turn},
     target::{Target, profile},
-    text::{Text, hex},
+    text::Text,
+    witness::Witness,
 };
 use crate::image::ensure_image;
 
 /// What a bare reader reads at once.
 const BUFFER: usize = 64 * 1024;
 
+const SOURCES: [LogSource; 2] = [LogSource::Stdout, LogSource::Stderr];
 /// The ways to read the output.
 const WAYS: [Way; 3] = [Way::Berth, Way::Bare, Way::Masked];
 
@@ -51,25 +45,27 @@ pub(crate) async fn log(megabytes: u64, pairs: u32, json: bool) -> Result<()> {
     let image = ensure_image(&engine).await?;
     let name = format!("bench-{}", executor::RunContext::draw().run);
     let text = Text::new(megabytes);
-    let expected = [Way::Berth, Way::Masked].map(|way| {
-        [LogSource::Stdout, LogSource::Stderr].map(|source| text.sha256(source, way == Way::Masked))
-    });
+    let expected = [Way::Berth, Way::Masked]
+        .map(|way| SOURCES.map(|source| text.sha256(source, way == Way::Masked)));
     let bench = Bench { engine, image, name, text, expected };
     let bare = Bare::new(&socket);
     let mut measured = Measured::default();
-    for round in 0..pairs {
+    // The first round hashes what comes, and is not counted.
+    for round in 0..=pairs {
         for way in turn(WAYS, round) {
             let took = match way {
                 Way::Bare => bench.bare(&bare, round).await.context("the bare reading failed")?,
                 Way::Berth | Way::Masked => {
                     let peak = Peak::begin();
-                    let took = bench.berth(way).await?;
+                    let took = bench.berth(way, round == 0).await?;
                     let peak = peak.and_then(|peak| peak.kibibytes());
                     measured.peak = measured.peak.max(peak);
                     took
                 }
             };
-            measured.times[way as usize].push(took);
+            if round > 0 {
+                measured.times[way as usize].push(took);
+            }
         }
     }
     measured.print(&bench.text, pairs, json, &version);
@@ -102,7 +98,7 @@ impl Measured {
                     "masked_mb_per_s": rounded(masked),
                     "masked_ratio": masked_ratio,
                     "peak_rss_mib_above_idle": peak,
-                    // It would have failed before.
+                    // Otherwise nothing is printed.
                     "sha256_equal": true,
                     "profile": profile(),
                     "engine": version,
@@ -147,29 +143,35 @@ struct Bench {
 
 impl Bench {
     /// How long it took from the first piece to the end of the step.
-    async fn berth(&self, way: Way) -> Result<Duration> {
+    async fn berth(&self, way: Way, hashes: bool) -> Result<Duration> {
         let engine = Arc::new(self.engine.with_own_count());
         let volumes = Arc::new(DockerVolumeManager::new(engine.clone()));
         let executor = Executor::new(engine, volumes, ExecutorConfig::new("bench"));
         let command = Command::script(self.text.script())?;
         let mut job = JobSpec::new(self.name.clone(), self.image.clone(), command);
-        if way == Way::Masked {
+        let masked = way == Way::Masked;
+        if masked {
             for (index, secret) in self.text.secrets().iter().enumerate() {
                 job.variables.push(Variable::new(format!("SECRET_{index}"), secret)?.masked());
             }
         }
-        let sink = HashSink::default();
+        let text = self.text.expected(masked);
+        let repeated = text.len() as u64;
+        let sink = Witness::new(&text, hashes);
         let result = executor.run(&job, Box::new(sink.clone()), &Cancel::new()).await?;
         let succeeded = matches!(result.outcome, JobOutcome::Succeeded);
         ensure!(succeeded, "the job to be measured did not succeed: {:?}", result.outcome);
         ensure!(result.log == LogEnd::Complete, "the log is not complete: {:?}", result.log);
-        let arrived = std::mem::take(&mut *sink.lock());
-        let times = arrived.begun.zip(arrived.ended).context("nothing arrived")?;
-        let [expected, masked] = &self.expected;
-        let expected = if way == Way::Masked { masked } else { expected };
-        let hashes = [hex(arrived.stdout), hex(arrived.stderr)];
-        ensure!(hashes == *expected, "{way:?}: what arrived is not what was written");
-        Ok(times.1 - times.0)
+        for (source, expected) in SOURCES.iter().zip(&self.expected[usize::from(masked)]) {
+            let came = sink.equal(*source);
+            let came = came.with_context(|| format!("{way:?}: other bytes came on {source:?}"))?;
+            ensure!(came == self.text.share(*source) * repeated, "{way:?}: {came} bytes came");
+            if hashes {
+                let hash = sink.hash(*source).context("it was hashed")?;
+                ensure!(hash == *expected, "{way:?}: the hash of {source:?} is another");
+            }
+        }
+        sink.time().context("nothing arrived")
     }
 
     /// How long it took from the first piece to the end of the stream.
@@ -200,8 +202,7 @@ impl Bench {
             let begun = *begun.get_or_insert_with(Instant::now);
             if length == 0 {
                 let took = begun.elapsed();
-                let counts = [LogSource::Stdout, LogSource::Stderr];
-                let [stdout, stderr] = counts.map(|source| self.text.share(source) << 20);
+                let [stdout, stderr] = SOURCES.map(|source| self.text.share(source) << 20);
                 let came = frames.counts();
                 ensure!(came == (stdout, stderr), "{came:?} bytes came");
                 let code = exit.code().await?;
@@ -210,42 +211,5 @@ impl Bench {
             }
             frames.push(&buffer[..length]);
         }
-    }
-}
-
-/// Hashes what comes. Clones share it.
-#[derive(Debug, Clone, Default)]
-struct HashSink(Arc<Mutex<Arrived>>);
-
-#[derive(Debug, Default)]
-struct Arrived {
-    stdout: Sha256,
-    stderr: Sha256,
-    begun: Option<Instant>,
-    ended: Option<Instant>,
-}
-
-impl HashSink {
-    fn lock(&self) -> MutexGuard<'_, Arrived> {
-        // A hash is whole after any panic.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-#[async_trait]
-impl LogSink for HashSink {
-    async fn write(&mut self, chunk: &LogChunk) -> io::Result<()> {
-        let mut arrived = self.lock();
-        arrived.begun.get_or_insert_with(Instant::now);
-        match chunk.source {
-            LogSource::Stdout => arrived.stdout.update(&chunk.bytes),
-            LogSource::Stderr => arrived.stderr.update(&chunk.bytes),
-        }
-        Ok(())
-    }
-
-    async fn end(&mut self, _step: &str) -> io::Result<()> {
-        self.lock().ended = Some(Instant::now());
-        Ok(())
     }
 }

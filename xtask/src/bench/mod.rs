@@ -15,6 +15,7 @@ mod statistics;
 mod target;
 mod text;
 mod volumes;
+mod witness;
 
 pub(crate) use floor::floor;
 pub(crate) use mask::mask;

@@ -1,7 +1,7 @@
 //! The output of the log benchmark: known in advance, so that what arrives can be compared by its
 //! hash, and written by the container as fast as it can. Pure.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, sync::Arc};
 
 use docker_api_trait::LogSource;
 use sha2::{Digest as _, Sha256};
@@ -69,19 +69,24 @@ impl Text {
         )
     }
 
-    /// The SHA-256 of what is to arrive of a stream, with secrets masked or not.
-    pub(super) fn sha256(&self, source: LogSource, masked: bool) -> String {
+    /// What is to arrive of a stream, again and again, with secrets masked or not.
+    pub(super) fn expected(&self, masked: bool) -> Arc<[u8]> {
         let mut text = self.repeated.clone();
         if masked {
             for secret in &self.secrets {
                 text = text.replace(secret, "[MASKED]");
             }
         }
-        // Longer pieces are hashed faster.
-        let longer = text.repeat((1 << 20) / LENGTH);
+        // A MiB of what was written: longer pieces are compared and hashed faster.
+        text.repeat((1 << 20) / LENGTH).into_bytes().into()
+    }
+
+    /// The SHA-256 of what is to arrive of a stream.
+    pub(super) fn sha256(&self, source: LogSource, masked: bool) -> String {
+        let expected = self.expected(masked);
         let mut hash = Sha256::new();
         for _ in 0..self.share(source) {
-            hash.update(&longer);
+            hash.update(&expected);
         }
         hex(hash)
     }
