@@ -91,6 +91,10 @@ enum BenchCommand {
     ///
     /// Needs no engine. Builds itself for release if it is not.
     Mask {
+        /// Print one JSON object and nothing else
+        #[arg(long)]
+        json: bool,
+    },
     /// A warm job of four stages in two containers, against GitLab Runner's requests for it
     Job {
         /// How many times each is run

@@ -3,12 +3,12 @@
 mod bare;
 mod exec;
 mod floor;
-mod mask;
 mod frames;
 mod gitlab;
 mod job;
 mod log;
 mod many;
+mod mask;
 mod memory;
 mod served;
 mod statistics;
@@ -18,8 +18,8 @@ mod volumes;
 mod witness;
 
 pub(crate) use floor::floor;
-pub(crate) use mask::mask;
 pub(crate) use job::job;
 pub(crate) use log::log;
 pub(crate) use many::many;
+pub(crate) use mask::mask;
 pub(crate) use volumes::volumes;
