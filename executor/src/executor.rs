@@ -316,6 +316,7 @@ impl Executor {
             observer: &*self.observer,
             images: &self.images,
             plan,
+            masker: &masker,
             input,
             interrupt: &interrupt,
         };

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use volume_manager::{PreparedVolumes, VolumeManager};
 
 use crate::{
-    ContainerPlan, ExecutorError, FailureReason, ImagePlan, JobEvent, JobPlan, NetworkPlan,
+    ContainerPlan, ExecutorError, FailureReason, ImagePlan, JobEvent, JobPlan, Masker, NetworkPlan,
     Observer, Process, Readiness, ServicePlan, ServiceResult, describe, files,
     image::{Images, Use},
     interrupt::Interrupt,
@@ -26,6 +26,7 @@ pub(crate) struct Preparation<'a> {
     pub(crate) observer: &'a dyn Observer,
     pub(crate) images: &'a Images,
     pub(crate) plan: &'a JobPlan,
+    pub(crate) masker: &'a Masker,
     pub(crate) input: Input,
     pub(crate) interrupt: &'a Interrupt<'a>,
 }
@@ -49,7 +50,7 @@ impl Preparation<'_> {
         self.interrupt.check()?;
         let mounts = state.volumes.mounts();
         let prepared = state.volumes.clone();
-        let RunState { containers, services, timings, .. } = &mut *state;
+        let RunState { containers, services, timings, hosts, .. } = &mut *state;
         if self.plan.network == NetworkPlan::Bridge {
             // The job's host table needs the services' addresses.
             self.services_created(services, &mounts).await?;
@@ -60,8 +61,8 @@ impl Preparation<'_> {
             heard?;
             self.interrupt.check()?;
             self.services_started(services).await;
-            let hosts = self.addresses(services).await?;
-            self.containers_created(containers, &mounts, &hosts).await?;
+            *hosts = addresses(self.docker, self.plan, services).await?;
+            self.containers_created(containers, &mounts, hosts).await?;
             self.containers_heard(containers).await?;
             timings.prepare = RunState::lap(&mut mark);
             self.interrupt.check()?;
@@ -117,7 +118,7 @@ impl Preparation<'_> {
                 if !error.effect_unknown() {
                     state.network = Trace::None;
                 }
-                return Err(ExecutorError::from(error).into());
+                return Err(ExecutorError::Network { source: error }.into());
             }
         }
         state.volumes = volumes.map_err(ExecutorError::from)?;
@@ -234,7 +235,8 @@ impl Preparation<'_> {
             let id = slot.trace.known()?.clone();
             Some(async move {
                 let output = self.docker.attach_container(&id).await;
-                slot.log = Some(ServiceLog::read(output.map_err(ExecutorError::from)?));
+                let output = output.map_err(ExecutorError::from)?;
+                slot.log = Some(ServiceLog::read(output, self.masker));
                 Ok::<(), FailureReason>(())
             })
         });
@@ -266,7 +268,7 @@ impl Preparation<'_> {
             if let Err(error) = self.docker.start_container(id).await {
                 let why = describe(&error);
                 slot.result =
-                    Some(service_result(plan, Readiness::NotStarted { why }, Instant::now()));
+                    Some(self.result(plan, Readiness::NotStarted { why }, Instant::now()));
             }
         });
         future::join_all(started).await;
@@ -282,7 +284,7 @@ impl Preparation<'_> {
                 let readiness = await_ready(self.docker, id, plan.port, limit).await;
                 let readiness = readiness
                     .unwrap_or_else(|error| Readiness::NotStarted { why: describe(&error) });
-                slot.result = Some(service_result(plan, readiness, begin));
+                slot.result = Some(self.result(plan, readiness, begin));
             }
             if let Some(result) = &slot.result {
                 self.tell(result, slot.log.as_ref());
@@ -300,19 +302,41 @@ impl Preparation<'_> {
         }
     }
 
-    /// The host table's entries for services on the default bridge.
-    async fn addresses(&self, slots: &[ServiceSlot]) -> Result<Vec<String>, FailureReason> {
-        let mut hosts = Vec::new();
-        for (slot, plan) in slots.iter().zip(&self.plan.services) {
-            let Some(id) = slot.trace.known() else { continue };
-            let details = self.docker.inspect_container(id).await.map_err(ExecutorError::from)?;
-            let address = details.networks.into_iter().find_map(|place| place.ipv4);
-            if let Some(address) = address {
-                hosts.extend(plan.aliases.iter().map(|alias| format!("{alias}:{address}")));
-            }
+    /// What became of a service; what the service or the engine says may have secrets in it.
+    fn result(&self, plan: &ServicePlan, readiness: Readiness, begin: Instant) -> ServiceResult {
+        ServiceResult {
+            name: plan.title.clone(),
+            image: plan.image.reference.to_string(),
+            readiness: match readiness {
+                Readiness::TimedOut { health } => {
+                    Readiness::TimedOut { health: self.masker.text(&health) }
+                }
+                Readiness::NotStarted { why } => {
+                    Readiness::NotStarted { why: self.masker.text(&why) }
+                }
+                other => other,
+            },
+            duration: begin.elapsed(),
         }
-        Ok(hosts)
     }
+}
+
+/// The host table's entries for services on the default bridge.
+async fn addresses(
+    docker: &dyn DockerApi,
+    plan: &JobPlan,
+    slots: &[ServiceSlot],
+) -> Result<Vec<String>, ExecutorError> {
+    let mut hosts = Vec::new();
+    for (slot, plan) in slots.iter().zip(&plan.services) {
+        let Some(id) = slot.trace.known() else { continue };
+        let details = docker.inspect_container(id).await?;
+        let address = details.networks.into_iter().find_map(|place| place.ipv4);
+        if let Some(address) = address {
+            hosts.extend(plan.aliases.iter().map(|alias| format!("{alias}:{address}")));
+        }
+    }
+    Ok(hosts)
 }
 
 /// Attaches to a container that was created, before its start so that nothing is missed.
@@ -409,6 +433,9 @@ pub(crate) async fn resume(
             slot.trace = Trace::Known(container.id.clone());
         }
     }
+    if plan.network == NetworkPlan::Bridge {
+        state.hosts = addresses(docker, plan, &state.services).await?;
+    }
     if matches!(plan.network, NetworkPlan::Own(_)) {
         let networks = docker.list_networks(&ours).await?;
         if let Some(network) = networks.into_iter().next() {
@@ -416,15 +443,6 @@ pub(crate) async fn resume(
         }
     }
     Ok(())
-}
-
-fn service_result(plan: &ServicePlan, readiness: Readiness, begin: Instant) -> ServiceResult {
-    ServiceResult {
-        name: plan.title.clone(),
-        image: plan.image.reference.to_string(),
-        readiness,
-        duration: begin.elapsed(),
-    }
 }
 
 /// Creates a container; what may exist now is noted in `trace` whatever comes back.

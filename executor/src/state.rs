@@ -55,6 +55,8 @@ pub(crate) struct RunState {
     pub(crate) engine: Option<EngineVersion>,
     pub(crate) volumes: PreparedVolumes,
     pub(crate) network: Trace<NetworkId>,
+    /// Entries of the host table for services that are found in no other way.
+    pub(crate) hosts: Vec<String>,
     pub(crate) containers: Vec<Slot>,
     pub(crate) services: Vec<ServiceSlot>,
     pub(crate) steps: Vec<StepResult>,
@@ -74,6 +76,7 @@ impl RunState {
             engine: None,
             volumes: PreparedVolumes::default(),
             network: Trace::None,
+            hosts: Vec::new(),
             containers: plan.containers.iter().map(|_| Slot::default()).collect(),
             services: plan.services.iter().map(|_| ServiceSlot::default()).collect(),
             steps: Vec::new(),

@@ -112,10 +112,11 @@ impl Runner<'_> {
                 observer: self.observer,
                 images: self.images,
                 plan: self.plan,
+                masker: self.masker,
                 input: Input::None,
                 interrupt: self.interrupt,
             };
-            preparation.create_container(plan, &mut slot.trace, mounts, &[]).await?;
+            preparation.create_container(plan, &mut slot.trace, mounts, &state.hosts).await?;
             if let Some(id) = slot.trace.known() {
                 crate::files::put(self.docker, id, &self.plan.files).await?;
             }

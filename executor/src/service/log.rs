@@ -6,28 +6,30 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use docker_api_trait::LogStream;
+use docker_api_trait::{LogChunk, LogSource, LogStream};
 use futures_util::StreamExt as _;
 use tokio::task::AbortHandle;
+
+use crate::{MaskStream, Masker};
 
 /// How much is kept, in bytes: as much as GitLab Runner shows.
 const KEPT: usize = 64 * 1024;
 
 /// Reads a service's output for as long as it lives, since an unread one would block the service, and
-/// keeps the end. Dropping it detaches.
+/// keeps the end, without the job's secrets. Dropping it detaches.
 pub(crate) struct ServiceLog {
-    tail: Arc<Mutex<VecDeque<u8>>>,
+    tail: Arc<Mutex<Tail>>,
     reader: AbortHandle,
 }
 
 impl ServiceLog {
     /// Begins to read, on a task of its own.
-    pub(crate) fn read(mut output: LogStream) -> Self {
-        let tail = Arc::new(Mutex::new(VecDeque::new()));
+    pub(crate) fn read(mut output: LogStream, masker: &Masker) -> Self {
+        let tail = Arc::new(Mutex::new(Tail::new(masker)));
         let kept = Arc::clone(&tail);
         let reader = tokio::spawn(async move {
             while let Some(Ok(chunk)) = output.next().await {
-                keep(&mut lock(&kept), &chunk.bytes);
+                lock(&kept).take(&chunk);
             }
         });
         Self { tail, reader: reader.abort_handle() }
@@ -35,13 +37,42 @@ impl ServiceLog {
 
     /// What is kept, as text.
     pub(crate) fn text(&self) -> String {
-        let tail = lock(&self.tail);
-        let (one, other) = tail.as_slices();
+        lock(&self.tail).text()
+    }
+}
+
+/// The end of both outputs, mixed as they came; each is masked from its beginning on, so that no cut
+/// bares a part of a secret.
+struct Tail {
+    kept: VecDeque<u8>,
+    stdout: MaskStream,
+    stderr: MaskStream,
+}
+
+impl Tail {
+    fn new(masker: &Masker) -> Self {
+        Self { kept: VecDeque::new(), stdout: masker.stream(), stderr: masker.stream() }
+    }
+
+    fn take(&mut self, chunk: &LogChunk) {
+        let stream = match chunk.source {
+            LogSource::Stdout => &mut self.stdout,
+            LogSource::Stderr => &mut self.stderr,
+        };
+        let masked = stream.push(&chunk.bytes);
+        keep(&mut self.kept, &masked);
+    }
+
+    fn text(&mut self) -> String {
+        for held in [self.stdout.idle(), self.stderr.idle()] {
+            keep(&mut self.kept, &held);
+        }
+        let (one, other) = self.kept.as_slices();
         String::from_utf8_lossy(&[one, other].concat()).into_owned()
     }
 }
 
-fn lock(tail: &Mutex<VecDeque<u8>>) -> MutexGuard<'_, VecDeque<u8>> {
+fn lock(tail: &Mutex<Tail>) -> MutexGuard<'_, Tail> {
     // Bytes are whole after any panic.
     tail.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -79,5 +110,18 @@ mod tests {
         assert_eq!(tail.len(), KEPT);
         keep(&mut tail, &vec![b'b'; 100_000]);
         assert_eq!(tail, vec![b'b'; KEPT]);
+    }
+
+    #[test]
+    fn a_secret_that_comes_in_pieces_of_two_outputs_is_masked() {
+        let mut tail = Tail::new(&Masker::new(["s3cret"]).unwrap());
+        for (source, bytes) in [
+            (LogSource::Stdout, &b"one s3c"[..]),
+            (LogSource::Stderr, b"two s3cret"),
+            (LogSource::Stdout, b"ret end s3"),
+        ] {
+            tail.take(&LogChunk { source, bytes: bytes.into() });
+        }
+        assert_eq!(tail.text(), "one two [MASKED][MASKED] end s3");
     }
 }

@@ -69,6 +69,13 @@ impl Masker {
     pub fn stream(&self) -> MaskStream {
         MaskStream::new(self.automaton.clone())
     }
+
+    /// A whole text, masked.
+    pub(crate) fn text(&self, text: &str) -> String {
+        let mut stream = self.stream();
+        let (begin, end) = (stream.push(&text.as_bytes().to_vec().into()), stream.finish());
+        String::from_utf8_lossy(&[begin, end].concat()).into_owned()
+    }
 }
 
 /// How many secrets can end at one place: the longest chain in which each is an end of the next.
