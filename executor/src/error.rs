@@ -179,6 +179,12 @@ pub enum ExecutorError {
     /// The engine did not do what it was asked for.
     #[error(transparent)]
     Engine(#[from] ApiError),
+    /// The job's own network could not be made.
+    #[error("the job's network could not be made")]
+    Network {
+        /// The cause.
+        source: ApiError,
+    },
     /// The volumes could not be made ready.
     #[error(transparent)]
     Volumes(#[from] VolumeError),
@@ -287,6 +293,14 @@ impl ExecutorError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Engine(error) => error.hint().map(str::to_owned),
+            Self::Network { source } => source.hint().map(str::to_owned).or_else(|| {
+                Some(
+                    "engines have room for some thirty networks, and for IPv6 as a rule none: \
+                     remove unused ones, leave out enable_ipv6, or give the engine more \
+                     `default-address-pools`"
+                        .to_owned(),
+                )
+            }),
             Self::Volumes(error) => error.hint(),
             Self::ImagePull { .. } => Some(
                 "check the image's name and the network, or put it on the engine with `docker \

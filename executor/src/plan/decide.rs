@@ -7,7 +7,7 @@ use volume_manager::{
     VolumeDemand, VolumeSource, VolumeSpec, plan as plan_volumes,
 };
 
-use super::{JobPlan, RunContext, Timeouts, build, service};
+use super::{JobPlan, NetworkPlan, RunContext, Timeouts, build, service};
 use crate::{CacheMode, ExecutorConfig, JobError, JobSpec, Variable, plan::Secret};
 
 /// The variable by which a job brings credentials for registries, as in GitLab.
@@ -40,15 +40,27 @@ pub fn plan(
     let mut notes = Vec::new();
     let network = service::network(&planner)?;
     let services = service::services(&planner, &network, &mut notes)?;
-    let build::Built { containers, steps, after_script } =
+    let build::Built { mut containers, steps, after_script } =
         build::build(&planner, &network, &mut notes)?;
+    if network == NetworkPlan::Host {
+        // No name server knows the services there.
+        let aliases = services.iter().flat_map(|service| &service.aliases);
+        let hosts: Vec<_> = aliases.map(|alias| format!("{alias}:127.0.0.1")).collect();
+        for container in &mut containers {
+            container.host.extra_hosts.extend(hosts.iter().cloned());
+        }
+    }
     let files = planner.variables.iter().filter(|variable| variable.is_file());
     let masked = planner.variables.iter().filter(|variable| variable.is_masked());
     let of_services = job.services.iter().flat_map(|service| &service.variables);
-    let masked = masked.chain(of_services.filter(|variable| variable.is_masked()));
+    let of_services = of_services.filter(|variable| variable.is_masked());
+    let of_services = of_services
+        .map(|variable| planner.expand("service's variable", variable.value()))
+        .collect::<Result<Vec<_>, _>>()?;
     let passwords = job.registries.iter().map(|login| &login.password);
     let mut secrets: Vec<_> = masked
         .map(|variable| variable.value().to_owned())
+        .chain(of_services)
         .chain(passwords.cloned())
         .filter(|secret| !secret.is_empty())
         .map(Secret)
