@@ -13,7 +13,8 @@
 //! - A script that did not arrive whole is not run: its last line is the mark.
 //! - Asking the container to stop does not end the shell, only what it runs: an after-script can
 //!   follow.
-//! - At the end of its input, which is also the end of its client, the shell ends.
+//! - At the end of its input, which is also the end of its client, the shell ends; a script that runs
+//!   then is killed after a second.
 //!
 //! Measured on Engine 20.10: a step costs 1 ms this way, and 60 ms and three requests as a program
 //! of its own in the container (exec).
@@ -22,6 +23,8 @@ mod mark;
 mod program;
 mod scan;
 mod session;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use mark::Mark;
 pub(crate) use program::{Prelude, arguments, is_shell_name, quoted, script_of};

@@ -8,11 +8,27 @@ if [ -x "$berth_shell" ]; then exec "$berth_shell" -c "$1" "$0"; fi
 done
 exec sh -c "$1" "$0""#;
 
-/// Reads steps and runs them. Only what every POSIX shell has is used; `head` is the one program,
-/// and where there is none, lines are read one by one.
+/// Reads steps and runs them. Only what every POSIX shell has is used; of programs, `cat` and `head`,
+/// and where they are missing, lines are read one by one.
 ///
 /// The trap keeps the shell alive when its processes are asked to stop; a subshell begins without it.
-const LOOP: &str = r##"trap : TERM INT HUP
+///
+/// While a script runs nobody would notice that the client is gone. So what comes in is handed on by
+/// a process of its own, which does: at the end of the input it leaves the script a second, and then
+/// kills the shell, and with it the container.
+pub(super) const LOOP: &str = r##"trap : TERM INT HUP
+{
+trap '' TERM INT HUP
+if command -v cat >/dev/null 2>&1; then
+cat
+else
+while IFS= read -r berth_line; do
+printf '%s\n' "$berth_line"
+done
+fi
+{ sleep 1; kill -KILL "$$"; } >/dev/null 2>&1 &
+} | {
+trap : TERM INT HUP
 while IFS=' ' read -r berth_mark berth_size; do
 [ -n "$berth_size" ] || continue
 if command -v head >/dev/null 2>&1; then
@@ -36,7 +52,8 @@ $berth_script") </dev/null
 berth_code=$?
 printf '%s-%s.' "$berth_mark" "$berth_code"
 printf '%s-%s.' "$berth_mark" "$berth_code" >&2
-done"##;
+done
+}"##;
 
 /// The arguments for `sh` that make it the shell of a container. The word after the first script is
 /// its name in `ps` and in its own messages.
