@@ -10,10 +10,10 @@ mod spec;
 mod table;
 mod volumes;
 
-use std::process::ExitCode;
+use std::{io::IsTerminal as _, process::ExitCode};
 
 use clap::Parser as _;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{EnvFilter, fmt::format::FmtSpan};
 
 use crate::{
     args::{Arguments, Subcommand},
@@ -39,7 +39,13 @@ fn main() -> ExitCode {
             ))
         },
     );
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        // A line for each job, phase, step and request as it ends, with the time that it took.
+        .with_span_events(FmtSpan::CLOSE)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr)
+        .init();
     let outcome = match arguments.subcommand {
         Subcommand::Run(arguments) => run::run(&arguments),
         Subcommand::Plan(arguments) => plan::plan(&arguments),

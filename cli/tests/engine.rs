@@ -308,3 +308,23 @@ fn a_squatted_cache_is_refused_and_not_mounted() {
     assert!(stderr(&output).contains("is not ours"), "{}", stderr(&output));
     assert_eq!(state["state"]["is"], "squatted");
 }
+
+#[tokio::test]
+#[ignore = "needs Docker: cargo xtask e2e"]
+async fn no_secret_is_in_what_berth_writes_at_any_level() {
+    let project = Project::new("canary");
+    let canary = "canary-3f9a";
+    let secret = format!("--secret=TOKEN={canary}");
+    let mut command = project.command("run", &[&secret, "--volume", "/cache"], &["echo $TOKEN"]);
+    let output = command.env("BERTH_LOG", "trace").env("RUST_LOG", "trace").output().unwrap();
+    let written = stdout(&output) + &stderr(&output);
+    assert!(output.status.success(), "{written}");
+    for span in ["job{", "prepare", "step{", "request{"] {
+        assert!(
+            written.contains(span),
+            "the log has spans of jobs, phases and requests: {written}"
+        );
+    }
+    assert!(stdout(&output).contains("[MASKED]"), "{written}");
+    assert!(!written.contains(canary), "{written}");
+}

@@ -77,8 +77,8 @@ pub use image::{
     PullPolicyError, read_user_auth_config,
 };
 pub use job::{
-    BuildSpec, CacheMode, CacheSharing, CacheSpec, Command, ContainerKind, ImageSpec, JobSpec,
-    RegistryLogin, ServiceSpec, StepSpec, StepWhen, Variable,
+    BuildSpec, CacheMode, CacheSharing, CacheSpec, CacheWhen, Command, ContainerKind, ImageSpec,
+    JobSpec, RegistryLogin, ServiceSpec, StepSpec, StepWhen, Variable,
 };
 pub use log::{
     LogEnd, LogSink, MaskError, MaskStream, Masker, MemorySink, NullSink, SectionSink,

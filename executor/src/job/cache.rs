@@ -19,6 +19,9 @@ pub struct CacheSpec {
     /// How jobs that run at once share them.
     #[serde(default)]
     pub sharing: CacheSharing,
+    /// After which outcome the next job finds what this one wrote.
+    #[serde(default)]
+    pub when: CacheWhen,
 }
 
 impl CacheSpec {
@@ -29,6 +32,7 @@ impl CacheSpec {
             paths: paths.into_iter().collect(),
             mode: CacheMode::default(),
             sharing: CacheSharing::default(),
+            when: CacheWhen::default(),
         }
     }
 }
@@ -54,4 +58,16 @@ pub enum CacheSharing {
     /// All have the same volume: for caches that lock themselves, as most build tools' do.
     #[default]
     Shared,
+}
+
+/// After which outcome a cache keeps what a job wrote. A shared volume is written in place, so that
+/// there is only one answer; GitLab's `on_success` and `on_failure` would need a copy a job, and are
+/// refused by name.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum CacheWhen {
+    /// After every outcome.
+    #[default]
+    Always,
 }

@@ -9,7 +9,7 @@ mod step;
 mod time;
 mod variable;
 
-pub use cache::{CacheMode, CacheSharing, CacheSpec};
+pub use cache::{CacheMode, CacheSharing, CacheSpec, CacheWhen};
 pub use image::ImageSpec;
 pub use registry::RegistryLogin;
 pub use service::ServiceSpec;
