@@ -41,6 +41,12 @@ enum Way {
 /// Reads the output each way, in turn and with the first of each round changing, and prints what
 /// that says. Fails when anything arrives otherwise than it was written; never for a timing.
 pub(crate) async fn log(megabytes: u64, pairs: u32, json: bool) -> Result<()> {
+    if cfg!(debug_assertions) {
+        eprintln!(
+            "note: a debug build measures itself; use `cargo run --release --package xtask -- \
+             bench log`"
+        );
+    }
     let Target { engine, socket, version } = Target::connect().await?;
     let image = ensure_image(&engine).await?;
     let name = format!("bench-{}", executor::RunContext::draw().run);
