@@ -106,7 +106,7 @@ enum BenchCommand {
     },
     /// The output of a job on its way into a sink, against bare reading of it
     ///
-    /// Only a release build tells something: `cargo run --release --package xtask -- bench log`.
+    /// Builds itself for release if it is not.
     Log {
         /// How much it writes, in MiB
         #[arg(long, default_value_t = 1024, value_parser = clap::value_parser!(u64).range(3..=65536))]

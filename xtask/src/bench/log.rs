@@ -14,6 +14,7 @@ use super::{
     bare::Bare,
     frames::Frames,
     memory::Peak,
+    release,
     statistics::{Summary, ratio, rounded, turn},
     target::{Target, profile},
     text::Text,
@@ -39,13 +40,14 @@ enum Way {
 }
 
 /// Reads the output each way, in turn and with the first of each round changing, and prints what
-/// that says. Fails when anything arrives otherwise than it was written; never for a timing.
+/// that says. Fails when anything arrives otherwise than it was written; never for a timing. Another build than one for release makes one and
+/// runs it.
 pub(crate) async fn log(megabytes: u64, pairs: u32, json: bool) -> Result<()> {
     if cfg!(debug_assertions) {
-        eprintln!(
-            "note: a debug build measures itself; use `cargo run --release --package xtask -- \
-             bench log`"
-        );
+        let (megabytes, pairs) = (megabytes.to_string(), pairs.to_string());
+        let mut arguments = vec!["log", "--megabytes", &megabytes, "--pairs", &pairs];
+        arguments.extend(json.then_some("--json"));
+        return release::run(&arguments).await;
     }
     let Target { engine, socket, version } = Target::connect().await?;
     let image = ensure_image(&engine).await?;

@@ -12,8 +12,7 @@ use executor::Masker;
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::json;
 
-use super::statistics::rounded;
-use crate::{process, workspace::Workspace};
+use super::{release, statistics::rounded};
 
 const SECRETS: u64 = 1000;
 const BYTES: usize = 512 << 20;
@@ -25,16 +24,8 @@ const BETWEEN: usize = 64 << 10;
 /// Measures one pass, in a release build: another build makes one and runs it.
 pub(crate) async fn mask(json: bool) -> Result<()> {
     if cfg!(debug_assertions) {
-        let arguments =
-            ["run", "--release", "--quiet", "--package", "xtask", "--", "bench", "mask"];
-        let mut command = Workspace::load().await?.cargo(arguments);
-        if json {
-            command.arg("--json");
-        }
-        eprintln!("$ {}", process::command_line(&command));
-        let status = command.status().await;
-        let status = process::checked(&command, status)?;
-        return process::expect_success(&command, status);
+        let arguments: &[&str] = if json { &["mask", "--json"] } else { &["mask"] };
+        return release::run(arguments).await;
     }
     let measured = measure()?;
     let (speed, baseline) = (megabytes(measured.masking), megabytes(measured.searching));

@@ -10,6 +10,7 @@ mod log;
 mod many;
 mod mask;
 mod memory;
+mod release;
 mod served;
 mod statistics;
 mod target;

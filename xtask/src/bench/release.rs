@@ -1,0 +1,16 @@
+//! A benchmark of our own speed, which a debug build cannot tell.
+
+use anyhow::Result;
+
+use crate::{process, workspace::Workspace};
+
+/// Makes a release build and runs it with these arguments, those of `bench`.
+pub(super) async fn run(arguments: &[&str]) -> Result<()> {
+    let cargo = ["run", "--release", "--quiet", "--package", "xtask", "--", "bench"];
+    let mut command = Workspace::load().await?.cargo(cargo);
+    command.args(arguments);
+    eprintln!("$ {}", process::command_line(&command));
+    let status = command.status().await;
+    let status = process::checked(&command, status)?;
+    process::expect_success(&command, status)
+}
