@@ -77,7 +77,7 @@ impl ArchiveApi for FakeDocker {
         let operation = Operation::UploadArchive;
         let reply = self.admit(operation).await?;
         let outcome = upload(&mut self.state(), container, folder, &archive);
-        reply.deliver(outcome)
+        reply.deliver(outcome).await
     }
 
     /// What `archive` yields is gathered first, so that it takes effect when the stream ends.
@@ -101,11 +101,13 @@ impl ArchiveApi for FakeDocker {
             }
         }
         let outcome = upload(&mut self.state(), container, folder, &gathered);
-        reply.deliver(match broken {
-            // Nobody hears any more what the engine thinks of the beginning.
-            Some(error) => Err(ApiError::Lost { operation, source: error.into() }),
-            None => outcome,
-        })
+        reply
+            .deliver(match broken {
+                // Nobody hears any more what the engine thinks of the beginning.
+                Some(error) => Err(ApiError::Lost { operation, source: error.into() }),
+                None => outcome,
+            })
+            .await
     }
 
     /// As for [`download_archive`](ArchiveApi::download_archive).
@@ -117,7 +119,7 @@ impl ArchiveApi for FakeDocker {
         let operation = Operation::InspectPath;
         let reply = self.admit(operation).await?;
         let outcome = download(&mut self.state(), operation, container, path);
-        reply.deliver(outcome.and_then(|archive| first_header(operation, &archive)))
+        reply.deliver(outcome.and_then(|archive| first_header(operation, &archive))).await
     }
 
     /// What is mounted is there, and the folders and links that the image was given; nothing else.
@@ -133,7 +135,7 @@ impl ArchiveApi for FakeDocker {
                 archive.chunks(PIECE).map(|piece| Ok(Bytes::copy_from_slice(piece))).collect();
             stream::iter(pieces).boxed()
         });
-        reply.deliver(outcome)
+        reply.deliver(outcome).await
     }
 }
 

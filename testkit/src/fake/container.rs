@@ -38,14 +38,14 @@ impl ContainerApi for FakeDocker {
         let binds = binds.map_err(|message| ApiError::Rejected { operation, message })?;
         let reply = self.admit(operation).await?;
         let outcome = create(&mut self.state(), request, &binds);
-        reply.deliver(outcome)
+        reply.deliver(outcome).await
     }
 
     async fn inspect_container(&self, id: &ContainerId) -> Result<ContainerDetails, ApiError> {
         let operation = Operation::InspectContainer;
         let reply = self.admit(operation).await?;
         let outcome = details(&mut self.state(), operation, id);
-        reply.deliver(outcome)
+        reply.deliver(outcome).await
     }
 
     /// Measured on Engine 20.10: the newest comes first.
@@ -57,7 +57,7 @@ impl ContainerApi for FakeDocker {
         let mut containers = self.containers();
         containers.retain(|container| labels.iter().all(|label| label.matches(&container.labels)));
         containers.reverse();
-        reply.deliver(Ok(containers))
+        reply.deliver(Ok(containers)).await
     }
 
     /// Measured on Engine 20.10: the newest comes first.
@@ -75,7 +75,7 @@ impl ContainerApi for FakeDocker {
                 .rev()
                 .collect()
         };
-        reply.deliver(Ok(users))
+        reply.deliver(Ok(users)).await
     }
 
     /// Measured on Engine 20.10: a stream that is attached while the container does not run shows
@@ -91,13 +91,13 @@ impl ContainerApi for FakeDocker {
             };
             stream::output(container.life.subscribe(), run, first)
         });
-        reply.deliver(outcome)
+        reply.deliver(outcome).await
     }
 
     async fn attach_container_with_input(&self, id: &ContainerId) -> Result<Attachment, ApiError> {
         let reply = self.admit(Operation::AttachContainer).await?;
         let outcome = self.attachment(id);
-        reply.deliver(outcome)
+        reply.deliver(outcome).await
     }
 
     /// Measured on Engine 20.10: when the container is removed while it runs, waiters get 137; when
@@ -112,7 +112,7 @@ impl ContainerApi for FakeDocker {
         let reply = self.admit(operation).await?;
         let outcome =
             self.state().container(operation, id).map(|container| waiter(container, condition));
-        reply.deliver(outcome)
+        reply.deliver(outcome).await
     }
 
     /// Measured on Engine 20.10: a container that has ended runs once more. One that cannot be
@@ -121,7 +121,7 @@ impl ContainerApi for FakeDocker {
     async fn start_container(&self, id: &ContainerId) -> Result<(), ApiError> {
         let reply = self.admit(Operation::StartContainer).await?;
         let outcome = start::start(&mut self.state(), id);
-        reply.deliver(outcome)
+        reply.deliver(outcome).await
     }
 
     /// A run that does not ignore the stop ends at once with exit code 143; one that does is killed
@@ -135,7 +135,7 @@ impl ContainerApi for FakeDocker {
             Ok(None) => Ok(()),
             Err(error) => Err(error),
         };
-        reply.deliver(outcome)
+        reply.deliver(outcome).await
     }
 
     /// A run that does not ignore the stop ends with exit code 143 when it is asked to; a shell that
@@ -143,7 +143,7 @@ impl ContainerApi for FakeDocker {
     async fn kill_container(&self, id: &ContainerId, signal: Signal) -> Result<(), ApiError> {
         let reply = self.admit(Operation::KillContainer).await?;
         let outcome = start::kill(&self.state(), id, signal);
-        reply.deliver(outcome)
+        reply.deliver(outcome).await
     }
 
     async fn remove_container(&self, id: &ContainerId) -> Result<(), ApiError> {
@@ -155,7 +155,7 @@ impl ContainerApi for FakeDocker {
             state.take_container(id);
             found
         };
-        reply.deliver(outcome)
+        reply.deliver(outcome).await
     }
 
     /// The fake has no anonymous volumes.

@@ -282,22 +282,23 @@ impl SystemApi for FakeDocker {
     async fn version(&self) -> Result<EngineVersion, ApiError> {
         let reply = self.admit(Operation::Version).await?;
         let api_version = ApiVersion { major: 1, minor: 41 };
-        reply.deliver(Ok(EngineVersion::new("20.10.24", api_version, "linux", "amd64")))
+        reply.deliver(Ok(EngineVersion::new("20.10.24", api_version, "linux", "amd64"))).await
     }
 
     /// The bytes of the files alone.
     async fn disk_usage(&self) -> Result<Vec<VolumeUsage>, ApiError> {
         let reply = self.admit(Operation::DiskUsage).await?;
-        let state = self.state();
-        let usage = state.volumes.iter().map(|(name, stored)| {
-            let mut usage = VolumeUsage::new(name);
-            usage.bytes = Some(stored.files.values().map(|content| content.len() as u64).sum());
-            usage.references = Some(state.users_of(name).len() as u64);
-            usage
-        });
-        let usage = usage.collect();
-        drop(state);
-        reply.deliver(Ok(usage))
+        let usage = {
+            let state = self.state();
+            let usage = state.volumes.iter().map(|(name, stored)| {
+                let mut usage = VolumeUsage::new(name);
+                usage.bytes = Some(stored.files.values().map(|content| content.len() as u64).sum());
+                usage.references = Some(state.users_of(name).len() as u64);
+                usage
+            });
+            usage.collect()
+        };
+        reply.deliver(Ok(usage)).await
     }
 
     /// One a call, as on a real engine, where a call that finds nobody listening counts too.

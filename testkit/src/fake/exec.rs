@@ -66,7 +66,7 @@ impl ExecApi for FakeDocker {
         self.state().execs.requests.push(request.clone());
         let reply = self.admit(Operation::CreateExec).await?;
         let outcome = create(&mut self.state(), container, request);
-        reply.deliver(outcome)
+        reply.deliver(outcome).await
     }
 
     /// Measured on Engine 20.10: of one that runs or has run the words come as its output, with
@@ -75,7 +75,7 @@ impl ExecApi for FakeDocker {
     async fn start_exec(&self, id: &ExecId) -> Result<LogStream, ApiError> {
         let reply = self.admit(Operation::StartExec).await?;
         let outcome = start(&mut self.state(), id);
-        reply.deliver(outcome)
+        reply.deliver(outcome).await
     }
 
     async fn inspect_exec(&self, id: &ExecId) -> Result<ExecDetails, ApiError> {
@@ -85,7 +85,7 @@ impl ExecApi for FakeDocker {
             let state = self.state();
             find(&state, id).map(|(_, details)| details)
         };
-        reply.deliver(found.ok_or_else(|| no_such_exec(operation, id)))
+        reply.deliver(found.ok_or_else(|| no_such_exec(operation, id))).await
     }
 }
 

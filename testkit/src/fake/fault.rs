@@ -8,6 +8,7 @@ use std::{
 };
 
 use docker_api_trait::{ApiError, ConnectFailure, Operation};
+use tokio::task::yield_now;
 
 use super::FakeDocker;
 
@@ -29,6 +30,7 @@ pub(super) struct Faults {
     refused: HashMap<Operation, Refusal>,
     refused_once: HashMap<Operation, VecDeque<Refusal>>,
     lost_replies: HashMap<Operation, usize>,
+    takes_turns: bool,
 }
 
 /// What becomes of a call.
@@ -62,7 +64,7 @@ impl Faults {
             }
             _ => false,
         };
-        Admission::Serve(Reply { operation, lost })
+        Admission::Serve(Reply { operation, lost, takes_turns: self.takes_turns })
     }
 }
 
@@ -71,11 +73,15 @@ impl Faults {
 pub(super) struct Reply {
     operation: Operation,
     lost: bool,
+    takes_turns: bool,
 }
 
 impl Reply {
     /// The outcome as the caller gets it, now that the call has had its effect.
-    pub(super) fn deliver<T>(self, outcome: Result<T, ApiError>) -> Result<T, ApiError> {
+    pub(super) async fn deliver<T>(self, outcome: Result<T, ApiError>) -> Result<T, ApiError> {
+        if self.takes_turns {
+            yield_now().await;
+        }
         if self.lost {
             return Err(ApiError::Lost {
                 operation: self.operation,
@@ -95,7 +101,12 @@ impl FakeDocker {
             state.faults.admit(operation)
         };
         match admission {
-            Admission::Serve(reply) => Ok(reply),
+            Admission::Serve(reply) => {
+                if reply.takes_turns {
+                    yield_now().await;
+                }
+                Ok(reply)
+            }
             Admission::Refuse(Refusal(error)) => Err(error()),
             Admission::Unreachable => Err(ApiError::Unreachable {
                 endpoint: "memory".to_owned(),
@@ -145,5 +156,11 @@ impl FakeDocker {
     /// Leaves every later call of `operation` pending for ever, without any effect.
     pub fn hold(&self, operation: Operation) {
         self.state().faults.held.insert(operation);
+    }
+
+    /// Lets every later call give way before its effect, and again between that and its reply. What
+    /// runs beside it gets its turn there; one that is dropped has had its effect, or not.
+    pub fn take_turns(&self) {
+        self.state().faults.takes_turns = true;
     }
 }

@@ -20,10 +20,12 @@ impl ImageApi for FakeDocker {
         let operation = Operation::InspectImage;
         let reply = self.admit(operation).await?;
         let found = find(&self.state(), image.as_str());
-        reply.deliver(found.ok_or_else(|| ApiError::NotFound {
-            operation,
-            message: format!("no such image: {image}: {}", no_such_image(image)),
-        }))
+        reply
+            .deliver(found.ok_or_else(|| ApiError::NotFound {
+                operation,
+                message: format!("no such image: {image}: {}", no_such_image(image)),
+            }))
+            .await
     }
 
     /// The image is on the engine when the stream has come to its end; a stream that is dropped
@@ -34,7 +36,7 @@ impl ImageApi for FakeDocker {
         self.state().registry.note(request);
         let reply = self.admit(Operation::PullImage).await?;
         let outcome = self.pull(request);
-        reply.deliver(outcome)
+        reply.deliver(outcome).await
     }
 
     /// The archive is not unpacked; it only decides the image's id.
@@ -43,11 +45,11 @@ impl ImageApi for FakeDocker {
         let reply = self.admit(operation).await?;
         if image.as_str().contains('@') {
             let message = "cannot import digest reference".to_owned();
-            return reply.deliver(Err(ApiError::Rejected { operation, message }));
+            return reply.deliver(Err(ApiError::Rejected { operation, message })).await;
         }
         let details = of_this_platform(id_of(&archive));
         self.state().images.insert(canonical(image.as_str()), details);
-        reply.deliver(Ok(()))
+        reply.deliver(Ok(())).await
     }
 }
 

@@ -95,7 +95,7 @@ impl NetworkApi for FakeDocker {
     async fn create_network(&self, request: &NetworkRequest) -> Result<NetworkId, ApiError> {
         let reply = self.admit(Operation::CreateNetwork).await?;
         let outcome = self.state().networks.create(request);
-        reply.deliver(outcome)
+        reply.deliver(outcome).await
     }
 
     async fn inspect_network(&self, id: &NetworkId) -> Result<Network, ApiError> {
@@ -106,17 +106,18 @@ impl NetworkApi for FakeDocker {
             let found = state.networks.by_id.get(id).map(|stored| inspected(&state, stored));
             found.ok_or_else(|| no_such_network(operation, id.as_str()))
         };
-        reply.deliver(outcome)
+        reply.deliver(outcome).await
     }
 
     /// Those that were created here: the engine's own carry no label.
     async fn list_networks(&self, labels: &[LabelFilter]) -> Result<Vec<Network>, ApiError> {
         let reply = self.admit(Operation::ListNetworks).await?;
-        let networks = self.state();
-        let networks = networks.networks.by_id.values().map(|stored| stored.network.clone());
-        let networks =
-            networks.filter(|network| labels.iter().all(|label| label.matches(&network.labels)));
-        reply.deliver(Ok(networks.collect()))
+        let mut networks: Vec<Network> = {
+            let state = self.state();
+            state.networks.by_id.values().map(|stored| stored.network.clone()).collect()
+        };
+        networks.retain(|network| labels.iter().all(|label| label.matches(&network.labels)));
+        reply.deliver(Ok(networks)).await
     }
 
     /// Measured on Engine 20.10: only what runs is in the way. A container that was in the network
@@ -124,7 +125,7 @@ impl NetworkApi for FakeDocker {
     async fn remove_network(&self, id: &NetworkId) -> Result<(), ApiError> {
         let reply = self.admit(Operation::RemoveNetwork).await?;
         let outcome = remove(&mut self.state(), id);
-        reply.deliver(outcome)
+        reply.deliver(outcome).await
     }
 }
 

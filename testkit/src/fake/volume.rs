@@ -27,43 +27,47 @@ impl VolumeApi for FakeDocker {
     async fn create_volume(&self, request: &VolumeRequest) -> Result<Volume, ApiError> {
         let reply = self.admit(Operation::CreateVolume).await?;
         let outcome = create(&mut self.state(), Operation::CreateVolume, request);
-        reply.deliver(outcome)
+        reply.deliver(outcome).await
     }
 
     async fn inspect_volume(&self, name: &VolumeName) -> Result<Volume, ApiError> {
         let operation = Operation::InspectVolume;
         let reply = self.admit(operation).await?;
         let found = self.state().volumes.get(name.as_str()).map(|stored| stored.volume.clone());
-        reply.deliver(found.ok_or_else(|| no_such_volume(operation, name)))
+        reply.deliver(found.ok_or_else(|| no_such_volume(operation, name))).await
     }
 
     async fn list_volumes(&self, labels: &[LabelFilter]) -> Result<Vec<Volume>, ApiError> {
         let reply = self.admit(Operation::ListVolumes).await?;
         let mut volumes = self.volumes();
         volumes.retain(|volume| labels.iter().all(|label| label.matches(&volume.labels)));
-        reply.deliver(Ok(volumes))
+        reply.deliver(Ok(volumes)).await
     }
 
     async fn remove_volume(&self, name: &VolumeName) -> Result<(), ApiError> {
         let reply = self.admit(Operation::RemoveVolume).await?;
         let outcome = remove(&mut self.state(), name);
-        reply.deliver(outcome)
+        reply.deliver(outcome).await
     }
 
     async fn prune_volumes(&self, labels: &[LabelFilter]) -> Result<Vec<String>, ApiError> {
         let reply = self.admit(Operation::PruneVolumes).await?;
-        let mut state = self.state();
-        let unused = |(name, stored): (&String, &StoredVolume)| {
-            let matches = labels.iter().all(|label| label.matches(&stored.volume.labels));
-            (matches && state.users_of(name).is_empty()).then(|| name.clone())
-        };
-        let names: Vec<String> = state.volumes.iter().filter_map(unused).collect();
-        for name in &names {
-            state.volumes.remove(name);
-        }
-        drop(state);
-        reply.deliver(Ok(names))
+        let names = prune(&mut self.state(), labels);
+        reply.deliver(Ok(names)).await
     }
+}
+
+/// Removes the volumes with these labels that no container refers to.
+fn prune(state: &mut State, labels: &[LabelFilter]) -> Vec<String> {
+    let unused = |(name, stored): (&String, &StoredVolume)| {
+        let matches = labels.iter().all(|label| label.matches(&stored.volume.labels));
+        (matches && state.users_of(name).is_empty()).then(|| name.clone())
+    };
+    let names: Vec<String> = state.volumes.iter().filter_map(unused).collect();
+    for name in &names {
+        state.volumes.remove(name);
+    }
+    names
 }
 
 /// Creates a volume, or returns the one that has the name.
