@@ -24,20 +24,27 @@ pub(crate) async fn put(
 fn archive(files: &BTreeMap<String, Secret>) -> Bytes {
     let folder = JobPlan::FILES.trim_start_matches('/');
     let mut archive = tar::Builder::new(Vec::new());
-    let mut header = tar::Header::new_gnu();
+    let mut header = header(0o755, 0);
     header.set_entry_type(tar::EntryType::Directory);
-    header.set_mode(0o755);
-    header.set_size(0);
     // Writing to memory cannot fail, and the names are short and clean.
     let _ = archive.append_data(&mut header, format!("{folder}/"), std::io::empty());
     for (name, content) in files {
-        let mut header = tar::Header::new_gnu();
-        header.set_mode(0o444);
-        header.set_size(content.0.len() as u64);
+        let mut header = self::header(0o444, content.0.len() as u64);
         let path = format!("{folder}/{name}");
         let _ = archive.append_data(&mut header, path, content.0.as_bytes());
     }
     archive.into_inner().unwrap_or_default().into()
+}
+
+/// Something of root's. A number that is left out is not read as 0 by everybody.
+fn header(mode: u32, size: u64) -> tar::Header {
+    let mut header = tar::Header::new_gnu();
+    header.set_mode(mode);
+    header.set_uid(0);
+    header.set_gid(0);
+    header.set_mtime(0);
+    header.set_size(size);
+    header
 }
 
 #[cfg(test)]
@@ -59,6 +66,10 @@ mod tests {
                 let mut text = String::new();
                 entry.read_to_string(&mut text).unwrap();
                 let mode = entry.header().mode().unwrap();
+                assert_eq!(
+                    (entry.header().uid().unwrap(), entry.header().mtime().unwrap()),
+                    (0, 0)
+                );
                 (entry.path().unwrap().display().to_string(), mode, text)
             })
             .collect();
