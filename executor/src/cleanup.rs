@@ -97,7 +97,7 @@ async fn containers(
     for (trace, name, keep_anonymous_volumes) in of_containers.chain(of_services) {
         match trace {
             Trace::None => {}
-            Trace::Unknown => unknown.push(name),
+            Trace::Unknown => unknown.push((name, keep_anonymous_volumes)),
             Trace::Known(id) => {
                 doomed.push(Doomed {
                     name: name.to_owned(),
@@ -131,15 +131,15 @@ async fn containers(
     }
 }
 
-fn lost(report: &mut CleanupReport, names: &[&str], error: ApiError) {
-    let (mut names, kind) = (names.iter(), ObjectKind::Container);
+fn lost(report: &mut CleanupReport, names: &[(&str, bool)], error: ApiError) {
+    let (mut names, kind) = (names.iter().map(|(name, _)| *name), ObjectKind::Container);
     if let Some(name) = names.next() {
         let error = ExecutorError::from(error);
-        report.failed.push(CleanupFailure { kind, name: (*name).to_owned(), error });
+        report.failed.push(CleanupFailure { kind, name: name.to_owned(), error });
     }
     for name in names {
         let error = out_of_time(Operation::ListContainers, Duration::ZERO).into();
-        report.failed.push(CleanupFailure { kind, name: (*name).to_owned(), error });
+        report.failed.push(CleanupFailure { kind, name: name.to_owned(), error });
     }
 }
 
@@ -147,15 +147,17 @@ fn lost(report: &mut CleanupReport, names: &[&str], error: ApiError) {
 async fn find(
     docker: &dyn DockerApi,
     plan: &JobPlan,
-    names: &[&str],
+    names: &[(&str, bool)],
 ) -> Result<Vec<Doomed>, ApiError> {
     let filter = [LabelFilter::equals(label::RUN, &plan.run)];
     let look = async || -> Result<Vec<Doomed>, ApiError> {
         let found = docker.list_containers(&filter).await?;
-        let ours = found.into_iter().filter(|found| names.contains(&found.name.as_str()));
-        Ok(ours
-            .map(|found| Doomed { name: found.name, id: found.id, keep_anonymous_volumes: false })
-            .collect())
+        let ours = found.into_iter().filter_map(|found| {
+            let (_, keep_anonymous_volumes) =
+                *names.iter().find(|(name, _)| *name == found.name)?;
+            Some(Doomed { name: found.name, id: found.id, keep_anonymous_volumes })
+        });
+        Ok(ours.collect())
     };
     let found = look().await?;
     if found.len() == names.len() {
