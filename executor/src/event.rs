@@ -69,7 +69,7 @@ pub enum JobEvent<'a> {
     Noted(&'a JobNote),
     /// The engine finds something odd about the container.
     Warned(&'a str),
-    /// The job was interrupted; its container is being stopped.
+    /// The job or a step of it was interrupted; what it does is being stopped.
     Stopping,
 }
 

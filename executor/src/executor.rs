@@ -3,7 +3,7 @@
 use std::{fmt, path::Path, sync::Arc, time::Duration};
 
 use docker_api_trait::{DockerApi, Input};
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 use tracing::Instrument as _;
 use volume_manager::{Outcome, VolumeManager};
 
@@ -14,15 +14,12 @@ use crate::{
     Workspace, cleanup,
     image::Images,
     interrupt::{Deadline, Interrupt},
+    log::Guard,
     plan, prepare,
     state::RunState,
     step::{self, Runner},
     transfer::Carrier,
 };
-
-/// An interrupted preparation may finish the requests that it is in, for so long, so that their
-/// effect is known. Then it is dropped, and cleanup looks for the effect.
-const SETTLE: Duration = Duration::from_secs(5);
 
 /// Runs jobs on an engine.
 ///
@@ -147,7 +144,7 @@ impl Executor {
                 Err(result) => return *result,
             };
             let failed = match self.brought(&mut job, transfers, cancel).await {
-                Ok(()) => self.steps(&mut job, &mut *sink, cancel).await,
+                Ok(()) => self.steps(&mut job, &mut Guard::new(&mut *sink), cancel).await,
                 Err(reason) => Some(Failure::Before(reason)),
             };
             let collected = match &failed {
@@ -258,7 +255,8 @@ impl Executor {
     /// `after_script`. Its result is also kept for [`finish`](Self::finish).
     ///
     /// A step that is cancelled or out of time is asked to stop, gets its grace and is killed. Its
-    /// container is started again for a later step.
+    /// container is started again for a later step. The after-script is stopped by
+    /// [`Cancel::kill`] alone.
     ///
     /// # Errors
     /// [`ExecutorError::UnknownStep`]. How the step ended is in its result.
@@ -272,8 +270,12 @@ impl Executor {
         let unknown = || ExecutorError::UnknownStep { step: step.to_owned() };
         let step = job.plan.step(step).cloned().ok_or_else(unknown)?;
         let begin = *job.state.script_begin.get_or_insert_with(Instant::now);
-        let deadlines = deadlines(job, begin, &step);
-        let interrupt = Interrupt::new(cancel, deadlines);
+        let is_after_script = job.plan.after_script.as_ref() == Some(&step);
+        let interrupt = if is_after_script {
+            Interrupt::new(cancel, after_script_deadlines(job)).only_by_kill()
+        } else {
+            Interrupt::new(cancel, deadlines(job, begin, &step))
+        };
         self.one_step(job, &step, sink, &interrupt, cancel).await;
         job.state.steps.last().ok_or_else(|| ExecutorError::UnknownStep { step: step.name.clone() })
     }
@@ -321,7 +323,7 @@ impl Executor {
             interrupt: &interrupt,
         };
         let attempt = preparation.run(&mut state).instrument(tracing::debug_span!("prepare"));
-        match settled(attempt, &interrupt, cancel).await {
+        match interrupt.settled(attempt).await {
             Ok(()) => Ok(PreparedJob { plan: plan.clone(), state, masker }),
             Err(reason) => {
                 if matches!(reason, FailureReason::Canceled | FailureReason::Timeout { .. }) {
@@ -354,6 +356,7 @@ impl Executor {
             let result = match interrupt.check() {
                 Ok(()) => self.one_step(job, step, sink, &interrupt, cancel).await,
                 Err(reason) => {
+                    self.observer.event(&JobEvent::Stopping);
                     self.skip(job, step);
                     Some(Failure::Before(reason))
                 }
@@ -387,12 +390,10 @@ impl Executor {
         if hopeless || cancel.is_killed() {
             return self.skip(job, step);
         }
-        let timeouts = job.plan.timeouts;
-        let deadlines = [
-            Deadline::new(TimedPart::AfterScript, Instant::now(), Some(timeouts.after_script)),
-            Deadline::new(TimedPart::Job, job.state.begin, timeouts.job),
-        ];
-        let interrupt = Interrupt::new(cancel, deadlines).only_by_kill();
+        let interrupt = Interrupt::new(cancel, after_script_deadlines(job)).only_by_kill();
+        if interrupt.check().is_err() {
+            return self.skip(job, step);
+        }
         self.one_step(job, step, sink, &interrupt, cancel).await;
     }
 
@@ -567,24 +568,14 @@ fn secrets(plan: &JobPlan) -> Vec<&str> {
     plan.volumes.secrets().into_iter().chain(of_job).collect()
 }
 
-fn masker(plan: &JobPlan) -> Result<Masker, ExecutorError> {
-    Ok(Masker::new(plan.secrets.iter().map(|secret| secret.0.as_bytes()))?)
+fn after_script_deadlines(job: &PreparedJob) -> [Option<Deadline>; 2] {
+    let timeouts = &job.plan.timeouts;
+    [
+        Deadline::new(TimedPart::Job, job.state.begin, timeouts.job),
+        Deadline::new(TimedPart::AfterScript, Instant::now(), Some(timeouts.after_script)),
+    ]
 }
 
-/// Runs an attempt until it ends by itself or is interrupted; then it may still finish what it is in.
-async fn settled(
-    attempt: impl Future<Output = Result<(), FailureReason>>,
-    interrupt: &Interrupt<'_>,
-    cancel: &Cancel,
-) -> Result<(), FailureReason> {
-    let mut attempt = std::pin::pin!(attempt);
-    tokio::select! {
-        biased;
-        ended = &mut attempt => ended,
-        reason = interrupt.occurs() => tokio::select! {
-            biased;
-            ended = timeout(SETTLE, &mut attempt) => ended.unwrap_or(Err(reason)),
-            () = cancel.killed() => Err(FailureReason::Canceled),
-        },
-    }
+fn masker(plan: &JobPlan) -> Result<Masker, ExecutorError> {
+    Ok(Masker::new(plan.secrets.iter().map(|secret| secret.0.as_bytes()))?)
 }

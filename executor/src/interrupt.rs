@@ -2,9 +2,13 @@
 
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use crate::{Cancel, FailureReason, TimedPart};
+
+/// What is interrupted may finish the requests that it is in, for so long, so that their effect is
+/// known. Then it is dropped, and cleanup looks for the effect.
+const SETTLE: Duration = Duration::from_secs(5);
 
 /// A time limit of a part of a job, running.
 #[derive(Debug, Clone, Copy)]
@@ -69,6 +73,24 @@ impl<'a> Interrupt<'a> {
             biased;
             () = cancelled => FailureReason::Canceled,
             reason = timed_out => reason,
+        }
+    }
+
+    /// Runs an attempt until it ends by itself or is interrupted; then it may still finish what it is
+    /// in, unless it is to stop at once.
+    pub(crate) async fn settled<T>(
+        &self,
+        attempt: impl Future<Output = Result<T, FailureReason>>,
+    ) -> Result<T, FailureReason> {
+        let mut attempt = std::pin::pin!(attempt);
+        tokio::select! {
+            biased;
+            ended = &mut attempt => ended,
+            reason = self.occurs() => tokio::select! {
+                biased;
+                ended = timeout(SETTLE, &mut attempt) => ended.unwrap_or(Err(reason)),
+                () = self.cancel.killed() => Err(FailureReason::Canceled),
+            },
         }
     }
 

@@ -93,7 +93,12 @@ impl Preparation<'_> {
             started?;
         }
         self.interrupt.check()?;
-        self.services_ready(&mut state.services).await;
+        // A look at a service leaves nothing behind when it is dropped.
+        tokio::select! {
+            biased;
+            () = self.services_ready(&mut state.services) => {}
+            reason = self.interrupt.occurs() => return Err(reason),
+        }
         state.timings.start = RunState::lap(&mut mark);
         Ok(())
     }
@@ -135,8 +140,7 @@ impl Preparation<'_> {
         mounts: &[Mount],
         hosts: &[String],
     ) -> Result<(), FailureReason> {
-        let first_program =
-            self.plan.containers.iter().position(|one| matches!(one.process, Process::Program(_)));
+        let first_program = first_program(self.plan);
         let wanted =
             slots.iter_mut().zip(&self.plan.containers).enumerate().filter(|(index, (_, plan))| {
                 matches!(plan.process, Process::Shell(_)) || Some(*index) == first_program
@@ -402,16 +406,18 @@ pub(crate) async fn resume(
     let ours = [docker_api_trait::LabelFilter::equals(volume_manager::label::RUN, &plan.run)];
     let found = docker.list_containers(&ours).await?;
     let by_name = |name: &str| found.iter().find(|container| container.name == name);
+    let first_program = first_program(plan);
     let mut adopted = false;
-    for (slot, planned) in state.containers.iter_mut().zip(&plan.containers) {
+    for (index, (slot, planned)) in state.containers.iter_mut().zip(&plan.containers).enumerate() {
         let gone = || ExecutorError::NotPrepared {
             run: plan.run.clone(),
             container: planned.name.to_string(),
         };
         let Some(container) = by_name(planned.name.as_str()) else {
+            // Of programs, only the first is created with the preparation.
             match planned.process {
-                Process::Shell(_) => return Err(gone()),
-                Process::Program(_) => continue,
+                Process::Program(_) if Some(index) != first_program => continue,
+                Process::Program(_) | Process::Shell(_) => return Err(gone()),
             }
         };
         slot.trace = Trace::Known(container.id.clone());
@@ -443,6 +449,11 @@ pub(crate) async fn resume(
         }
     }
     Ok(())
+}
+
+/// The place of the first container that is a program's.
+fn first_program(plan: &JobPlan) -> Option<usize> {
+    plan.containers.iter().position(|one| matches!(one.process, Process::Program(_)))
 }
 
 /// Creates a container; what may exist now is noted in `trace` whatever comes back.

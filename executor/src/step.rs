@@ -6,7 +6,7 @@ use docker_api_trait::{
     ApiError, ContainerStatus, DockerApi, ExecRequest, ExitStatus, Input, Signal,
 };
 use futures_util::{StreamExt as _, future};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 
 use crate::{
     Cancel, ContainerPlan, ExecutorError, ExitCause, FailureReason, JobEvent, JobPlan, LogEnd,
@@ -47,19 +47,23 @@ pub(crate) async fn run(
 ) -> (Result<(), FailureReason>, LogEnd) {
     let plan = &runner.plan.containers[step.container];
     let not_started = LogEnd::Truncated(Truncation::NotStarted);
-    if let Err(reason) = runner.made_ready(state, step, plan).await {
+    if let Err(reason) = runner.interrupt.check() {
         return (Err(reason), not_started);
     }
-    let begun = sink.begin(&step.name).await;
+    let ready = runner.made_ready(state, step, plan);
+    if let Err(reason) = runner.interrupt.settled(ready).await {
+        return (Err(reason), not_started);
+    }
     let RunState { containers, limit, .. } = state;
     let slot = &mut containers[step.container];
     let Some(session) = &mut slot.session else {
         let container = plan.name.to_string();
         return (Err(ExecutorError::ContainerVanished { container }.into()), not_started);
     };
-    let mut pump = Pump::new(sink, limit, runner.masker);
-    if let Err(error) = begun {
-        pump.refuse(&error);
+    let mut pump = Pump::new(sink, limit, runner.masker, runner.interrupt);
+    pump.begin(&step.name).await;
+    if let Err(reason) = runner.interrupt.check() {
+        return (Err(reason), pump.finish(true, &step.name).await);
     }
     let mut feed = match plan.process {
         Process::Shell(_) => {
@@ -70,22 +74,21 @@ pub(crate) async fn run(
         }
         Process::Program(_) => Feed::program(),
     };
-    let ended = tokio::select! {
-        biased;
-        ended = session.run(&mut feed, &mut pump) => Ok(ended),
-        reason = runner.interrupt.occurs() => Err(reason),
-    };
+    let ended = session.run(&mut feed, &mut pump, runner.interrupt.occurs()).await;
     let interrupted = ended.is_err();
+    let lost = matches!(ended, Ok(Ended::Lost(_)));
     let outcome = match ended {
-        Ok(ended) => runner.outcome(ended, session, &feed, plan).await,
+        Ok(ended) => {
+            let outcome = runner.outcome(ended, session, &feed, plan);
+            runner.interrupt.settled(outcome).await
+        }
         Err(reason) => {
             runner.observer.event(&JobEvent::Stopping);
-            pump.hurry();
             runner.stop(session, &mut feed, &mut pump).await;
             Err(reason)
         }
     };
-    if session.has_ended() {
+    if session.has_ended() || lost {
         // What comes next is another run of the container, to be attached to anew.
         slot.session = None;
         slot.started = false;
@@ -260,16 +263,20 @@ impl Runner<'_> {
                 if let Err(error) = asked {
                     tracing::debug!(%id, %error, "the step could not be asked to stop");
                 }
-                future::pending::<()>().await;
+                future::pending().await
             };
-            let mut ended = false;
-            tokio::select! {
+            let over = async {
+                tokio::select! {
+                    () = self.cancel.killed() => {}
+                    () = sleep(grace) => {}
+                }
+            };
+            let done = tokio::select! {
                 biased;
-                () = self.cancel.killed() => {}
-                done = timeout(grace, session.run(feed, pump)) => ended = done.is_ok(),
-                () = ask => {}
-            }
-            if ended {
+                done = session.run(feed, pump, over) => done,
+                done = ask => done,
+            };
+            if let Ok(Ended::Code(_) | Ended::Container(_)) = done {
                 return;
             }
         }
@@ -277,13 +284,14 @@ impl Runner<'_> {
         let kill = async {
             // What is not running any more needs no killing.
             let _ = self.docker.kill_container(&id, Signal::Kill).await;
-            future::pending::<()>().await;
+            future::pending().await
         };
-        tokio::select! {
+        feed.wait_for_container();
+        let _ = tokio::select! {
             biased;
-            _ = timeout(DEATH, session.run(feed, pump)) => {}
-            () = kill => {}
-        }
+            done = session.run(feed, pump, sleep(DEATH)) => done,
+            done = kill => done,
+        };
         if !session.has_ended() {
             // Cleanup removes it by force; nothing may be left unread until then.
             session.detach();

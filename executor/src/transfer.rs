@@ -1,17 +1,19 @@
 //! A project's files on their way into a job's build folder, and artifacts on their way out.
 
 use std::{
+    convert::Infallible,
     path::{Path, PathBuf},
     time::SystemTime,
 };
 
 use docker_api_trait::{ApiError, ContainerId, DockerApi, LogSource};
-use futures_util::{StreamExt as _, TryStreamExt as _};
+use futures_util::{StreamExt as _, TryStreamExt as _, future::pending};
 
 use crate::{
-    ArtifactReport, Artifacts, Changes, ExecutorError, JobEvent, JobPlan, MANIFEST_NAME, Masker,
-    MemorySink, Observer, Owner, PackReport, Process, SCRIPT_NAME, STALE_STATUS, Workspace,
+    ArtifactReport, Artifacts, Cancel, Changes, ExecutorError, JobEvent, JobPlan, MANIFEST_NAME,
+    Masker, MemorySink, Observer, Owner, PackReport, Process, SCRIPT_NAME, STALE_STATUS, Workspace,
     WorkspaceError,
+    interrupt::Interrupt,
     log::{LogLimit, Pump},
     read_manifest,
     shell::{Ended, Feed, Mark, Prelude, quoted},
@@ -241,9 +243,12 @@ async fn run(
     let words = sink.clone();
     let mut limit = LogLimit::new(Some(64 * 1024));
     let nothing = Masker::new(Vec::<Vec<u8>>::new())?;
-    let mut pump = Pump::new(&mut sink, &mut limit, &nothing);
+    // Whoever stops this drops it.
+    let nobody = Cancel::new();
+    let interrupt = Interrupt::new(&nobody, []);
+    let mut pump = Pump::new(&mut sink, &mut limit, &nothing, &interrupt);
     let mut feed = Feed::script(&Prelude::new([]).with(script), &Mark::draw());
-    let ended = session.run(&mut feed, &mut pump).await;
+    let Ok(ended) = session.run(&mut feed, &mut pump, pending::<Infallible>()).await;
     let text = || words.text(LogSource::Stdout) + &words.text(LogSource::Stderr);
     match ended {
         Ended::Code(code) => Ok((code, text())),

@@ -1,5 +1,6 @@
 //! A job's output on its way from the engine to whoever wants it.
 
+mod guard;
 mod limit;
 mod mask;
 mod pump;
@@ -7,6 +8,7 @@ mod section;
 mod sink;
 mod timestamp;
 
+pub(crate) use guard::Guard;
 pub(crate) use limit::LogLimit;
 pub use mask::{MaskError, MaskStream, Masker};
 pub(crate) use pump::Pump;

@@ -4,14 +4,16 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use docker_api_trait::{ApiError, LogChunk, LogSource};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep};
 
 use super::{LogEnd, LogLimit, LogSink, MaskStream, Masker, Truncation};
+use crate::interrupt::Interrupt;
 
 /// What is held back because it may be the beginning of a secret is given out when nothing has come
 /// for so long.
 const IDLE: Duration = Duration::from_millis(80);
-/// How long a sink has for a piece once its job is being stopped.
+/// How long a sink has for a piece once its step is being stopped: its container must not wait for a
+/// reader then.
 const HURRY: Duration = Duration::from_millis(500);
 
 /// One of the two outputs.
@@ -40,26 +42,35 @@ pub(crate) struct Pump<'a> {
     limit: &'a mut LogLimit,
     stdout: Lane,
     stderr: Lane,
-    hurried: bool,
+    interrupt: &'a Interrupt<'a>,
+    refused: bool,
     truncation: Option<Truncation>,
 }
 
 impl<'a> Pump<'a> {
-    pub(crate) fn new(sink: &'a mut dyn LogSink, limit: &'a mut LogLimit, masker: &Masker) -> Self {
+    /// For a step that `interrupt` stops: once it does, a sink that does not take a piece promptly
+    /// gets no more.
+    pub(crate) fn new(
+        sink: &'a mut dyn LogSink,
+        limit: &'a mut LogLimit,
+        masker: &Masker,
+        interrupt: &'a Interrupt<'a>,
+    ) -> Self {
         Self {
             sink,
             limit,
             stdout: Lane::new(masker),
             stderr: Lane::new(masker),
-            hurried: false,
+            interrupt,
+            refused: false,
             truncation: None,
         }
     }
 
-    /// From now on a sink that does not take a piece promptly gets no more: the job is being
-    /// stopped, and its container must not wait for a reader.
-    pub(crate) fn hurry(&mut self) {
-        self.hurried = true;
+    /// The step begins.
+    pub(crate) async fn begin(&mut self, step: &str) {
+        let given = give(self.interrupt, self.sink.begin(step)).await;
+        self.note(given);
     }
 
     /// Hands on a piece of output. A sink that failed gets no more, but pieces are taken on: an
@@ -69,11 +80,6 @@ impl<'a> Pump<'a> {
         lane.last = Instant::now();
         let bytes = lane.mask.push(&bytes);
         self.write(source, bytes).await;
-    }
-
-    /// The sink failed: it gets no more.
-    pub(crate) fn refuse(&mut self, error: &std::io::Error) {
-        self.truncate(Truncation::Sink(error.to_string()));
     }
 
     /// The output broke off.
@@ -103,19 +109,14 @@ impl<'a> Pump<'a> {
     pub(crate) async fn finish(mut self, interrupted: bool, step: &str) -> LogEnd {
         if interrupted {
             self.truncate(Truncation::Interrupted);
-            self.hurry();
         }
         for source in [LogSource::Stdout, LogSource::Stderr] {
             let bytes = self.lane(source).mask.finish();
             self.write(source, bytes).await;
         }
-        if !self.is_refused() {
-            let end = self.sink.end(step);
-            let ended =
-                if self.hurried { timeout(HURRY, end).await.unwrap_or(Ok(())) } else { end.await };
-            if let Err(error) = ended {
-                self.refuse(&error);
-            }
+        if !self.refused {
+            let given = give(self.interrupt, self.sink.end(step)).await;
+            self.note(given);
         }
         self.truncation.map_or(LogEnd::Complete, LogEnd::Truncated)
     }
@@ -128,7 +129,7 @@ impl<'a> Pump<'a> {
     }
 
     async fn write(&mut self, source: LogSource, bytes: Bytes) {
-        if self.is_refused() || bytes.is_empty() {
+        if self.refused || bytes.is_empty() {
             return;
         }
         let (bytes, reached) = self.limit.take(bytes);
@@ -139,27 +140,36 @@ impl<'a> Pump<'a> {
             return;
         }
         let chunk = LogChunk { source, bytes };
-        let write = self.sink.write(&chunk);
-        let written = if self.hurried {
-            match timeout(HURRY, write).await {
-                Ok(written) => written,
-                Err(_) => return self.truncate(Truncation::Interrupted),
-            }
-        } else {
-            write.await
-        };
-        if let Err(error) = written {
-            self.refuse(&error);
-        }
+        let given = give(self.interrupt, self.sink.write(&chunk)).await;
+        self.note(given);
     }
 
-    /// Whether the sink gets no more. A limit that is reached lets nothing pass anyway.
-    fn is_refused(&self) -> bool {
-        matches!(self.truncation, Some(Truncation::Sink(_) | Truncation::Interrupted))
+    /// What became of a call of the sink. One that failed, or stalled, gets no more. A limit that is
+    /// reached lets nothing pass anyway.
+    fn note(&mut self, given: Result<(), Truncation>) {
+        if let Err(why) = given {
+            self.refused = true;
+            self.truncate(why);
+        }
     }
 
     /// The first reason counts.
     fn truncate(&mut self, why: Truncation) {
         self.truncation.get_or_insert(why);
+    }
+}
+
+/// Waits for a call of a sink; when its step is interrupted, not for long any more.
+async fn give(
+    interrupt: &Interrupt<'_>,
+    call: impl Future<Output = std::io::Result<()>>,
+) -> Result<(), Truncation> {
+    tokio::select! {
+        biased;
+        done = call => done.map_err(|error| Truncation::Sink(error.to_string())),
+        () = async {
+            interrupt.occurs().await;
+            sleep(HURRY).await;
+        } => Err(Truncation::Interrupted),
     }
 }

@@ -44,6 +44,8 @@ pub(crate) struct Feed {
     /// Of a script; what a program writes is its output, all of it.
     scanners: Option<Both<Scanner>>,
     code: Option<i64>,
+    /// Whether it is its container's end that is waited for.
+    to_the_end: bool,
     first_words: Vec<u8>,
 }
 
@@ -55,13 +57,14 @@ impl Feed {
             frame: Some(mark.frame(script).into()),
             scanners: Some(scanners),
             code: None,
+            to_the_end: false,
             first_words: Vec::new(),
         }
     }
 
     /// A program that is its container's own.
     pub(crate) fn program() -> Self {
-        Self { frame: None, scanners: None, code: None, first_words: Vec::new() }
+        Self { frame: None, scanners: None, code: None, to_the_end: false, first_words: Vec::new() }
     }
 
     pub(crate) fn is_program(&self) -> bool {
@@ -80,6 +83,11 @@ impl Feed {
         self.has_begun()
     }
 
+    /// From now on its container's end counts, not the script's: the container is being killed.
+    pub(crate) fn wait_for_container(&mut self) {
+        self.to_the_end = true;
+    }
+
     /// What was written before the script began.
     pub(crate) fn first_words(&self) -> String {
         String::from_utf8_lossy(&self.first_words).trim().to_owned()
@@ -87,7 +95,7 @@ impl Feed {
 
     fn has_ended(&self) -> bool {
         let ended = |both: &Both<Scanner>| both.stdout.has_ended() && both.stderr.has_ended();
-        self.scanners.as_ref().is_some_and(ended)
+        !self.to_the_end && self.scanners.as_ref().is_some_and(ended)
     }
 }
 
@@ -122,10 +130,17 @@ impl Session {
         self.output = None;
     }
 
-    /// Feeds the script, unless an earlier call has, and delivers its output until it has ended. May
-    /// be dropped and called again with the same `feed`: of the output, at most the piece that was
-    /// being delivered is lost then.
-    pub(crate) async fn run(&mut self, feed: &mut Feed, pump: &mut Pump<'_>) -> Ended {
+    /// Feeds the script, unless an earlier call has, and delivers its output until it has ended.
+    ///
+    /// # Errors
+    /// What `until` brings, when that comes first. It is not looked at while a piece is delivered, so
+    /// that none is lost, and the call can be made again with the same `feed`.
+    pub(crate) async fn run<T>(
+        &mut self,
+        feed: &mut Feed,
+        pump: &mut Pump<'_>,
+        until: impl Future<Output = T>,
+    ) -> Result<Ended, T> {
         let Self { input, output, exit, status, .. } = self;
         let frame = feed.frame.take();
         let write = async {
@@ -136,25 +151,31 @@ impl Session {
             }
         };
         let mut write = std::pin::pin!(write.fuse());
+        let mut until = std::pin::pin!(until);
         loop {
             if feed.has_ended()
                 && let Some(code) = feed.code
             {
-                return Ended::Code(code);
+                return Ok(Ended::Code(code));
             }
             let deadline = status.as_ref().map(|_| Instant::now() + DRAIN);
             let Some(stream) = output else {
-                let ended = Self::without_output(exit, status).await;
+                let ended = tokio::select! {
+                    biased;
+                    interrupted = &mut until => return Err(interrupted),
+                    ended = Self::without_output(exit, status) => ended,
+                };
                 // What looked like the beginning of a mark was output.
                 for source in [LogSource::Stdout, LogSource::Stderr] {
                     let rest = feed.scanners.as_mut().map(|both| both.of(source).rest());
                     pump.deliver(source, rest.unwrap_or_default()).await;
                 }
-                return ended;
+                return Ok(ended);
             };
             let idle = pump.idle_at();
             tokio::select! {
                 biased;
+                interrupted = &mut until => return Err(interrupted),
                 () = &mut write => {}
                 piece = stream.next() => match piece {
                     Some(Ok(chunk)) => take(feed, pump, chunk.source, chunk.bytes).await,
