@@ -44,6 +44,8 @@ fn main() -> ExitCode {
         // A line for each job, phase, step and request as it ends, with the time that it took.
         .with_span_events(FmtSpan::CLOSE)
         .with_ansi(std::io::stderr().is_terminal())
+        // Where nobody reads it, it is not written; complaining there would end the process.
+        .log_internal_errors(false)
         .with_writer(std::io::stderr)
         .init();
     let outcome = match arguments.subcommand {
