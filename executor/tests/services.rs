@@ -1,0 +1,333 @@
+//! Services on the fake engine: when they count as ready, how a job finds them, and what is left.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod common;
+
+use std::{sync::Arc, time::Duration};
+
+use common::{
+    Events, assert_clean, assert_succeeded, engine, error, executor, executor_with, failure, image,
+    job, program, run, run_and, seconds, step,
+};
+use docker_api_trait::{Health, HealthStatus, LogDriver, Operation};
+use executor::{
+    Cancel, ExecutorConfig, ExecutorError, FailureReason, JobResult, JobSpec, NullSink, ObjectKind,
+    Readiness, ServiceSpec, Variable,
+};
+use testkit::{FakeDocker, ScriptedRun};
+
+/// What `/proc/net/tcp` says of a listener on port 6379.
+const LISTENS: &str = "  sl  local_address rem_address   st\n   \
+                       0: 00000000:18EB 00000000:0000 0A 00000000:00000000\n";
+
+/// An engine with a service that runs on.
+fn with_db() -> FakeDocker {
+    let engine = engine().with_image("db");
+    engine.script_for_image("db", ScriptedRun::never_ends().prints_stdout("starting\n"));
+    engine
+}
+
+fn with_ports(ports: &[&str]) -> FakeDocker {
+    let ports = ports.iter().map(|port| (*port).to_owned()).collect();
+    with_db().with_image_details("db", |image| image.exposed_ports = ports)
+}
+
+fn job_with_db() -> JobSpec {
+    let mut job = job([step("a")]);
+    job.services.push(ServiceSpec::new(image("db")));
+    job
+}
+
+async fn watched(engine: &FakeDocker, config: ExecutorConfig) -> (JobResult, Events) {
+    let events = Events::default();
+    let executor = executor_with(engine, config).with_observer(Arc::new(events.clone()));
+    let result = executor.run(&job_with_db(), Box::new(NullSink), &Cancel::new()).await.unwrap();
+    // Whatever becomes of a service, its job goes on.
+    assert_succeeded(&result);
+    assert_clean(engine, &result);
+    (result, events)
+}
+
+async fn readiness(engine: &FakeDocker) -> (Readiness, Duration, Events) {
+    let (result, events) = watched(engine, ExecutorConfig::new("ci")).await;
+    let service = &result.services[0];
+    (service.readiness.clone(), service.duration, events)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_with_a_health_check_is_ready_when_that_says_so() {
+    let healthy = Health::new(HealthStatus::Healthy);
+    let engine = with_ports(&["6379/tcp"]).with_image_health("db", seconds(3), healthy);
+    let (readiness, took, events) = readiness(&engine).await;
+    assert_eq!(readiness, Readiness::Healthy);
+    assert!(took >= seconds(3) && took <= seconds(4), "{took:?}");
+    assert!(engine.exec_requests().is_empty());
+    assert_eq!(events.count("ServiceReady"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_with_ports_is_ready_when_it_listens_on_one() {
+    let engine = with_ports(&["53/udp", "6379/tcp", "8080/tcp"]);
+    engine.script_exec(ScriptedRun::exits(1).prints_stdout(LISTENS));
+    let (readiness, took, _) = readiness(&engine).await;
+    assert_eq!(readiness, Readiness::Listening(6379));
+    assert_eq!(took, Duration::ZERO);
+    let request = &engine.exec_requests()[0];
+    assert_eq!(request.command, ["cat", "/proc/net/tcp", "/proc/net/tcp6"]);
+    assert_eq!(request.user.as_deref(), Some("0"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_can_name_the_port_to_wait_for() {
+    let healthy = Health::new(HealthStatus::Healthy);
+    let engine = with_ports(&["1/tcp"]).with_image_health("db", Duration::ZERO, healthy);
+    engine.script_exec(ScriptedRun::exits(0).prints_stdout(LISTENS));
+    let mut job = job_with_db();
+    job.services[0].variables.push(Variable::new("HEALTHCHECK_TCP_PORT", "6379").unwrap());
+    let result = run(&engine, &job).await;
+    assert_eq!(result.services[0].readiness, Readiness::Listening(6379));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_cannot_be_looked_at_is_taken_at_its_word() {
+    let engine = with_ports(&["53/udp"]);
+    assert_eq!(readiness(&engine).await.0, Readiness::Running);
+    // Its image has no `cat`.
+    let engine = with_ports(&["6379/tcp"]);
+    engine.script_exec(ScriptedRun::exits(127));
+    assert_eq!(readiness(&engine).await.0, Readiness::Running);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_is_not_ready_in_time_is_told_of_with_its_log() {
+    let engine = with_ports(&["6379/tcp"]);
+    let (outcome, took, events) = readiness(&engine).await;
+    assert_eq!(outcome, Readiness::TimedOut { health: String::new() });
+    assert_eq!(took, seconds(30));
+    let event = events.first("ServiceFailed").unwrap();
+    assert!(event.contains("starting"), "{event}");
+    let mut sick = Health::new(HealthStatus::Unhealthy);
+    "no route".clone_into(&mut sick.output);
+    let engine = with_db().with_image_health("db", seconds(1), sick);
+    let health = "no route".to_owned();
+    assert_eq!(readiness(&engine).await.0, Readiness::TimedOut { health });
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_ends_is_told_of_with_the_end_of_its_log() {
+    let engine = with_ports(&["6379/tcp"]);
+    let run = ScriptedRun::exits(3).prints_stdout("x".repeat(100_000));
+    engine.script_for_image("db", run.prints_stderr("no space left\n").lasting(seconds(2)));
+    let (readiness, took, events) = readiness(&engine).await;
+    assert_eq!(readiness, Readiness::Exited { exit_code: 3 });
+    assert!(took >= seconds(2) && took <= seconds(4), "{took:?}");
+    let event = events.first("ServiceFailed").unwrap();
+    assert!(event.contains("xno space left"), "{}", event.len());
+    assert!(event.len() < 70_000, "{}", event.len());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_cannot_be_started_is_told_of() {
+    let engine = with_db().with_image_without_shell("db");
+    let mut job = job_with_db();
+    job.services[0].image.entrypoint = vec!["sh".to_owned()];
+    let result = run(&engine, &job).await;
+    assert_succeeded(&result);
+    assert!(matches!(result.services[0].readiness, Readiness::NotStarted { .. }), "{result:?}");
+    assert_clean(&engine, &result);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_is_not_waited_for_when_the_configuration_says_so() {
+    let mut config = ExecutorConfig::new("ci");
+    config.services.ready_timeout = None;
+    let engine = with_ports(&["6379/tcp"]);
+    let (result, _) = watched(&engine, config).await;
+    assert_eq!(result.services[0].readiness, Readiness::Unchecked);
+    assert!(!engine.calls().contains(&Operation::InspectContainer));
+}
+
+#[tokio::test(start_paused = true)]
+async fn services_are_waited_for_together() {
+    let engine = with_ports(&["6379/tcp"]);
+    let mut job = job_with_db();
+    job.services.push(ServiceSpec::new(image("db")).with_alias("other"));
+    let result = run(&engine, &job).await;
+    assert_eq!(result.services.len(), 2);
+    assert_eq!(result.timings.start, seconds(30));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_image_of_a_service_that_nobody_has_fails_the_job() {
+    let engine = engine();
+    let result = run(&engine, &job_with_db()).await;
+    assert!(matches!(failure(&result), FailureReason::ImagePull { .. }), "{:?}", result.outcome);
+    assert_clean(&engine, &result);
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_services_with_one_alias_the_first_has_it() {
+    let engine = with_db();
+    let mut job = job_with_db();
+    job.services[0].aliases.push("store".to_owned());
+    job.services.push(ServiceSpec::new(image("db")).with_alias("store").with_alias("second"));
+    job.services.push(ServiceSpec::new(image("db")));
+    let events = Events::default();
+    let executor = executor(&engine).with_observer(Arc::new(events.clone()));
+    let result = executor.run(&job, Box::new(NullSink), &Cancel::new()).await.unwrap();
+    let names: Vec<_> = result.services.iter().map(|service| service.name.as_str()).collect();
+    assert_eq!(names, ["store", "second"]);
+    let requests = engine.container_requests();
+    let aliases = requests.iter().map(|request| request.network.clone().unwrap().aliases);
+    let aliases: Vec<_> = aliases.map(|aliases| aliases.join(" ")).collect();
+    assert_eq!(aliases, ["store db", "second", "build"]);
+    assert_eq!(events.count("Noted(AliasTaken"), 3);
+    assert_eq!(events.count("Noted(ServiceLeftOut"), 1);
+    assert_clean(&engine, &result);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_with_services_has_a_network_of_its_own_while_it_lasts() {
+    let engine = with_db().with_ipv6();
+    engine.script(ScriptedRun::exits(0).lasting(seconds(10)));
+    let mut config = ExecutorConfig::new("ci");
+    (config.network.ipv6, config.network.mtu) = (true, Some(1400));
+    config.containers.labels.insert("team".to_owned(), "core".to_owned());
+    let executor = executor_with(&engine, config);
+    let look = |_: &Cancel| {
+        let networks = engine.networks();
+        let [network] = networks.as_slice() else { panic!("{networks:?}") };
+        assert!(network.name.starts_with("berth-n1-app-"), "{}", network.name);
+        assert!(network.ipv6);
+        assert_eq!(network.options["com.docker.network.driver.mtu"], "1400");
+        assert_eq!(network.labels["dev.berth.kind"], "network");
+        assert_eq!(network.labels["team"], "core");
+        assert_eq!(network.containers.len(), 2);
+    };
+    let result = run_and(&executor, &job_with_db(), NullSink, seconds(5), look).await;
+    assert_succeeded(&result);
+    let removed: Vec<_> = result.cleanup.removed.iter().map(|removed| removed.kind).collect();
+    let container = ObjectKind::Container;
+    assert_eq!(removed, [container, container, ObjectKind::Network]);
+    assert_clean(&engine, &result);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_network_that_cannot_be_made_fails_the_job_before_its_containers() {
+    let engine = with_db();
+    let mut config = ExecutorConfig::new("ci");
+    config.network.ipv6 = true;
+    let executor = executor_with(&engine, config);
+    let mut job = job_with_db();
+    job.volumes.push("/cache".to_owned());
+    let result = executor.run(&job, Box::new(NullSink), &Cancel::new()).await.unwrap();
+    assert!(matches!(error(&result), ExecutorError::Network { .. }), "{:?}", result.outcome);
+    assert!(engine.container_requests().is_empty());
+    assert_clean(&engine, &result);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_network_whose_creation_got_no_reply_is_found_and_removed() {
+    let engine = with_db();
+    engine.lose_reply_once(Operation::CreateNetwork);
+    let result = run(&engine, &job_with_db()).await;
+    assert!(matches!(failure(&result), FailureReason::System { .. }), "{:?}", result.outcome);
+    assert_eq!(result.cleanup.removed.len(), 1);
+    assert_eq!(result.cleanup.removed[0].kind, ObjectKind::Network);
+    assert_clean(&engine, &result);
+}
+
+#[tokio::test(start_paused = true)]
+async fn containers_of_services_whose_creation_got_no_reply_are_found_and_removed() {
+    let engine = with_db();
+    // That of the service comes first.
+    engine.lose_reply_once(Operation::CreateContainer);
+    let result = run(&engine, &job_with_db()).await;
+    assert!(matches!(failure(&result), FailureReason::System { .. }), "{:?}", result.outcome);
+    assert_eq!(result.cleanup.removed.len(), 3);
+    assert_clean(&engine, &result);
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_services_there_is_no_network() {
+    let engine = engine();
+    let result = run(&engine, &job([step("a")])).await;
+    assert_succeeded(&result);
+    assert!(!engine.calls().contains(&Operation::CreateNetwork));
+    assert!(engine.container_requests()[0].network.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn on_the_default_bridge_a_job_finds_services_in_its_host_table() {
+    let engine = with_db();
+    let mut config = ExecutorConfig::new("ci");
+    config.containers.host.network_mode = Some("bridge".to_owned());
+    let executor = executor_with(&engine, config);
+    let mut job = job_with_db();
+    job.services[0].aliases.push("store".to_owned());
+    // The second program's container is made when its step comes.
+    job.steps = vec![program("a"), program("b")];
+    let result = executor.run(&job, Box::new(NullSink), &Cancel::new()).await.unwrap();
+    assert_succeeded(&result);
+    let requests = engine.container_requests();
+    let modes = requests.iter().map(|request| request.host.network_mode.as_deref());
+    assert!(modes.into_iter().all(|mode| mode == Some("bridge")));
+    assert!(requests[0].host.extra_hosts.is_empty());
+    for request in &requests[1..] {
+        assert_eq!(request.host.extra_hosts, ["store:172.17.0.2", "db:172.17.0.2"]);
+    }
+    assert!(!engine.calls().contains(&Operation::CreateNetwork));
+    assert_clean(&engine, &result);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_users_own_network_is_joined_and_left_alone() {
+    let engine = with_db();
+    let mut config = ExecutorConfig::new("ci");
+    config.containers.host.network_mode = Some("shared".to_owned());
+    let executor = executor_with(&engine, config);
+    let result = executor.run(&job_with_db(), Box::new(NullSink), &Cancel::new()).await.unwrap();
+    // Nobody made it, so that nothing can be started in it.
+    assert!(matches!(error(&result), ExecutorError::Start { .. }), "{:?}", result.outcome);
+    let requests = engine.container_requests();
+    let networks = requests.iter().map(|request| request.network.clone().unwrap().network);
+    assert!(networks.into_iter().all(|network| network.as_str() == "shared"));
+    assert!(!engine.calls().contains(&Operation::RemoveNetwork));
+    assert_clean(&engine, &result);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_is_made_as_the_job_asks_and_shares_its_volumes() {
+    let engine = with_db();
+    let mut job = job_with_db();
+    job.volumes.push("/cache".to_owned());
+    job.variables.push(Variable::new("MODE", "test").unwrap());
+    job.variables.push(Variable::new("TOKEN", "s3cret").unwrap().masked());
+    let service = &mut job.services[0];
+    service.command = vec!["--port".to_owned(), "1".to_owned()];
+    service.variables.push(Variable::new("PASSWORD", "$TOKEN-db").unwrap());
+    assert_succeeded(&run(&engine, &job).await);
+    let request = &engine.container_requests()[0];
+    assert_eq!(request.arguments, ["--port", "1"]);
+    assert_eq!(request.environment, ["MODE=test", "PASSWORD=s3cret-db"]);
+    assert_eq!(request.mounts.len(), 1);
+    assert_eq!(request.labels["dev.berth.kind"], "service");
+    assert_eq!(request.log_driver, Some(LogDriver::None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_a_build_container_may_keep_its_anonymous_volumes() {
+    for keep in [false, true] {
+        let engine = with_db();
+        let mut config = ExecutorConfig::new("ci");
+        config.containers.keep_anonymous_volumes = keep;
+        let executor = executor_with(&engine, config);
+        let result =
+            executor.run(&job_with_db(), Box::new(NullSink), &Cancel::new()).await.unwrap();
+        assert_clean(&engine, &result);
+        let kept = engine.removed_alone();
+        assert_eq!(kept.len(), usize::from(keep));
+        assert!(kept.iter().all(|name| name.starts_with("berth-b1-")), "{kept:?}");
+    }
+}
