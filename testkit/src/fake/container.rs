@@ -158,9 +158,15 @@ impl ContainerApi for FakeDocker {
         reply.deliver(outcome).await
     }
 
-    /// The fake has no anonymous volumes.
+    /// The fake has no anonymous volumes; it notes whose would stay.
     async fn remove_container_alone(&self, id: &ContainerId) -> Result<(), ApiError> {
-        self.remove_container(id).await
+        let name = {
+            let state = self.state();
+            state.containers.get(id).map(|container| container.summary.name.clone())
+        };
+        self.remove_container(id).await?;
+        self.state().removed_alone.extend(name);
+        Ok(())
     }
 }
 

@@ -229,6 +229,11 @@ impl FakeDocker {
         self.state().container_requests.clone()
     }
 
+    /// The names of the containers that were removed without their anonymous volumes, in order.
+    pub fn removed_alone(&self) -> Vec<String> {
+        self.state().removed_alone.clone()
+    }
+
     /// The volumes, to be kept for [`restore`](Self::restore). The names of files are not in it.
     pub fn snapshot(&self) -> Vec<Volume> {
         self.volumes()

@@ -48,8 +48,16 @@ impl ImageApi for FakeDocker {
             return reply.deliver(Err(ApiError::Rejected { operation, message })).await;
         }
         let details = of_this_platform(id_of(&archive));
-        self.state().images.insert(canonical(image.as_str()), details);
+        put(&mut self.state(), canonical(image.as_str()), details);
         reply.deliver(Ok(())).await
+    }
+}
+
+/// Gives an image a name. The one that had it stays, nameless but for its id.
+pub(super) fn put(state: &mut State, name: String, image: ImageDetails) {
+    let id = image.id.clone();
+    if let Some(before) = state.images.insert(name, image).filter(|before| before.id != id) {
+        state.images.insert(before.id.clone(), before);
     }
 }
 

@@ -157,7 +157,7 @@ impl FakeDocker {
         let docker = self.clone();
         let end = stream::once(async move {
             let status = format!("Status: Downloaded newer image for {name}");
-            docker.state().images.insert(name, details);
+            image::put(&mut docker.state(), name, details);
             Ok(message(None, status))
         });
         Ok(stream::iter(begin.map(Ok)).chain(end).boxed())

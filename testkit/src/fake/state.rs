@@ -30,6 +30,8 @@ pub(super) struct State {
     pub(super) volumes: BTreeMap<String, StoredVolume>,
     /// By id, which is also the order of their creation.
     pub(super) containers: BTreeMap<ContainerId, StoredContainer>,
+    /// The names of those that were removed without their anonymous volumes.
+    pub(super) removed_alone: Vec<String>,
     /// How many containers were ever created; ids are not used again.
     pub(super) containers_created: u64,
     /// The images on the engine, by reference with tag.
