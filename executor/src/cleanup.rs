@@ -76,10 +76,11 @@ struct Doomed {
     keep_anonymous_volumes: bool,
 }
 
+/// Has the state for itself: what is in it may go to another thread, but not be shared by two.
 async fn containers(
     docker: &dyn DockerApi,
     plan: &JobPlan,
-    state: &RunState,
+    state: &mut RunState,
     deadline: Instant,
     limit: Duration,
     report: &mut CleanupReport,
@@ -171,7 +172,7 @@ async fn find(
 async fn network(
     docker: &dyn DockerApi,
     plan: &JobPlan,
-    state: &RunState,
+    state: &mut RunState,
     deadline: Instant,
     limit: Duration,
     report: &mut CleanupReport,

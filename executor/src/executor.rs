@@ -34,7 +34,7 @@ use crate::{
 /// - Stage by stage, [`prepare`](Self::prepare), [`run_step`](Self::run_step) and
 ///   [`finish`](Self::finish) do the same; whoever calls them decides which steps run. A job that was
 ///   prepared can be carried on by another process with [`resume`](Self::resume).
-/// - Must be used within a tokio runtime with time.
+/// - Must be used within a tokio runtime with time; its futures can be spawned.
 #[derive(Debug, Clone)]
 pub struct Executor {
     docker: Arc<dyn DockerApi>,
@@ -184,7 +184,8 @@ impl Executor {
         folder: &Path,
     ) -> Result<&'a ArtifactReport, ExecutorError> {
         let carrier = Carrier { docker: &*self.docker, observer: &*self.observer, plan: &job.plan };
-        let report = carrier.collect(&job.state, artifacts, folder).await?;
+        let container = carrier.container(&job.state)?.clone();
+        let report = carrier.collect(&container, artifacts, folder).await?;
         self.observer.event(&JobEvent::Collected(&report));
         Ok(job.state.artifacts.insert(report))
     }

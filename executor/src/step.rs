@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use docker_api_trait::{
-    ApiError, ContainerStatus, DockerApi, ExecRequest, ExitStatus, Input, Signal,
+    ApiError, ContainerId, ContainerStatus, DockerApi, ExecRequest, ExitStatus, Input, Signal,
 };
 use futures_util::{StreamExt as _, future};
 use tokio::time::{Instant, sleep};
@@ -84,7 +84,7 @@ pub(crate) async fn run(
         }
         Err(reason) => {
             runner.observer.event(&JobEvent::Stopping);
-            runner.stop(session, &mut feed, &mut pump).await;
+            runner.stop(session, &mut feed, &mut pump, plan).await;
             Err(reason)
         }
     };
@@ -163,19 +163,21 @@ impl Runner<'_> {
             Ended::Code(0) => Ok(()),
             Ended::Code(exit_code) => {
                 let cause = match ExitCause::of(exit_code) {
-                    ExitCause::Signal(9) if self.out_of_memory(session).await => {
+                    ExitCause::Signal(9) if self.out_of_memory(session.id()).await => {
                         ExitCause::OutOfMemory
                     }
                     cause => cause,
                 };
                 Err(FailureReason::Script { exit_code, cause })
             }
-            Ended::Container(status) => self.container_ended(status, session, feed, plan).await,
+            Ended::Container(status) => {
+                self.container_ended(status, session.id(), feed, plan).await
+            }
             Ended::Lost(error) => match self.docker.inspect_container(session.id()).await {
                 Ok(details) if details.status == ContainerStatus::Exited => {
                     session.set_ended(ExitStatus::new(details.exit_code));
                     let status = ExitStatus::new(details.exit_code);
-                    self.container_ended(status, session, feed, plan).await
+                    self.container_ended(status, session.id(), feed, plan).await
                 }
                 Ok(details) => {
                     let state = details.status.as_str();
@@ -199,7 +201,7 @@ impl Runner<'_> {
     async fn container_ended(
         &self,
         status: ExitStatus,
-        session: &Session,
+        id: &ContainerId,
         feed: &Feed,
         plan: &ContainerPlan,
     ) -> Result<(), FailureReason> {
@@ -218,7 +220,7 @@ impl Runner<'_> {
             }
             .into());
         }
-        match self.docker.inspect_container(session.id()).await {
+        match self.docker.inspect_container(id).await {
             Err(ApiError::NotFound { .. }) => {
                 let container = plan.name.to_string();
                 Err(ExecutorError::ContainerVanished { container }.into())
@@ -234,10 +236,10 @@ impl Runner<'_> {
         }
     }
 
-    async fn out_of_memory(&self, session: &Session) -> bool {
+    async fn out_of_memory(&self, id: &ContainerId) -> bool {
         for pause in [Duration::ZERO, LATE_NEWS] {
             sleep(pause).await;
-            match self.docker.inspect_container(session.id()).await {
+            match self.docker.inspect_container(id).await {
                 Ok(details) if details.oom_killed => return true,
                 Ok(_) => {}
                 Err(_) => return false,
@@ -248,12 +250,21 @@ impl Runner<'_> {
 
     /// Ends what a step runs: asks it to stop, gives it its grace, and kills its container. The output
     /// is read on meanwhile, since an unread one would keep the engine from doing any of it.
-    async fn stop(&self, session: &mut Session, feed: &mut Feed, pump: &mut Pump<'_>) {
+    async fn stop(
+        &self,
+        session: &mut Session,
+        feed: &mut Feed,
+        pump: &mut Pump<'_>,
+        plan: &ContainerPlan,
+    ) {
         let grace = self.plan.timeouts.stop_grace;
         let begin = Instant::now();
         let id = session.id().clone();
-        if feed.may_be_asked_to_stop() && !grace.is_zero() && !self.cancel.is_killed() {
-            let is_program = feed.is_program();
+        let is_program = feed.is_program();
+        // Asking reaches all processes that the container sees: there must be no others'.
+        let alone = is_program || plan.host.pid_mode.as_deref().unwrap_or_default().is_empty();
+        let may_ask = feed.may_be_asked_to_stop() && alone;
+        if may_ask && !grace.is_zero() && !self.cancel.is_killed() {
             let ask = async {
                 let asked = if is_program {
                     self.docker.kill_container(&id, Signal::Term).await
@@ -300,7 +311,7 @@ impl Runner<'_> {
     }
 
     /// Asks every process of a container to stop, its shell's own trap apart.
-    async fn ask_processes(&self, id: &docker_api_trait::ContainerId) -> Result<(), ApiError> {
+    async fn ask_processes(&self, id: &ContainerId) -> Result<(), ApiError> {
         let mut request = ExecRequest::new(["sh", "-c", STOP]);
         request.user = Some("0".to_owned());
         let exec = self.docker.create_exec(id, &request).await?;

@@ -129,16 +129,23 @@ impl Carrier<'_> {
         Err(ExecutorError::BuildFolder { code: i64::from(STALE_STATUS), words })
     }
 
+    /// A container that has the build folder.
+    pub(crate) fn container<'s>(
+        &self,
+        state: &'s RunState,
+    ) -> Result<&'s ContainerId, ExecutorError> {
+        let known = state.containers.iter().find_map(|slot| slot.trace.known());
+        known.ok_or(ExecutorError::NoBuildFolder)
+    }
+
     /// Takes artifacts out of the build folder.
     pub(crate) async fn collect(
         &self,
-        state: &RunState,
+        container: &ContainerId,
         artifacts: &Artifacts,
         output: &Path,
     ) -> Result<ArtifactReport, ExecutorError> {
         let folder = self.folder()?;
-        let container = state.containers.iter().find_map(|slot| slot.trace.known());
-        let container = container.ok_or(ExecutorError::NoBuildFolder)?;
         let archive = self.docker.download_archive(container, folder).await?;
         let mut report = artifacts.unpack(archive, output).await?;
         if !report.linked.is_empty() {

@@ -10,7 +10,7 @@ use docker_api_trait::{
 };
 use executor::{
     Cancel, Command, Executor, ExecutorConfig, ExecutorError, FailureReason, JobOutcome, JobReport,
-    JobResult, JobSpec, LogEnd, LogSink, MemorySink, NullSink, Truncation,
+    JobResult, JobSpec, LogEnd, LogSink, MemorySink, NullSink, RunContext, Truncation, plan,
 };
 use testkit::{FakeDocker, ScriptedRun};
 use tokio::time::{Instant, sleep};
@@ -373,4 +373,46 @@ async fn the_report_says_how_it_ended_in_gitlabs_words() {
     assert_eq!(report["volumes"][0]["kind"], "cache");
     assert_eq!(report["volumes"][0]["state"], "created");
     assert_eq!(report["cleanup"]["removed"][0]["kind"], "container");
+}
+
+#[tokio::test(start_paused = true)]
+async fn among_the_hosts_processes_a_job_is_killed_and_not_asked() {
+    // To ask is to signal every process that can be seen.
+    for (mode, asked) in [(None, 1), (Some("host"), 0), (Some("container:x"), 0)] {
+        let engine = engine();
+        engine.script(ScriptedRun::never_ends());
+        let mut config = ExecutorConfig::new("ci");
+        config.containers.host.pid_mode = mode.map(str::to_owned);
+        let mut job = job();
+        job.timeout = Some(Duration::from_secs(5));
+        let executor = executor_with(&engine, config);
+        let result = executor.run(&job, Box::new(NullSink), &Cancel::new()).await.unwrap();
+        let outcome = &result.outcome;
+        let timed_out = matches!(outcome, JobOutcome::Failed(FailureReason::Timeout { .. }));
+        assert!(timed_out, "{outcome:?}");
+        assert_eq!(engine.exec_requests().len(), asked, "{mode:?}");
+        assert!(engine.containers().is_empty());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_can_be_spawned_whole_or_stage_by_stage() {
+    let engine = engine();
+    let executor = executor(&engine);
+    let whole = tokio::spawn({
+        let executor = executor.clone();
+        async move { executor.run(&job(), Box::new(NullSink), &Cancel::new()).await }
+    });
+    let staged = tokio::spawn(async move {
+        let plan = plan(&job(), executor.config(), &RunContext::draw()).unwrap();
+        let cancel = Cancel::new();
+        let mut prepared = executor.prepare(&plan, &cancel).await.unwrap();
+        executor.run_step(&mut prepared, "script", &mut NullSink, &cancel).await.unwrap();
+        drop(prepared);
+        let prepared = executor.resume(&plan).await.unwrap();
+        executor.finish(prepared, &cancel).await
+    });
+    assert!(matches!(whole.await.unwrap().unwrap().outcome, JobOutcome::Succeeded));
+    assert!(matches!(staged.await.unwrap().outcome, JobOutcome::Succeeded));
+    assert!(engine.containers().is_empty());
 }
