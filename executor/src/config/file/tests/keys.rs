@@ -229,6 +229,7 @@ const CASES: &[Case] = &[
         names == ["redis:7", "db"]
     }),
     (DOCKER, "services_limit", "0", |r| r.config.services.limit == Some(0)),
+    (DOCKER, "services_limit", "-1", |r| r.config.services.limit.is_none()),
     (DOCKER, "services_limit", "3", |r| r.config.services.limit == Some(3)),
     (DOCKER, "wait_for_services_timeout", "60", |r| {
         r.config.services.ready_timeout == Some(Duration::from_mins(1))

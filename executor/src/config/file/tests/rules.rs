@@ -39,7 +39,7 @@ fn empty_values_are_as_if_they_were_not_there() {
     let lines = "tls_verify = false\nimage = \"\"\nmemory = \"\"\nmemory_swap = \"0\"\nprivileged = false\n\
                  shm_size = 0\nnetwork_mtu = 0\nvolumes = []\npull_policy = \"\"\ncpus = \"0\"\n\
                  cpu_shares = 0\noom_score_adjust = 0\nhelper_image_flavor = \"\"\ntmpfs = {}\n\
-                 wait_for_services_timeout = 0\nservices_limit = -1\nisolation = \"\"\n\
+                 wait_for_services_timeout = 0\nisolation = \"\"\n\
                  gpus = \"\"\nlog_options = {}";
     let text = format!(
         "concurrent = 0\n{}[runners.cache]\n[runners.cache.s3]\n[runners.cache.gcs]\n[runners.custom_build_dir]\n",
