@@ -190,8 +190,8 @@ fn read_file(path: &std::path::Path) -> Result<JobSpec, Failure> {
             .map_err(|error| Failure::new(format!("the job file {shown}: {error}"), hint));
     }
     toml::from_str(&text).map_err(|error| {
-        let line =
-            error.span().map(|span| text[..span.start.min(text.len())].lines().count().max(1));
+        let before = error.span().and_then(|span| text.get(..span.start));
+        let line = before.map(|before| before.matches('\n').count() + 1);
         let place = line.map(|line| format!(", line {line}")).unwrap_or_default();
         // The library's own text repeats lines of the file, which may hold secrets.
         Failure::new(format!("the job file {shown}{place}: {}", error.message()), hint)
