@@ -314,9 +314,10 @@ fn what_a_configuration_does_not_allow_is_refused() {
 
 #[test]
 fn two_hundred_services_are_more_than_a_job_may_have() {
-    let services: String = (0..200)
+    let services: Vec<String> = (0..200)
         .map(|n| format!("[[services]]\nimage = \"redis\"\naliases = [\"s{n}\"]\n"))
         .collect();
+    let services = services.concat();
     let job = format!("{HEAD}{REST}{services}");
     assert_job_refused(&job, &["200", "50"]);
     let docker = "services_limit = 10";

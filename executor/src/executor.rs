@@ -184,7 +184,7 @@ impl Executor {
         folder: &Path,
     ) -> Result<&'a ArtifactReport, ExecutorError> {
         let carrier = Carrier { docker: &*self.docker, observer: &*self.observer, plan: &job.plan };
-        let container = carrier.container(&job.state)?.clone();
+        let container = job.state.container().cloned().ok_or(ExecutorError::NoBuildFolder)?;
         let report = carrier.collect(&container, artifacts, folder).await?;
         self.observer.event(&JobEvent::Collected(&report));
         Ok(job.state.artifacts.insert(report))

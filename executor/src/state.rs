@@ -88,6 +88,11 @@ impl RunState {
         }
     }
 
+    /// The first container that is there: all of them have the build folder.
+    pub(crate) fn container(&self) -> Option<&ContainerId> {
+        self.containers.iter().find_map(|slot| slot.trace.known())
+    }
+
     /// How the log of all steps together ended: the first that is not complete counts.
     pub(crate) fn log_end(&self) -> LogEnd {
         let mut ran = self.steps.iter().filter(|step| !step.outcome.is_skipped()).peekable();

@@ -129,15 +129,6 @@ impl Carrier<'_> {
         Err(ExecutorError::BuildFolder { code: i64::from(STALE_STATUS), words })
     }
 
-    /// A container that has the build folder.
-    pub(crate) fn container<'s>(
-        &self,
-        state: &'s RunState,
-    ) -> Result<&'s ContainerId, ExecutorError> {
-        let known = state.containers.iter().find_map(|slot| slot.trace.known());
-        known.ok_or(ExecutorError::NoBuildFolder)
-    }
-
     /// Takes artifacts out of the build folder.
     pub(crate) async fn collect(
         &self,
