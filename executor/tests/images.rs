@@ -1,0 +1,369 @@
+//! Images on the fake engine: when they are pulled, with which credentials, and what becomes of pulls
+//! that fail.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod common;
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use common::{
+    Events, assert_clean, assert_succeeded, engine, error, executor, executor_with, failure, image,
+    job, run, seconds, step,
+};
+use docker_api_trait::{ApiError, ImageApi, ImageReference, Operation};
+use executor::{
+    AuthConfig, Cancel, ExecutorConfig, ExecutorError, FailureReason, JobEvent, JobResult, JobSpec,
+    NullSink, Observer, PullFault, PullPolicy, RegistryLogin, Variable,
+};
+use futures_util::FutureExt as _;
+use testkit::{FakeDocker, ScriptedRun};
+use tokio::time::{Instant, sleep};
+
+const REGISTRY: &str = "registry.example:5000";
+const PRIVATE: &str = "registry.example:5000/team/app:1";
+
+fn job_of(name: &str) -> JobSpec {
+    let mut job = job([step("a")]);
+    job.image = image(name).into();
+    job
+}
+
+fn policies(policies: &[PullPolicy]) -> ExecutorConfig {
+    let mut config = ExecutorConfig::new("ci");
+    config.images.pull_policies = policies.to_vec();
+    config
+}
+
+async fn watched(
+    engine: &FakeDocker,
+    config: ExecutorConfig,
+    job: &JobSpec,
+) -> (JobResult, Events) {
+    let events = Events::default();
+    let executor = executor_with(engine, config).with_observer(Arc::new(events.clone()));
+    let result = executor.run(job, Box::new(NullSink), &Cancel::new()).await.unwrap();
+    assert_clean(engine, &result);
+    (result, events)
+}
+
+#[track_caller]
+fn assert_pull_failure(result: &JobResult) {
+    assert!(matches!(failure(result), FailureReason::ImagePull { .. }), "{:?}", result.outcome);
+}
+
+#[track_caller]
+fn fault(result: &JobResult) -> PullFault {
+    match error(result) {
+        ExecutorError::ImagePull { fault, .. } => *fault,
+        error => panic!("{error:?}"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_image_that_is_there_is_pulled_only_when_it_always_is() {
+    for (policy, pulls) in
+        [(PullPolicy::Always, 1), (PullPolicy::IfNotPresent, 0), (PullPolicy::Never, 0)]
+    {
+        let engine = engine().with_registry_image("busybox");
+        let (result, events) = watched(&engine, policies(&[policy]), &job_of("busybox")).await;
+        assert_succeeded(&result);
+        assert_eq!(engine.pull_requests().len(), pulls, "{policy}");
+        assert_eq!(events.count("PullStarted"), pulls, "{policy}");
+        assert_eq!(events.count("PullProgressed") > 0, pulls > 0, "{policy}");
+        let by_id = engine.container_requests()[0].image.as_str().starts_with("sha256:");
+        assert_eq!(by_id, pulls > 0, "{policy}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_missing_image_is_pulled_once_and_then_used() {
+    let engine = FakeDocker::new().with_registry_image("tool");
+    let config = || policies(&[PullPolicy::IfNotPresent]);
+    let (result, events) = watched(&engine, config(), &job_of("tool")).await;
+    assert_succeeded(&result);
+    assert_eq!(events.count("PullStarted"), 1);
+    let (result, events) = watched(&engine, config(), &job_of("tool")).await;
+    assert_succeeded(&result);
+    assert_eq!((events.count("PullStarted"), engine.pull_requests().len()), (0, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_missing_image_that_may_never_be_pulled_is_named() {
+    let engine = FakeDocker::new().with_registry_image("tool");
+    let (result, _) = watched(&engine, policies(&[PullPolicy::Never]), &job_of("tool")).await;
+    assert_pull_failure(&result);
+    assert!(matches!(error(&result), ExecutorError::ImageMissing { .. }), "{:?}", result.outcome);
+    assert!(engine.pull_requests().is_empty());
+}
+
+/// Gives the tag to another image as soon as the pull has brought it.
+#[derive(Debug)]
+struct Mover(FakeDocker);
+
+impl Observer for Mover {
+    fn event(&self, event: &JobEvent<'_>) {
+        if let JobEvent::PullProgressed(progress) = event
+            && progress.status.starts_with("Status: Downloaded")
+        {
+            let name = image("busybox");
+            let moved = self.0.import_image(&name, Bytes::from_static(b"another"));
+            moved.now_or_never().unwrap().unwrap();
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tag_that_moves_after_the_pull_changes_nothing() {
+    for policy in [PullPolicy::Always, PullPolicy::IfNotPresent] {
+        let engine = FakeDocker::new().with_registry_image("busybox");
+        let executor = executor_with(&engine, policies(&[policy]));
+        let executor = executor.with_observer(Arc::new(Mover(engine.clone())));
+        let job = job_of("busybox");
+        let result = executor.run(&job, Box::new(NullSink), &Cancel::new()).await.unwrap();
+        assert_succeeded(&result);
+        let moved = engine.inspect_image(&image("busybox")).await.unwrap().id;
+        let used = engine.container_requests().last().unwrap().image.clone();
+        assert!(used.as_str().starts_with("sha256:"), "{used}");
+        assert_ne!(used.as_str(), moved);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn several_policies_are_tried_in_their_order() {
+    use PullPolicy::{Always, IfNotPresent, Never};
+    for (order, here, expected) in [
+        // The registry does not have it; the engine may.
+        (vec![Always, IfNotPresent], true, true),
+        (vec![Always, Never], true, true),
+        (vec![Never, IfNotPresent], false, false),
+        (vec![Always, Never], false, false),
+    ] {
+        let engine = if here { engine() } else { FakeDocker::new() };
+        let (result, events) = watched(&engine, policies(&order), &job_of("busybox")).await;
+        assert_eq!(events.count("PolicyFailed"), 1, "{order:?}");
+        if expected {
+            assert_succeeded(&result);
+        } else {
+            assert_pull_failure(&result);
+        }
+    }
+    // The first that brings it is the last that is tried.
+    let engine = FakeDocker::new().with_registry_image("busybox");
+    let (result, events) = watched(&engine, policies(&[Never, Always]), &job_of("busybox")).await;
+    assert_succeeded(&result);
+    let event = events.first("PolicyFailed").unwrap();
+    assert!(event.contains("Never"), "{event}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_may_pass_is_tried_again_and_nothing_else() {
+    for (words, faults, pulls, expected) in [
+        ("Get \"https://x\": dial tcp: lookup x: no such host", 2, 3, None),
+        ("toomanyrequests: slow down", 1, 2, None),
+        ("received unexpected HTTP status: 503 Service Unavailable", 1, 2, None),
+        ("manifest unknown", 1, 1, Some(PullFault::Refused)),
+        ("unauthorized: authentication required", 1, 1, Some(PullFault::Refused)),
+        ("no space left on device", 1, 1, Some(PullFault::Other)),
+    ] {
+        let engine = FakeDocker::new().with_registry_image("busybox");
+        engine.fail_pulls(faults, words);
+        let (result, events) =
+            watched(&engine, ExecutorConfig::new("ci"), &job_of("busybox")).await;
+        assert_eq!(engine.pull_requests().len(), pulls, "{words}");
+        assert_eq!(events.count("PullRetried"), pulls - 1, "{words}");
+        match expected {
+            None => assert_succeeded(&result),
+            Some(expected) => assert_eq!(fault(&result), expected, "{words}"),
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_does_not_pass_is_given_up() {
+    let engine = FakeDocker::new().with_registry_image("busybox");
+    engine.fail_pulls(1000, "dial tcp 10.0.0.1:443: connection refused");
+    let begin = Instant::now();
+    let (result, events) = watched(&engine, ExecutorConfig::new("ci"), &job_of("busybox")).await;
+    assert_pull_failure(&result);
+    assert_eq!(fault(&result), PullFault::Transient);
+    let retries = events.count("PullRetried");
+    assert!((1..10).contains(&retries), "{retries}");
+    assert!(begin.elapsed() < Duration::from_mins(5), "{:?}", begin.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pull_that_says_nothing_is_given_up_and_not_tried_again() {
+    let engine = FakeDocker::new().with_registry_image("busybox");
+    engine.stall_pulls();
+    let mut config = ExecutorConfig::new("ci");
+    config.images.stall_timeout = seconds(20);
+    let begin = Instant::now();
+    let (result, events) = watched(&engine, config, &job_of("busybox")).await;
+    assert_pull_failure(&result);
+    let ExecutorError::PullStalled { after, .. } = error(&result) else {
+        panic!("{:?}", result.outcome)
+    };
+    assert_eq!((*after, begin.elapsed()), (seconds(20), seconds(20)));
+    assert_eq!((engine.pull_requests().len(), events.count("PullRetried")), (1, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pull_whose_end_proves_nothing_is_no_image() {
+    // The messages come to their end, and the engine does not have it.
+    let engine = FakeDocker::new().with_registry_image("busybox");
+    engine.refuse(Operation::InspectImage, || ApiError::NotFound {
+        operation: Operation::InspectImage,
+        message: "no such image".to_owned(),
+    });
+    let (result, _) = watched(&engine, ExecutorConfig::new("ci"), &job_of("busybox")).await;
+    assert_pull_failure(&result);
+}
+
+/// A Docker `config.json` with a login for a registry.
+fn auths(registry: &str) -> String {
+    // ci:s3cret
+    format!(r#"{{"auths": {{"{registry}": {{"auth": "Y2k6czNjcmV0"}}}}}}"#)
+}
+
+fn locked() -> FakeDocker {
+    engine().with_locked_registry_image(PRIVATE, "ci", "s3cret")
+}
+
+#[tokio::test(start_paused = true)]
+async fn credentials_come_from_the_job_its_variable_or_the_user() {
+    for source in ["job", "variable", "user"] {
+        let engine = locked();
+        let (mut job, mut executor) = (job_of(PRIVATE), executor(&engine));
+        match source {
+            "job" => job.registries.push(RegistryLogin::new(REGISTRY, "ci", "s3cret")),
+            "variable" => {
+                let variable = Variable::new("DOCKER_AUTH_CONFIG", auths(REGISTRY)).unwrap();
+                job.variables.push(variable.masked());
+            }
+            _ => {
+                let config = AuthConfig::parse("config.json", &auths(REGISTRY)).unwrap();
+                executor = executor.with_auth_config(config);
+            }
+        }
+        let result = executor.run(&job, Box::new(NullSink), &Cancel::new()).await.unwrap();
+        assert_succeeded(&result);
+        let credential = engine.pull_requests()[0].credential.clone().unwrap();
+        assert_eq!((credential.username.as_str(), credential.server.as_str()), ("ci", REGISTRY));
+        assert!(!format!("{:?}", engine.pull_requests()).contains("s3cret"), "{source}");
+        assert_clean(&engine, &result);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_credential_is_shown_to_its_own_registry_alone() {
+    let engine = locked().with_registry_image("busybox:2");
+    for other in ["registry.example", "example:5000", "registry.example:5001", "docker.io"] {
+        let mut job = job_of(PRIVATE);
+        job.registries.push(RegistryLogin::new(other, "ci", "s3cret"));
+        job.variables.push(Variable::new("DOCKER_AUTH_CONFIG", auths(other)).unwrap());
+        let config = AuthConfig::parse("config.json", &auths(other)).unwrap();
+        let executor = executor(&engine).with_auth_config(config);
+        let result = executor.run(&job, Box::new(NullSink), &Cancel::new()).await.unwrap();
+        assert_eq!(fault(&result), PullFault::Refused, "{other}");
+        assert!(engine.pull_requests().last().unwrap().credential.is_none(), "{other}");
+    }
+    let mut job = job_of("busybox:2");
+    job.registries.push(RegistryLogin::new(REGISTRY, "ci", "s3cret"));
+    assert_succeeded(&run(&engine, &job).await);
+    assert!(engine.pull_requests().last().unwrap().credential.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wrong_password_is_a_pull_failure_that_does_not_show_it() {
+    let engine = locked();
+    let mut job = job_of(PRIVATE);
+    job.registries.push(RegistryLogin::new(REGISTRY, "ci", "hunter2"));
+    let result = run(&engine, &job).await;
+    assert_eq!(fault(&result), PullFault::Refused);
+    assert!(!format!("{result:?}").contains("hunter2"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_jobs_configuration_runs_no_program_of_this_machine() {
+    for helper in
+        [r#"{"credsStore": "pass"}"#, r#"{"credHelpers": {"registry.example:5000": "pass"}}"#]
+    {
+        let engine = locked();
+        let mut job = job_of(PRIVATE);
+        job.variables.push(Variable::new("DOCKER_AUTH_CONFIG", helper).unwrap());
+        let result = run(&engine, &job).await;
+        let ExecutorError::Credential { .. } = error(&result) else {
+            panic!("{:?}", result.outcome)
+        };
+        assert!(engine.pull_requests().is_empty());
+        assert_clean(&engine, &result);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn eight_jobs_share_a_pull_and_survive_the_one_who_began_it() {
+    let engine = FakeDocker::new().with_registry_image("busybox");
+    // So that the pull takes a while.
+    engine.fail_pulls(1, "net/http: TLS handshake timeout");
+    engine.script(ScriptedRun::exits(0));
+    let (executor, job) = (executor(&engine), job_of("busybox"));
+    let cancels: Vec<_> = (0..8).map(|_| Cancel::new()).collect();
+    let runs = cancels.iter().map(|cancel| executor.run(&job, Box::new(NullSink), cancel));
+    let runs = futures_util::future::join_all(runs);
+    let first = async {
+        sleep(Duration::from_millis(50)).await;
+        cancels[0].stop();
+    };
+    let (results, ()) = tokio::join!(runs, first);
+    let results: Vec<_> = results.into_iter().map(Result::unwrap).collect();
+    assert!(matches!(failure(&results[0]), FailureReason::Canceled), "{:?}", results[0].outcome);
+    for result in &results[1..] {
+        assert_succeeded(result);
+    }
+    // One that failed and one that did not, for all.
+    assert_eq!(engine.pull_requests().len(), 2);
+    assert_clean(&engine, &results[0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn jobs_with_other_credentials_pull_for_themselves() {
+    let engine = locked();
+    engine.fail_pulls(1, "i/o timeout");
+    let executor = executor(&engine);
+    let (mut allowed, other) = (job_of(PRIVATE), job_of(PRIVATE));
+    allowed.registries.push(RegistryLogin::new(REGISTRY, "ci", "s3cret"));
+    let run = |job| executor.run(job, Box::new(NullSink), Box::leak(Box::new(Cancel::new())));
+    let (allowed, other) = tokio::join!(run(&allowed), run(&other));
+    assert_succeeded(&allowed.unwrap());
+    assert_eq!(fault(&other.unwrap()), PullFault::Refused);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_platform_is_asked_for_in_the_pull_and_the_creation() {
+    let engine = engine().with_registry_image("busybox");
+    let mut job = job_of("busybox");
+    job.image.platform = Some("linux/arm64".to_owned());
+    let result = run(&engine, &job).await;
+    assert_succeeded(&result);
+    // What the engine has is for another platform.
+    assert_eq!(engine.pull_requests()[0].platform.as_deref(), Some("linux/arm64"));
+    let requests = engine.container_requests();
+    assert!(requests.iter().all(|request| request.platform.as_deref() == Some("linux/arm64")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_image_by_its_id_or_digest_is_used_as_it_is() {
+    let engine = engine().with_registry_image("tool");
+    let id = engine.inspect_image(&image("busybox")).await.unwrap().id;
+    assert_succeeded(&run(&engine, &job_of(&id)).await);
+    assert!(engine.pull_requests().is_empty());
+    let reference = format!("tool@sha256:{}", "0".repeat(64));
+    let engine = FakeDocker::new().with_registry_image(&reference);
+    let job = job_of(&reference);
+    let (result, _) = watched(&engine, policies(&[PullPolicy::Always]), &job).await;
+    assert_succeeded(&result);
+    let asked: ImageReference = engine.pull_requests()[0].image.clone();
+    assert_eq!(asked.as_str(), reference);
+}
