@@ -252,3 +252,6 @@ async fn take(feed: &mut Feed, pump: &mut Pump<'_>, source: LogSource, bytes: By
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
