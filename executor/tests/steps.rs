@@ -336,7 +336,8 @@ async fn a_log_that_is_too_long_is_cut_and_the_job_goes_on() {
     let engine = engine();
     let mut config = ExecutorConfig::new("ci");
     config.log_limit = Some(5);
-    engine.script(ScriptedRun::exits(0).prints_stdout("abc"));
+    // No digits of a mark: what may be the beginning of one comes as a piece of its own.
+    engine.script(ScriptedRun::exits(0).prints_stdout("xyz"));
     let sink = Recorder::default();
     let job = job([step("a"), step("b"), step("c")]);
     let executor = executor_with(&engine, config);
@@ -344,7 +345,7 @@ async fn a_log_that_is_too_long_is_cut_and_the_job_goes_on() {
     assert_succeeded(&result);
     assert_eq!(
         sink.told(),
-        ["begin a", "abc", "end a", "begin b", "ab", "end b", "begin c", "end c"]
+        ["begin a", "xyz", "end a", "begin b", "xy", "end b", "begin c", "end c"]
     );
     let limit = LogEnd::Truncated(Truncation::Limit);
     let logs: Vec<_> = result.steps.iter().map(|step| step.log.clone()).collect();
