@@ -291,6 +291,9 @@ impl Preparation<'_> {
                 slot.result = Some(self.result(plan, readiness, begin));
             }
             if let Some(result) = &slot.result {
+                if let (Readiness::Exited { .. }, Some(log)) = (&result.readiness, &mut slot.log) {
+                    log.ended().await;
+                }
                 self.tell(result, slot.log.as_ref());
             }
         });

@@ -4,22 +4,25 @@ use std::{
     collections::VecDeque,
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use docker_api_trait::{LogChunk, LogSource, LogStream};
 use futures_util::StreamExt as _;
-use tokio::task::AbortHandle;
+use tokio::{task::JoinHandle, time::timeout};
 
 use crate::{MaskStream, Masker};
 
 /// How much is kept, in bytes: as much as GitLab Runner shows.
 const KEPT: usize = 64 * 1024;
+/// The last of an output comes this long after the news of its end, at most.
+const LATE: Duration = Duration::from_secs(1);
 
 /// Reads a service's output for as long as it lives, since an unread one would block the service, and
 /// keeps the end, without the job's secrets. Dropping it detaches.
 pub(crate) struct ServiceLog {
     tail: Arc<Mutex<Tail>>,
-    reader: AbortHandle,
+    reader: JoinHandle<()>,
 }
 
 impl ServiceLog {
@@ -32,7 +35,14 @@ impl ServiceLog {
                 lock(&kept).take(&chunk);
             }
         });
-        Self { tail, reader: reader.abort_handle() }
+        Self { tail, reader }
+    }
+
+    /// Waits for the end of what a service wrote that has ended.
+    pub(crate) async fn ended(&mut self) {
+        if !self.reader.is_finished() && timeout(LATE, &mut self.reader).await.is_err() {
+            tracing::debug!("the output of a service does not end with it");
+        }
     }
 
     /// What is kept, as text.
