@@ -120,7 +120,7 @@ async fn an_image_that_does_not_exist_is_said_with_a_hint() {
     command.args(["run", "--image", "berth-no-such-image:1", "--project", &project.0]);
     let output = command.args(["--", "true"]).output().unwrap();
     assert_eq!(output.status.code(), Some(125));
-    assert!(stderr(&output).contains("berth-no-such-image:1 is not on the engine"));
+    assert!(stderr(&output).contains("the image berth-no-such-image:1 could not be pulled"));
     assert!(stderr(&output).contains("hint: "), "{}", stderr(&output));
     assert_eq!(project.objects().await, (0, 0));
 }

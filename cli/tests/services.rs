@@ -22,12 +22,13 @@ fn redis(alias: &str, more: &str) -> String {
     service("BERTH_E2E_REDIS_IMAGE", alias, more)
 }
 
-/// A service that runs a script of our own.
+/// A service that runs a script of our own. The port makes it one that is waited for.
 fn scripted(alias: &str, script: &str, more: &str) -> String {
     let image = variable("BERTH_E2E_DEBIAN_IMAGE");
     format!(
         "[[services]]\nimage = {{ name = {image:?}, entrypoint = [\"sh\", \"-c\"] }}\n\
-         command = ['''{script}''']\naliases = [{alias:?}]\n{more}\n"
+         command = ['''{script}''']\naliases = [{alias:?}]\n\
+         variables.HEALTHCHECK_TCP_PORT = \"4321\"\n{more}\n"
     )
 }
 
@@ -109,11 +110,7 @@ fn a_service_that_cannot_be_started_is_told_and_the_job_goes_on() {
 #[ignore = "needs Docker: cargo xtask e2e"]
 fn a_service_that_never_gets_ready_is_waited_for_as_long_as_configured() {
     let project = Project::new("never");
-    let services = scripted(
-        "slow",
-        "echo waiting for nothing; exec sleep 300",
-        "variables.HEALTHCHECK_TCP_PORT = \"4321\"",
-    );
+    let services = scripted("slow", "echo waiting for nothing; exec sleep 300", "");
     let before = tokio::time::Instant::now();
     let output = project.run(&job("echo on", &services), Some("wait_for_services_timeout = 2"));
     let took = before.elapsed();
