@@ -10,7 +10,7 @@ use std::{
 
 use executor::{
     AuthConfig, Cancel, Executor, FailureReason, JobOutcome, JobReport, JobResult, LogEnd, LogSink,
-    RunContext, SectionSink, TimedPart, TimestampSink, describe, plan as plan_job,
+    RunContext, SectionSink, TimedPart, TimestampSink, Truncation, describe, plan as plan_job,
     read_user_auth_config,
 };
 use tokio::signal::unix::{SignalKind, signal};
@@ -66,8 +66,9 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<u8, Failure> {
         let left = format!("the {} {} may still be there", failed.kind.as_str(), failed.name);
         say(&format!("berth: {left}: {}", failed.error));
     }
+    // That a job which was stopped or never started has no whole log goes without saying.
     if let LogEnd::Truncated(why) = &result.log
-        && matches!(result.outcome, JobOutcome::Succeeded)
+        && !matches!(why, Truncation::Interrupted | Truncation::NotStarted)
     {
         say(&format!("berth: the log is not complete: {}", why.reason()));
     }

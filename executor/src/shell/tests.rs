@@ -5,10 +5,11 @@ use std::{
     io::{Read, Write as _},
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
     thread::{self, JoinHandle},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use bytes::Bytes;
+use tokio::time::Instant;
 
 use super::{Mark, Prelude, Scanned, Scanner, program};
 

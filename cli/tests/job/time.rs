@@ -1,0 +1,167 @@
+//! Time: limits, being asked to stop, being killed, and a client that vanishes.
+
+use std::time::Duration;
+
+use rustix::process::Signal;
+use tokio::time::Instant;
+
+use crate::project::{Project, Running, docker, pause, stderr, stdout, within};
+
+/// A script that cannot be asked to stop.
+const DEAF: &str = "trap '' TERM; echo ready; while :; do sleep 60; done";
+
+#[test]
+#[ignore = "needs Docker: cargo xtask e2e"]
+fn a_limit_ends_what_it_is_for_and_leaves_nothing() {
+    let sleep = "script = \"echo ready; sleep 60\"";
+    for (name, keys, output, words) in [
+        (
+            "step",
+            format!("after_script = \"echo after\"\n[[steps]]\nname = \"a\"\ntimeout = \"1s\"\n{sleep}
+                [[steps]]\nname = \"b\"\nscript = \"echo b\"\nwhen = \"always\""),
+            "ready\nb\nafter\n",
+            "1s",
+        ),
+        (
+            "script",
+            format!("after_script = \"echo after\"\nscript_timeout = \"1s\"\n[[steps]]\nname = \"a\"\n{sleep}
+                [[steps]]\nname = \"b\"\nscript = \"echo b\"\nwhen = \"always\""),
+            "ready\nafter\n",
+            "1s",
+        ),
+        (
+            "job",
+            format!("after_script = \"echo after\"\ntimeout = \"3s\"\n[[steps]]\nname = \"a\"\n{sleep}"),
+            "ready\n",
+            "the job took longer",
+        ),
+    ] {
+        let project = Project::new(&format!("limit-{name}"));
+        let begin = Instant::now();
+        let (ran, report) = project.report(&mut project.job(&["--quiet"], &keys));
+        assert_eq!(ran.status.code(), Some(124), "{name}: {}", stderr(&ran));
+        assert_eq!(stdout(&ran), output, "{name}");
+        assert_eq!(report["failure_reason"], "job_execution_timeout", "{name}");
+        assert!(stderr(&ran).contains(words), "{name}: {}", stderr(&ran));
+        assert!(begin.elapsed() < Duration::from_secs(20), "{name}: {:?}", begin.elapsed());
+        project.assert_nothing_left();
+    }
+}
+
+#[test]
+#[ignore = "needs Docker: cargo xtask e2e"]
+fn an_after_script_that_takes_too_long_changes_nothing() {
+    let project = Project::new("limit-after");
+    let keys = "after_script = \"echo after; sleep 60\"\nafter_script_timeout = \"1s\"
+        [[steps]]\nname = \"a\"\nscript = \"echo a\"\n";
+    let begin = Instant::now();
+    let (ran, report) = project.report(&mut project.job(&["--quiet"], keys));
+    assert_eq!(ran.status.code(), Some(0), "{}", stderr(&ran));
+    assert_eq!(stdout(&ran), "a\nafter\n");
+    assert_eq!(report["steps"][1]["failure_reason"], "job_execution_timeout", "{report}");
+    assert!(begin.elapsed() < Duration::from_secs(20), "{:?}", begin.elapsed());
+    project.assert_nothing_left();
+}
+
+#[test]
+#[ignore = "needs Docker: cargo xtask e2e"]
+fn an_interrupt_is_seen_by_the_script_and_the_after_script_runs() {
+    let project = Project::new("interrupt");
+    let script = "trap 'echo asked; sleep 0.5; echo tidied; exit 1' TERM\n\
+                  echo ready; sleep 60 & wait";
+    let more = ["--after-script", "echo after"];
+    let running = Running::start(&mut project.script(&more, script), "ready\n");
+    running.signal(Signal::INT);
+    let output = running.end();
+    assert_eq!(output.status.code(), Some(130), "{}", stderr(&output));
+    assert_eq!(stdout(&output), "asked\ntidied\nafter\n", "{}", stderr(&output));
+    project.assert_nothing_left();
+}
+
+#[test]
+#[ignore = "needs Docker: cargo xtask e2e"]
+fn a_program_in_the_foreground_is_asked_too_and_whoever_it_runs_as() {
+    for user in ["0", "1234"] {
+        let project = Project::new("foreground");
+        let more = ["--user", user, "--after-script", "echo after"];
+        let script = "echo ready; sh -c \"trap 'echo asked; exit' TERM; sleep 60\"; echo on";
+        let running = Running::start(&mut project.script(&more, script), "ready\n");
+        let begin = Instant::now();
+        running.signal(Signal::TERM);
+        let output = running.end();
+        assert_eq!(output.status.code(), Some(130), "{}", stderr(&output));
+        assert_eq!(stdout(&output), "asked\nafter\n", "{}", stderr(&output));
+        assert!(begin.elapsed() < Duration::from_secs(8), "the grace was not used up");
+        project.assert_nothing_left();
+    }
+}
+
+#[test]
+#[ignore = "needs Docker: cargo xtask e2e"]
+fn a_second_interrupt_kills_at_once() {
+    let project = Project::new("twice");
+    let more = ["--stop-grace", "10m", "--after-script", "echo after"];
+    let running = Running::start(&mut project.script(&more, DEAF), "ready\n");
+    running.signal(Signal::INT);
+    // The first one has to be seen as the first.
+    pause(Duration::from_millis(500));
+    assert_eq!(project.containers().len(), 1, "the grace is given");
+    let begin = Instant::now();
+    running.signal(Signal::INT);
+    let output = running.end();
+    assert!(begin.elapsed() < Duration::from_secs(4), "{:?}", begin.elapsed());
+    assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(130), ""));
+    project.assert_nothing_left();
+}
+
+#[test]
+#[ignore = "needs Docker: cargo xtask e2e"]
+fn a_deaf_script_is_gone_soon_after_its_grace_also_when_nobody_reads_the_log() {
+    let flood = "trap '' TERM; echo ready; yes";
+    for (name, script) in [("deaf", DEAF), ("flood", flood)] {
+        let project = Project::new(name);
+        let more = ["--stop-grace", "2s"];
+        let running = Running::start(&mut project.script(&more, script), "ready\n");
+        // Until every pipe on the way is full.
+        pause(Duration::from_millis(500));
+        running.signal(Signal::INT);
+        within(Duration::from_secs(4), || project.containers().is_empty());
+        let output = running.end();
+        assert_eq!(output.status.code(), Some(130), "{name}: {}", stderr(&output));
+        project.assert_nothing_left();
+    }
+}
+
+#[test]
+#[ignore = "needs Docker: cargo xtask e2e"]
+fn a_job_whose_log_nobody_reads_ends_with_its_time() {
+    let project = Project::new("unread");
+    let more = ["--timeout", "3s", "--stop-grace", "1s"];
+    let running = Running::start(&mut project.script(&more, "echo ready; yes"), "ready\n");
+    within(Duration::from_secs(8), || project.containers().is_empty());
+    assert_eq!(running.end().status.code(), Some(124));
+    project.assert_nothing_left();
+}
+
+#[test]
+#[ignore = "needs Docker: cargo xtask e2e"]
+fn a_container_ends_by_itself_when_its_client_was_killed() {
+    for (name, script) in [
+        ("vanished", "echo ready; sleep 300"),
+        ("vanished-deaf", DEAF),
+        ("vanished-flood", "trap '' TERM; echo ready; yes"),
+    ] {
+        let project = Project::new(name);
+        let running = Running::start(&mut project.script(&[], script), "ready\n");
+        let containers = project.containers();
+        running.signal(Signal::KILL);
+        running.end();
+        within(Duration::from_secs(5), || {
+            let state = docker(&["inspect", "--format", "{{.State.Status}}", &containers[0]]);
+            state == "exited\n"
+        });
+        // What is left of it is for a sweep, which goes by labels.
+        docker(&["rm", "--force", "--volumes", &containers[0]]);
+        project.assert_nothing_left();
+    }
+}
