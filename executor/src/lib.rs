@@ -55,6 +55,7 @@ mod log;
 mod outcome;
 mod plan;
 mod prepare;
+mod process;
 mod report;
 mod service;
 mod shell;

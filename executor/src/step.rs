@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use docker_api_trait::{
-    ApiError, ContainerId, ContainerStatus, DockerApi, ExecRequest, ExitStatus, Input, Signal,
+    ApiError, ContainerId, ContainerStatus, DockerApi, ExitStatus, Input, Signal,
 };
-use futures_util::{StreamExt as _, future};
-use tokio::time::{Instant, sleep};
+use futures_util::future;
+use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::{
     Cancel, ContainerPlan, ExecutorError, ExitCause, FailureReason, JobEvent, JobPlan, LogEnd,
@@ -15,12 +15,11 @@ use crate::{
     interrupt::Interrupt,
     log::Pump,
     prepare::{self, Preparation},
+    process,
     shell::{Ended, Feed, Mark, Prelude, Session},
     state::{RunState, Slot, Trace},
 };
 
-/// What ends every process of a container but its first and the one that says so.
-const STOP: &str = "kill -TERM -1";
 /// The engine learns a moment after an exit that the kernel had killed for lack of memory.
 const LATE_NEWS: Duration = Duration::from_millis(100);
 /// A killed container ends within this time, or its engine is out of order.
@@ -225,6 +224,11 @@ impl Runner<'_> {
                 let container = plan.name.to_string();
                 Err(ExecutorError::ContainerVanished { container }.into())
             }
+            // Neither running nor ended: somebody's removal of it is under way.
+            Ok(details) if details.status == ContainerStatus::Other => {
+                let container = plan.name.to_string();
+                Err(ExecutorError::ContainerVanished { container }.into())
+            }
             Ok(details) if details.oom_killed => {
                 Err(FailureReason::Script { exit_code, cause: ExitCause::OutOfMemory })
             }
@@ -236,7 +240,12 @@ impl Runner<'_> {
         }
     }
 
+    /// Whether the kernel has killed in a container that runs on. Older engines tell only of one that
+    /// has ended.
     async fn out_of_memory(&self, id: &ContainerId) -> bool {
+        if process::was_short_of_memory(self.docker, id).await {
+            return true;
+        }
         for pause in [Duration::ZERO, LATE_NEWS] {
             sleep(pause).await;
             match self.docker.inspect_container(id).await {
@@ -260,26 +269,26 @@ impl Runner<'_> {
         let grace = self.plan.timeouts.stop_grace;
         let begin = Instant::now();
         let id = session.id().clone();
-        let is_program = feed.is_program();
-        // Asking reaches all processes that the container sees: there must be no others'.
-        let alone = is_program || plan.host.pid_mode.as_deref().unwrap_or_default().is_empty();
-        let may_ask = feed.may_be_asked_to_stop() && alone;
+        let may_ask = feed.may_be_asked_to_stop();
         if may_ask && !grace.is_zero() && !self.cancel.is_killed() {
+            let is_program = feed.is_program();
+            let shared = plan.host.pid_mode.as_deref().is_some_and(|mode| !mode.is_empty());
             let ask = async {
                 let asked = if is_program {
                     self.docker.kill_container(&id, Signal::Term).await
                 } else {
-                    self.ask_processes(&id).await
+                    process::ask(self.docker, &id, shared).await
                 };
                 if let Err(error) = asked {
                     tracing::debug!(%id, %error, "the step could not be asked to stop");
                 }
                 future::pending().await
             };
+            let end = begin + grace;
             let over = async {
                 tokio::select! {
                     () = self.cancel.killed() => {}
-                    () = sleep(grace) => {}
+                    () = sleep_until(end) => {}
                 }
             };
             let done = tokio::select! {
@@ -287,7 +296,24 @@ impl Runner<'_> {
                 done = session.run(feed, pump, over) => done,
                 done = ask => done,
             };
-            if let Ok(Ended::Code(_) | Ended::Container(_)) = done {
+            // A shell ends before what it has called; that may still be tidying up.
+            let over = async {
+                tokio::select! {
+                    () = self.cancel.killed() => false,
+                    () = sleep_until(end) => false,
+                    () = process::gone(self.docker, &id) => true,
+                }
+            };
+            let ended = match done {
+                Ok(Ended::Container(_)) => true,
+                Ok(Ended::Code(_)) if shared => true,
+                Ok(Ended::Code(_)) => {
+                    let rest = session.run(&mut Feed::program(), pump, over).await;
+                    matches!(rest, Ok(Ended::Container(_)) | Err(true))
+                }
+                Ok(Ended::Lost(_)) | Err(()) => false,
+            };
+            if ended {
                 return;
             }
         }
@@ -297,6 +323,7 @@ impl Runner<'_> {
             let _ = self.docker.kill_container(&id, Signal::Kill).await;
             future::pending().await
         };
+        // Also when the step has ended by now, and only what it left has not.
         feed.wait_for_container();
         let _ = tokio::select! {
             biased;
@@ -308,16 +335,6 @@ impl Runner<'_> {
             session.detach();
             session.set_ended(ExitStatus::new(137));
         }
-    }
-
-    /// Asks every process of a container to stop, its shell's own trap apart.
-    async fn ask_processes(&self, id: &ContainerId) -> Result<(), ApiError> {
-        let mut request = ExecRequest::new(["sh", "-c", STOP]);
-        request.user = Some("0".to_owned());
-        let exec = self.docker.create_exec(id, &request).await?;
-        let mut output = self.docker.start_exec(&exec).await?;
-        while output.next().await.is_some() {}
-        Ok(())
     }
 }
 

@@ -22,13 +22,13 @@ impl Made {
         made
     }
 
-    /// An image whose only file is a static program, `/prog`.
+    /// An image whose only file is a static program, `/busybox`.
     pub(crate) fn without_shell(name: &str) -> Self {
         let container = format!("{name}-source");
         docker(&["create", "--name", &container, &image(), "sh"]);
         let script = format!(
             "docker cp -L {container}:/bin/busybox - | tar -xO | \
-             (d=$(mktemp -d) && cat >$d/prog && chmod 755 $d/prog && tar -C $d -c prog; rm -r $d)"
+             (d=$(mktemp -d) && cat >$d/busybox && chmod 755 $d/busybox && tar -C $d -c busybox; rm -r $d)"
         );
         let archive = Command::new("sh").args(["-ec", &script]).output().unwrap();
         docker(&["rm", "--force", &container]);

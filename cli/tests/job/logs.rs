@@ -106,7 +106,7 @@ fn a_line_without_end_appears_at_once_although_it_could_begin_a_secret() {
 fn a_log_that_reaches_its_limit_ends_and_says_so_and_the_job_goes_on() {
     let project = Project::new("limit");
     for code in [0, 7] {
-        let script = format!("yes | head -c 100000; sleep 1; echo end; exit {code}");
+        let script = format!("seq 1 20000; sleep 1; echo end; exit {code}");
         let more = ["--log-limit", "10KB"];
         let (output, report) = project.report(&mut project.script(&more, &script));
         assert_eq!(output.status.code(), Some(code), "{}", stderr(&output));
@@ -121,7 +121,7 @@ fn a_log_that_reaches_its_limit_ends_and_says_so_and_the_job_goes_on() {
 #[ignore = "needs Docker: cargo xtask e2e"]
 fn a_reader_that_goes_away_does_not_end_the_job() {
     let project = Project::new("reader");
-    let script = "echo ready; yes | head -c 1000000; echo end >&2; exit 5";
+    let script = "echo ready; seq 1 200000; echo end >&2; exit 5";
     let mut running = Running::start(&mut project.script(&["--quiet"], script), "ready\n");
     drop(running.0.stdout.take());
     assert_eq!(running.end().status.code(), Some(5));

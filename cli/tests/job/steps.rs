@@ -120,7 +120,7 @@ fn a_script_is_what_its_author_wrote() {
         ("trap 'echo bye' EXIT; exit 7", 7, "bye\n"),
         ("exec echo replaced; echo on", 0, "replaced\n"),
         ("if", 2, ""),
-        ("/etc/passwd", 126, ""),
+        ("echo >/f; /f", 126, ""),
         ("no-such-program", 127, ""),
         ("sh -c 'kill -9 $$'; echo on", 137, ""),
         ("sh -c 'kill -TERM $$'", 143, ""),
@@ -139,7 +139,7 @@ fn the_end_of_a_script_is_said_in_words() {
     let project = Project::new("words");
     for (script, cause) in [
         ("exit 3", "exited"),
-        ("chmod 644 /bin/busybox; /etc/passwd", "not_executable"),
+        ("echo >/f; /f", "not_executable"),
         ("no-such-program", "not_found"),
         ("sh -c 'kill -SEGV $$'", "signal"),
         // The shell itself: the container ends with it.
@@ -177,9 +177,9 @@ fn lack_of_memory_is_called_so() {
 fn an_image_without_a_shell_runs_programs_and_says_that_it_runs_no_script() {
     let project = Project::new("shell-less");
     let image = Made::without_shell(&format!("berth-shell-less-{}", std::process::id()));
-    let keys = "[[steps]]\nname = \"one\"\ncommand = [\"/prog\", \"echo\", \"$HOME  x\"]
-        [[steps]]\nname = \"two\"\ncommand = [\"/prog\", \"sh\", \"-c\", \"exit 3\"]\nallow_failure = true
-        [[steps]]\nname = \"three\"\ncommand = [\"/prog\", \"false\"]\n";
+    let keys = "[[steps]]\nname = \"one\"\ncommand = [\"/busybox\", \"echo\", \"$HOME  x\"]
+        [[steps]]\nname = \"two\"\ncommand = [\"/busybox\", \"sh\", \"-c\", \"exit 3\"]\nallow_failure = true
+        [[steps]]\nname = \"three\"\ncommand = [\"/busybox\", \"false\"]\n";
     let (output, report) = project.report(&mut project.job_of(&image.0, &["--quiet"], keys));
     assert_eq!(stdout(&output), "$HOME  x\n", "{}", stderr(&output));
     assert_eq!(output.status.code(), Some(1));

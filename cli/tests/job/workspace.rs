@@ -6,7 +6,8 @@ use tokio::time::Instant;
 
 use crate::project::{Project, stderr, stdout, text};
 
-/// A project under git: tracked, ignored and new files.
+/// A project under Git: tracked, ignored and new files. They are old: what has just changed is sent
+/// again, since it could change within its second.
 fn checkout(project: &Project) -> String {
     let folder = project.path("checkout");
     fs::create_dir_all(folder.join("src/deep")).unwrap();
@@ -23,15 +24,11 @@ fn checkout(project: &Project) -> String {
         fs::write(folder.join(name), content).unwrap();
     }
     let run = "git init -q . && git add . && git add -f tracked.log && printf 'new\\n' >new.txt \
-               && printf '#!/bin/sh\\necho it runs\\n' >run && chmod 755 run && ln -s a.txt link";
+               && printf '#!/bin/sh\\necho it runs\\n' >run && chmod 755 run && ln -s a.txt link \
+               && find . -exec touch -h -d '1 hour ago' {} +";
     let made = Command::new("sh").args(["-ec", run]).current_dir(&folder).output().unwrap();
     assert!(made.status.success(), "{}", stderr(&made));
     text(&folder).to_owned()
-}
-
-/// Writes a file with a time of change that differs from the one before.
-fn change(path: &Path, content: &str) {
-    fs::write(path, content).unwrap();
 }
 
 #[test]
@@ -53,7 +50,7 @@ fn what_git_knows_is_copied_and_later_only_what_changed() {
     assert_eq!(report["upload"]["files"], 0, "nothing has changed: {report}");
     assert_eq!(report["volumes"][0]["state"], "reused", "{report}");
 
-    change(&Path::new(&folder).join("a.txt"), "changed\n");
+    fs::write(Path::new(&folder).join("a.txt"), "changed\n").unwrap();
     fs::remove_file(Path::new(&folder).join("b.txt")).unwrap();
     let (output, report) =
         project.report(&mut project.script(&more, "cat a.txt; ls b.txt made || true"));

@@ -4,19 +4,17 @@ use crate::StepSpec;
 
 /// Looks for bash, and else goes on with the shell that it is itself. The places are GitLab Runner's.
 const FIND: &str = r#"for berth_shell in /usr/local/bin/bash /usr/bin/bash /bin/bash; do
-if [ -x "$berth_shell" ]; then exec "$berth_shell" -c "$1" "$0"; fi
+if [ -x "$berth_shell" ]; then exec "$berth_shell" -c "$1" "$0" "$2" "$berth_shell"; fi
 done
-exec sh -c "$1" "$0""#;
+exec sh -c "$1" "$0" "$2" sh"#;
 
-/// Reads steps and runs them. Only what every POSIX shell has is used; of programs, `cat` and `head`,
-/// and where they are missing, lines are read one by one.
+/// Runs the text that reads steps, and ends with it. While a script runs nobody would notice that
+/// the client is gone. So what comes in is handed on by a process of its own, which does: at the end of
+/// the input it leaves the script a second, and then kills the shell, and with it the container.
 ///
-/// The trap keeps the shell alive when its processes are asked to stop; a subshell begins without it.
-///
-/// While a script runs nobody would notice that the client is gone. So what comes in is handed on by
-/// a process of its own, which does: at the end of the input it leaves the script a second, and then
-/// kills the shell, and with it the container.
-pub(super) const LOOP: &str = r##"trap : TERM INT HUP
+/// The shell that reads steps is a program of its own, so that a script that kills it, as `$$`, does
+/// that before its end could be told.
+pub(super) const WATCH: &str = r#"trap : TERM INT HUP
 {
 trap '' TERM INT HUP
 if command -v cat >/dev/null 2>&1; then
@@ -29,6 +27,17 @@ fi
 { sleep 1; kill -KILL "$$"; } >/dev/null 2>&1 &
 } | {
 trap : TERM INT HUP
+"$2" -c "$1" "$0"
+berth_code=$?
+[ "$berth_code" -le 128 ] || kill -KILL "$$"
+exit "$berth_code"
+}"#;
+
+/// Reads steps and runs them. Only what every POSIX shell has is used; `head` is the one program, and
+/// where there is none, lines are read one by one.
+///
+/// The trap keeps the shell alive when its processes are asked to stop; a subshell begins without it.
+pub(super) const LOOP: &str = r##"trap : TERM INT HUP
 while IFS=' ' read -r berth_mark berth_size; do
 [ -n "$berth_size" ] || continue
 if command -v head >/dev/null 2>&1; then
@@ -52,13 +61,12 @@ $berth_script") </dev/null
 berth_code=$?
 printf '%s-%s.' "$berth_mark" "$berth_code"
 printf '%s-%s.' "$berth_mark" "$berth_code" >&2
-done
-}"##;
+done"##;
 
 /// The arguments for `sh` that make it the shell of a container. The word after the first script is
 /// its name in `ps` and in its own messages.
 pub(crate) fn arguments() -> Vec<String> {
-    ["-c", FIND, "berth", LOOP].map(ToOwned::to_owned).to_vec()
+    ["-c", FIND, "berth", WATCH, LOOP].map(ToOwned::to_owned).to_vec()
 }
 
 /// What comes before every script of a job: variables that are no part of the container, and the

@@ -3,6 +3,7 @@
 
 use std::{
     io::{Read, Write as _},
+    path::PathBuf,
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
     thread::{self, JoinHandle},
     time::Duration,
@@ -13,7 +14,7 @@ use tokio::time::Instant;
 
 use super::{Mark, Prelude, Scanned, Scanner, program};
 
-const SHELLS: [&[&str]; 3] = [&["dash"], &["bash"], &["busybox", "sh"]];
+const SHELLS: [&str; 3] = ["dash", "bash", "busybox"];
 
 /// A shell that reads steps, and what it wrote so far.
 struct Shell {
@@ -21,6 +22,7 @@ struct Shell {
     input: Option<ChildStdin>,
     stdout: ChildStdout,
     stderr: std::process::ChildStderr,
+    _links: tempfile::TempDir,
 }
 
 /// One step's end.
@@ -39,21 +41,33 @@ impl Ran {
 }
 
 impl Shell {
-    fn start(words: &[&str]) -> Self {
-        Self::start_with(words, |command| command)
+    fn start(name: &str) -> Self {
+        Self::start_with(name, |command| command)
     }
 
-    fn start_with(words: &[&str], change: impl Fn(&mut Command) -> &mut Command) -> Self {
-        let mut command = Command::new(words[0]);
-        command.args(&words[1..]).args(["-c", program::LOOP, "berth"]);
+    fn start_with(name: &str, change: impl Fn(&mut Command) -> &mut Command) -> Self {
+        // Busybox is the program that it is called as.
+        let links = tempfile::tempdir().unwrap();
+        let program = if name == "busybox" {
+            let link = links.path().join("sh");
+            let found = ["/bin/busybox", "/usr/bin/busybox"].map(PathBuf::from);
+            let found = found.into_iter().find(|path| path.exists()).expect("busybox is there");
+            std::os::unix::fs::symlink(found, &link).unwrap();
+            link
+        } else {
+            PathBuf::from(name)
+        };
+        let mut command = Command::new(&program);
+        command.args(["-c", program::WATCH, "berth", program::LOOP]).arg(&program);
         change(&mut command);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap_or_else(|error| panic!("{words:?}: {error}"));
+        let mut child = command.spawn().unwrap_or_else(|error| panic!("{name}: {error}"));
         Self {
             input: child.stdin.take(),
             stdout: child.stdout.take().unwrap(),
             stderr: child.stderr.take().unwrap(),
             child,
+            _links: links,
         }
     }
 
@@ -107,7 +121,7 @@ fn step(stream: &mut impl Read, mark: &Mark) -> (i64, Vec<u8>) {
 fn in_each(test: impl Fn(Shell, &str) + Copy + Send + 'static) {
     let running: Vec<(&str, JoinHandle<()>)> = SHELLS
         .iter()
-        .map(|words| (words[0], thread::spawn(move || test(Shell::start(words), words[0]))))
+        .map(|name| (*name, thread::spawn(move || test(Shell::start(name), name))))
         .collect();
     let failed: Vec<&str> = running
         .into_iter()
@@ -260,6 +274,18 @@ fn a_script_that_does_not_arrive_whole_is_not_run() {
 }
 
 #[test]
+fn a_script_that_kills_its_shell_never_ends_well() {
+    in_each(|mut shell, name| {
+        let frame = Mark::from_bytes([1; 16]).frame("kill -9 $$");
+        shell.input.as_mut().unwrap().write_all(frame.as_bytes()).unwrap();
+        let mut output = String::new();
+        shell.stdout.read_to_string(&mut output).unwrap();
+        assert!(!output.contains('-'), "{name}: {output}");
+        assert_eq!(shell.end(), None, "{name}: killed, too");
+    });
+}
+
+#[test]
 fn a_script_does_not_outlive_its_client() {
     in_each(|mut shell, name| {
         let frame = Mark::draw().frame("echo runs; exec sleep 20");
@@ -274,8 +300,8 @@ fn a_script_does_not_outlive_its_client() {
 
 #[test]
 fn a_shell_without_programs_reads_scripts_line_by_line() {
-    for words in [&["/bin/dash"][..], &["/bin/bash"]] {
-        let mut shell = Shell::start_with(words, |command| command.env("PATH", "/nowhere"));
+    for name in ["/bin/dash", "/bin/bash"] {
+        let mut shell = Shell::start_with(name, |command| command.env("PATH", "/nowhere"));
         let script = "printf '%s\\n' 'a  b\\' \"it's\"\n\n  printf '%s' ' c '\n";
         assert_eq!(shell.run(script).text(), (0, "a  b\\\nit's\n c ".into(), String::new()));
         assert_eq!(shell.run("exit 3").code, 3);
@@ -284,9 +310,9 @@ fn a_shell_without_programs_reads_scripts_line_by_line() {
 
 #[test]
 fn bash_is_taken_where_there_is_one() {
-    let [command, find, name, steps] = &program::arguments()[..] else { panic!() };
+    let arguments = program::arguments();
     let mut child = Command::new("dash")
-        .args([command, find, name, steps])
+        .args(arguments)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
