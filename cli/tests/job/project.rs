@@ -102,9 +102,8 @@ impl Running {
         let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut running = Self(child);
         let mut seen = vec![0; first.len()];
-        if running.0.stdout.as_mut().unwrap().read_exact(&mut seen).is_err() {
-            panic!("it ended: {}", stderr(&running.0.wait_with_output().unwrap()));
-        }
+        let whole = running.0.stdout.as_mut().unwrap().read_exact(&mut seen).is_ok();
+        assert!(whole, "it ended: {}", stderr(&running.0.wait_with_output().unwrap()));
         assert_eq!(String::from_utf8_lossy(&seen), first);
         running
     }

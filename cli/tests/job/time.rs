@@ -84,7 +84,9 @@ fn a_program_in_the_foreground_is_asked_too_and_whoever_it_runs_as() {
     for user in ["0", "1234"] {
         let project = Project::new("foreground");
         let more = ["--user", user, "--after-script", "echo after"];
-        let script = "echo ready; sh -c \"trap 'echo asked; exit' TERM; sleep 60\"; echo on";
+        // The shell of the script ends at once; what it called has something to do yet.
+        let script =
+            "sh -c \"trap 'sleep 1; echo asked; exit' TERM; echo ready; sleep 60\"; echo on";
         let running = Running::start(&mut project.script(&more, script), "ready\n");
         let begin = Instant::now();
         running.signal(Signal::TERM);
