@@ -80,6 +80,8 @@ impl Reply {
     /// The outcome as the caller gets it, now that the call has had its effect.
     pub(super) async fn deliver<T>(self, outcome: Result<T, ApiError>) -> Result<T, ApiError> {
         if self.takes_turns {
+            // Whoever interrupts a caller may poll it once more before it drops it.
+            yield_now().await;
             yield_now().await;
         }
         if self.lost {
