@@ -8,13 +8,6 @@ use tokio::time::timeout;
 
 /// Asks every process of a container to stop, but the first and the one that says so.
 const STOP: &str = "kill -TERM -1";
-/// The same where the container sees processes that are not its own: those of its control group.
-const STOP_OWN: &str = r#"own=$(cat /proc/self/cgroup)
-for process in /proc/[0-9]*; do
-if [ "$process" != "/proc/$$" ] && [ "$(cat "$process/cgroup")" = "$own" ]; then
-kill -TERM "${process#/proc/}"
-fi
-done 2>/dev/null"#;
 
 /// Ends when nothing is left of what a step ran. The init process takes care of what lost its parent;
 /// the shell is the one child of its own.
@@ -41,15 +34,10 @@ const KILLS: &str = "cat /sys/fs/cgroup/memory.events /sys/fs/cgroup/memory/memo
 /// What is only asked to put it better may not take long.
 const CURIOSITY: Duration = Duration::from_secs(2);
 
-/// Asks the processes of a container to stop, its shell's own trap apart. `shared` tells that it has
-/// no process name space of its own.
-pub(crate) async fn ask(
-    docker: &dyn DockerApi,
-    container: &ContainerId,
-    shared: bool,
-) -> Result<(), ApiError> {
-    let script = if shared { STOP_OWN } else { STOP };
-    run(docker, container, script).await.map(drop)
+/// Asks the processes of a container to stop, its shell's own trap apart. The container must have a
+/// process name space of its own: every process that it sees is asked.
+pub(crate) async fn ask(docker: &dyn DockerApi, container: &ContainerId) -> Result<(), ApiError> {
+    run(docker, container, STOP).await.map(drop)
 }
 
 /// Returns when what a step ran is gone, or cannot be looked for.

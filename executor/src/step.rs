@@ -269,15 +269,16 @@ impl Runner<'_> {
         let grace = self.plan.timeouts.stop_grace;
         let begin = Instant::now();
         let id = session.id().clone();
-        let may_ask = feed.may_be_asked_to_stop();
+        let is_program = feed.is_program();
+        // Asking reaches all processes that the container sees: there must be no others'.
+        let alone = is_program || plan.host.pid_mode.as_deref().unwrap_or_default().is_empty();
+        let may_ask = feed.may_be_asked_to_stop() && alone;
         if may_ask && !grace.is_zero() && !self.cancel.is_killed() {
-            let is_program = feed.is_program();
-            let shared = plan.host.pid_mode.as_deref().is_some_and(|mode| !mode.is_empty());
             let ask = async {
                 let asked = if is_program {
                     self.docker.kill_container(&id, Signal::Term).await
                 } else {
-                    process::ask(self.docker, &id, shared).await
+                    process::ask(self.docker, &id).await
                 };
                 if let Err(error) = asked {
                     tracing::debug!(%id, %error, "the step could not be asked to stop");
@@ -306,7 +307,6 @@ impl Runner<'_> {
             };
             let ended = match done {
                 Ok(Ended::Container(_)) => true,
-                Ok(Ended::Code(_)) if shared => true,
                 Ok(Ended::Code(_)) => {
                     let rest = session.run(&mut Feed::program(), pump, over).await;
                     matches!(rest, Ok(Ended::Container(_)) | Err(true))
