@@ -77,6 +77,7 @@ impl Observer for Narrator {
                     say(&format!("berth: left out {skipped}"));
                 }
             }
+            JobEvent::NotCollected(why) => say(&format!("berth: no artifacts: {why}")),
             JobEvent::Collected(report) => {
                 let size = bytesize::ByteSize::b(report.bytes);
                 say(&format!("berth: took {} artifacts, {size}", report.files));

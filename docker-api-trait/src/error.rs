@@ -232,7 +232,10 @@ impl ApiError {
             | Self::Lost { .. }
             | Self::Protocol { .. } => return self,
         };
-        for secret in secrets.into_iter().filter(|secret| !secret.is_empty()) {
+        let mut secrets: Vec<&str> = secrets.into_iter().filter(|one| !one.is_empty()).collect();
+        // Of one that begins with another nothing may be left.
+        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+        for secret in secrets {
             *words = words.replace(secret, "…");
         }
         self

@@ -357,13 +357,21 @@ impl ExecutorError {
 }
 
 impl ExecutorError {
-    /// The error without these texts in the engine's words: it repeats the options of a volume that
-    /// it cannot mount.
+    /// The error without these texts, the longest first, in the engine's words, which repeat the
+    /// options of a volume that it cannot mount, and in what was written before a step began.
     pub(crate) fn redacted(self, secrets: &[&str]) -> Self {
+        let clean = |text: String| {
+            let secrets = secrets.iter().filter(|secret| !secret.is_empty());
+            secrets.fold(text, |text, secret| text.replace(secret, "…"))
+        };
         let redact = |error: ApiError| error.redacted(secrets.iter().copied());
         match self {
             Self::Engine(error) => Self::Engine(redact(error)),
             Self::Start { source } => Self::Start { source: redact(source) },
+            Self::Network { source } => Self::Network { source: redact(source) },
+            Self::NoShell { image, detail } => Self::NoShell { image, detail: clean(detail) },
+            Self::ContainerLost { detail } => Self::ContainerLost { detail: clean(detail) },
+            Self::BuildFolder { code, words } => Self::BuildFolder { code, words: clean(words) },
             other => other,
         }
     }

@@ -56,6 +56,8 @@ pub enum JobEvent<'a> {
     Uploading(&'a PackProgress),
     /// The project's files are in the build folder.
     Uploaded(&'a UploadReport),
+    /// Artifacts could not be had. It is the job's failure unless something else is.
+    NotCollected(&'a str),
     /// Artifacts came out of the build folder.
     Collected(&'a ArtifactReport),
     /// A step begins.

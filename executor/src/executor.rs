@@ -11,11 +11,13 @@ use crate::{
     ArtifactReport, Artifacts, AuthConfig, Cancel, ExecutorConfig, ExecutorError, FailureReason,
     JobError, JobEvent, JobOutcome, JobPlan, JobResult, JobSpec, LogSink, Masker, Observer,
     RunContext, StepOutcome, StepPlan, StepResult, StepWhen, TimedPart, Transfers, UploadReport,
-    Workspace, cleanup,
+    Workspace, cleanup, describe,
     image::Images,
     interrupt::{Deadline, Interrupt},
     log::Guard,
-    plan, prepare,
+    plan,
+    plan::build::AFTER_SCRIPT,
+    prepare,
     state::RunState,
     step::{self, Runner},
     transfer::Carrier,
@@ -144,14 +146,18 @@ impl Executor {
                 Err(result) => return *result,
             };
             let failed = match self.brought(&mut job, transfers, cancel).await {
-                Ok(()) => self.steps(&mut job, &mut Guard::new(&mut *sink), cancel).await,
+                Ok(()) => {
+                    let sink = &mut Guard::new(&mut *sink);
+                    let failed = self.steps(&mut job, sink, cancel).await;
+                    let collected = self.collected(&mut job, transfers, cancel).await;
+                    if let Err(FailureReason::System { error }) = &collected {
+                        let why = describe(&**error);
+                        self.observer.event(&JobEvent::NotCollected(&why));
+                    }
+                    failed.or(collected.err().map(Failure::Before))
+                }
                 Err(reason) => Some(Failure::Before(reason)),
             };
-            let collected = match &failed {
-                Some(Failure::Before(_)) => Ok(()),
-                _ => self.collected(&mut job, transfers, cancel).await,
-            };
-            let failed = failed.or(collected.err().map(Failure::Before));
             self.end(job, failed, cancel).await
         }
         .instrument(span)
@@ -477,6 +483,7 @@ impl Executor {
         ended: Result<(), FailureReason>,
         cancel: &Cancel,
     ) -> JobResult {
+        let ended = ended.map_err(|reason| reason.redacted(&secrets(plan)));
         let begin = Instant::now();
         let outcome = if ended.is_ok() { Outcome::Succeeded } else { Outcome::Failed };
         let cleanup =
@@ -529,6 +536,8 @@ impl Failure {
 
 fn counts(result: &StepResult) -> bool {
     match &result.outcome {
+        // Whatever becomes of the after-script, the job's outcome stays.
+        _ if result.name == AFTER_SCRIPT => false,
         StepOutcome::Failed(FailureReason::Script { .. }) => !result.allow_failure,
         StepOutcome::Failed(FailureReason::Timeout { what: TimedPart::Step, .. }) => {
             !result.allow_failure
@@ -566,7 +575,10 @@ fn deadlines(job: &PreparedJob, script_begin: Instant, step: &StepPlan) -> [Opti
 /// What an engine's words may repeat of a request and nobody should read.
 fn secrets(plan: &JobPlan) -> Vec<&str> {
     let of_job = plan.secrets.iter().map(|secret| secret.0.as_str());
-    plan.volumes.secrets().into_iter().chain(of_job).collect()
+    let mut secrets: Vec<_> = plan.volumes.secrets().into_iter().chain(of_job).collect();
+    // The longest first: of one that begins with another nothing may be left.
+    secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+    secrets
 }
 
 fn after_script_deadlines(job: &PreparedJob) -> [Option<Deadline>; 2] {

@@ -252,7 +252,10 @@ impl Preparation<'_> {
     async fn opened(&self, container: Option<&ContainerId>, prepared: &PreparedVolumes) {
         let Some(container) = container else { return };
         if let Err(error) = self.volumes.make_writable(container, prepared).await {
-            self.observer.event(&JobEvent::Warned(&describe(&error)));
+            let words = self.masker.text(&describe(&error));
+            let secrets = self.plan.volumes.secrets();
+            let words = secrets.iter().fold(words, |words, secret| words.replace(secret, "…"));
+            self.observer.event(&JobEvent::Warned(&words));
         }
     }
 
@@ -383,7 +386,13 @@ pub(crate) async fn start(
     observer: &dyn Observer,
 ) -> Result<(), FailureReason> {
     slot.started = true;
-    match docker.start_container(id).await {
+    let started = docker.start_container(id).await;
+    if started.is_err() {
+        // A later step begins anew.
+        slot.started = false;
+        slot.session = None;
+    }
+    match started {
         Ok(()) => {
             observer.event(&JobEvent::Started { container: plan.name.as_str() });
             Ok(())

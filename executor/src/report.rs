@@ -202,7 +202,7 @@ pub struct LogReport {
 /// An object on the engine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ObjectReport {
-    /// `container` or `volume`.
+    /// `container`, `network` or `volume`.
     pub kind: String,
     /// Its name.
     pub name: String,
@@ -211,7 +211,7 @@ pub struct ObjectReport {
 /// An object that could not be removed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CleanupFailureReport {
-    /// `container` or `volume`.
+    /// `container`, `network` or `volume`.
     pub kind: String,
     /// Its name.
     pub name: String,

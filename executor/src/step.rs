@@ -16,7 +16,7 @@ use crate::{
     log::Pump,
     prepare::{self, Preparation},
     process,
-    shell::{Ended, Feed, Mark, Prelude, Session},
+    shell::{BEGIN_LIMIT, Ended, Feed, Mark, Prelude, Session},
     state::{RunState, Slot, Trace},
 };
 
@@ -169,6 +169,16 @@ impl Runner<'_> {
                 };
                 Err(FailureReason::Script { exit_code, cause })
             }
+            Ended::NotBegun => {
+                let seconds = BEGIN_LIMIT.as_secs();
+                let words = feed.first_words();
+                let detail = format!("nothing began within {seconds} s: {words}");
+                // What runs there instead is nobody's business any more.
+                let _ = self.docker.kill_container(session.id(), Signal::Kill).await;
+                session.detach();
+                session.set_ended(ExitStatus::new(137));
+                Err(ExecutorError::NoShell { image: plan.image.reference.clone(), detail }.into())
+            }
             Ended::Container(status) => {
                 self.container_ended(status, session.id(), feed, plan).await
             }
@@ -223,6 +233,11 @@ impl Runner<'_> {
             Err(ApiError::NotFound { .. }) => {
                 let container = plan.name.to_string();
                 Err(ExecutorError::ContainerVanished { container }.into())
+            }
+            _ if !is_program && !feed.has_begun() => {
+                let words = feed.first_words();
+                let detail = format!("it ended with {exit_code} before the step began: {words}");
+                Err(ExecutorError::ContainerLost { detail }.into())
             }
             // Neither running nor ended: somebody's removal of it is under way.
             Ok(details) if details.status == ContainerStatus::Other => {
@@ -311,7 +326,7 @@ impl Runner<'_> {
                     let rest = session.run(&mut Feed::program(), pump, over).await;
                     matches!(rest, Ok(Ended::Container(_)) | Err(true))
                 }
-                Ok(Ended::Lost(_)) | Err(()) => false,
+                Ok(Ended::Lost(_) | Ended::NotBegun) | Err(()) => false,
             };
             if ended {
                 return;

@@ -253,6 +253,7 @@ async fn run(
         Ended::Container(status) => {
             Err(ExecutorError::BuildFolder { code: status.code, words: feed.first_words() })
         }
+        Ended::NotBegun => Err(ExecutorError::WorkspaceWithoutShell),
         Ended::Lost(error) => Err(error.into()),
     }
 }

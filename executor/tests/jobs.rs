@@ -377,8 +377,8 @@ async fn the_report_says_how_it_ended_in_gitlabs_words() {
 
 #[tokio::test(start_paused = true)]
 async fn among_the_hosts_processes_a_job_is_killed_and_not_asked() {
-    // To ask is to signal every process that can be seen.
-    for (mode, asked) in [(None, 1), (Some("host"), 0), (Some("container:x"), 0)] {
+    // To ask is to signal every process that can be seen; then what is left is looked for.
+    for (mode, asked) in [(None, 2), (Some("host"), 0), (Some("container:x"), 0)] {
         let engine = engine();
         engine.script(ScriptedRun::never_ends());
         let mut config = ExecutorConfig::new("ci");

@@ -425,3 +425,16 @@ fn four_stages_of_one_image() -> JobSpec {
     job.helper_image = None;
     job
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_entrypoint_that_never_starts_a_shell_is_given_up_after_two_minutes() {
+    let engine = engine();
+    engine.script(ScriptedRun::never_ends());
+    let mut job = job([step("build")]);
+    job.image.entrypoint = vec!["sleep".to_owned()];
+    let begin = tokio::time::Instant::now();
+    let result = run(&engine, &job).await;
+    assert!(matches!(error(&result), ExecutorError::NoShell { .. }), "{:?}", result.outcome);
+    assert!((120..130).contains(&begin.elapsed().as_secs()), "{:?}", begin.elapsed());
+    assert_clean(&engine, &result);
+}

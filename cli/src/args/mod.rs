@@ -29,7 +29,7 @@ pub(crate) struct Arguments {
 pub(crate) enum Subcommand {
     /// Run a job and exit with its exit code
     ///
-    /// Exit codes: the script's own; 124 when it took longer than --timeout; 130 when it was
+    /// Exit codes: the script's own; 124 when something took longer than it may; 130 when it was
     /// interrupted; 125 when berth itself failed.
     Run(Box<RunArguments>),
     /// Print the `docker` lines that mean the same, without any engine

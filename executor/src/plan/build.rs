@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// The name of the step that the after-script is.
-const AFTER_SCRIPT: &str = "after_script";
+pub(crate) const AFTER_SCRIPT: &str = "after_script";
 
 pub(super) struct Built {
     pub(super) containers: Vec<ContainerPlan>,
@@ -158,7 +158,7 @@ fn container(
     Ok(ContainerPlan {
         kind,
         name,
-        image: image_plan(planner, image, kind)?,
+        image: image_plan(planner, image)?,
         process,
         environment: environment(&planner.variables, secrets_in_environment),
         working_directory: planner.working_directory.as_ref().map(ToString::to_string),
@@ -198,7 +198,8 @@ fn environment(variables: &[Variable], secrets: bool) -> Vec<String> {
     variables.iter().filter(part).map(text).collect()
 }
 
-/// Who runs a container; only the build container's is the job's to choose.
+/// Who runs a container: whom the configuration says, or else whom the job says if it may. A helper
+/// image of the configuration's own runs as the configuration says of it.
 fn user(
     planner: &Planner<'_>,
     kind: ContainerKind,
@@ -206,7 +207,9 @@ fn user(
 ) -> Result<Option<String>, JobError> {
     let settings = &planner.config.containers;
     let wanted = image.user.as_deref().map(|user| planner.expand("user", user)).transpose()?;
-    if kind == ContainerKind::Helper {
+    let helper_is_configured =
+        planner.job.helper_image.is_none() && planner.config.images.helper.is_some();
+    if kind == ContainerKind::Helper && helper_is_configured {
         return Ok(wanted);
     }
     let configured = settings.user.as_deref();
@@ -257,19 +260,13 @@ pub(super) fn host(
     Ok(host)
 }
 
-fn image_plan(
-    planner: &Planner<'_>,
-    image: &ImageSpec,
-    kind: ContainerKind,
-) -> Result<ImagePlan, JobError> {
+fn image_plan(planner: &Planner<'_>, image: &ImageSpec) -> Result<ImagePlan, JobError> {
     let images = &planner.config.images;
     let allowed = AllowList::new(AllowKind::Images, &images.allowed_images)?;
     let configured = [&images.default, &images.helper].into_iter().flatten();
     let configured: Vec<_> = configured.map(|image| image.name.as_str()).collect();
-    // The helper's image is the configuration's, or the job's own, which is judged with the job.
-    if kind == ContainerKind::Build || planner.job.helper_image.is_some() {
-        allowed.check_image(image.name.as_str(), &configured)?;
-    }
+    // The configuration's own helper image needs no leave; `configured` has it.
+    allowed.check_image(image.name.as_str(), &configured)?;
     planned_image(planner, image)
 }
 

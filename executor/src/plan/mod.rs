@@ -1,6 +1,6 @@
 //! From a job's description to everything that will be asked of the engine: pure.
 
-mod build;
+pub(crate) mod build;
 mod context;
 mod decide;
 mod model;

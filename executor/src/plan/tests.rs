@@ -7,8 +7,8 @@ use volume_manager::{Mode, PlanError, Trust};
 
 use super::{JobNote, JobPlan, NetworkPlan, Process, RunContext, plan};
 use crate::{
-    AllowError, CacheMode, CacheSpec, Command, ContainerKind, ExecutorConfig, JobError, JobSpec,
-    PullPolicy, ServiceSpec, StepSpec, Variable,
+    AllowError, CacheMode, CacheSpec, Command, ContainerKind, ExecutorConfig, ImageSpec, JobError,
+    JobSpec, PullPolicy, ServiceSpec, StepSpec, Variable,
 };
 
 fn image(name: &str) -> ImageReference {
@@ -367,5 +367,23 @@ fn the_helper_has_its_own_image_and_user() {
     let plan = planned_with(&job, &config).unwrap();
     let helper = plan.containers.iter().find(|one| one.kind == ContainerKind::Helper).unwrap();
     assert_eq!((helper.image.reference.as_str(), &helper.user), ("helper:1", &None));
+    assert_eq!(plan.containers[0].user.as_deref(), Some("1000"));
+}
+
+#[test]
+fn a_job_cannot_get_round_the_lists_through_its_helper() {
+    let mut config = ExecutorConfig::new("ci");
+    config.images.allowed_images = vec!["team/*".to_owned()];
+    let mut only_helper = job();
+    only_helper.steps = vec![StepSpec::new("one", script("true")).in_helper()];
+    let error = planned_with(&only_helper, &config).unwrap_err();
+    assert!(matches!(error, JobError::NotAllowed(_)), "{error}");
+
+    let mut config = ExecutorConfig::new("ci");
+    config.containers.user = Some("1000".to_owned());
+    let mut rooted = ImageSpec::new(image("busybox"));
+    rooted.user = Some("0".to_owned());
+    only_helper.helper_image = Some(rooted);
+    let plan = planned_with(&only_helper, &config).unwrap();
     assert_eq!(plan.containers[0].user.as_deref(), Some("1000"));
 }

@@ -13,6 +13,8 @@ use super::listen::listening_ports;
 /// Between two looks at a service, at first and at most.
 const FIRST_POLL: Duration = Duration::from_millis(100);
 const LAST_POLL: Duration = Duration::from_secs(1);
+/// What is longer, in bytes, is no table of sockets: the program is the image's own.
+const LONGEST_TABLE: usize = 1 << 20;
 /// GitLab Runner looks at no more of an image's ports.
 const MOST_PORTS: usize = 20;
 
@@ -176,6 +178,9 @@ async fn listening(
     let mut table = String::new();
     while let Some(piece) = output.next().await {
         table.push_str(&String::from_utf8_lossy(&piece?.bytes));
+        if table.len() > LONGEST_TABLE {
+            return Ok(None);
+        }
     }
     let ended = docker.inspect_exec(&exec).await?;
     Ok(match ended.exit_code {

@@ -29,4 +29,4 @@ mod tests;
 pub(crate) use mark::Mark;
 pub(crate) use program::{Prelude, arguments, is_shell_name, quoted, script_of};
 pub(crate) use scan::{Scanned, Scanner};
-pub(crate) use session::{Ended, Feed, Session};
+pub(crate) use session::{BEGIN_LIMIT, Ended, Feed, Session};

@@ -14,6 +14,8 @@ use crate::log::Pump;
 
 /// After the exit, the engine has this long for each further piece. It flushes for up to 2 s.
 const DRAIN: Duration = Duration::from_secs(3);
+/// A shell begins a script within this time, or an image's entrypoint does not lead to a shell.
+pub(crate) const BEGIN_LIMIT: Duration = Duration::from_secs(120);
 /// How much of what comes before a step begins is kept, to tell why it never began.
 const FIRST_WORDS: usize = 2048;
 
@@ -24,6 +26,8 @@ pub(crate) enum Ended {
     Code(i64),
     /// The container ended before the script did.
     Container(ExitStatus),
+    /// No script began in time: what runs is no shell of ours.
+    NotBegun,
     /// Nobody answers any more, or not what was asked; the container may still run.
     Lost(ApiError),
 }
@@ -47,6 +51,8 @@ pub(crate) struct Feed {
     /// Whether it is its container's end that is waited for.
     to_the_end: bool,
     first_words: Vec<u8>,
+    /// When a script has to have begun.
+    begin_by: Instant,
 }
 
 impl Feed {
@@ -59,12 +65,20 @@ impl Feed {
             code: None,
             to_the_end: false,
             first_words: Vec::new(),
+            begin_by: Instant::now() + BEGIN_LIMIT,
         }
     }
 
     /// A program that is its container's own.
     pub(crate) fn program() -> Self {
-        Self { frame: None, scanners: None, code: None, to_the_end: false, first_words: Vec::new() }
+        Self {
+            frame: None,
+            scanners: None,
+            code: None,
+            to_the_end: false,
+            first_words: Vec::new(),
+            begin_by: Instant::now() + BEGIN_LIMIT,
+        }
     }
 
     pub(crate) fn is_program(&self) -> bool {
@@ -180,13 +194,20 @@ impl Session {
                 piece = stream.next() => match piece {
                     Some(Ok(chunk)) => take(feed, pump, chunk.source, chunk.bytes).await,
                     Some(Err(error)) => {
+                        // With the attachment a shell's input is gone: its end tells nothing now.
                         pump.broken(&error);
                         *output = None;
+                        if !feed.is_program() && status.is_none() {
+                            return Ok(Ended::Lost(error));
+                        }
                     }
                     // The end of the output is not an exit.
                     None => *output = None,
                 },
                 ended = wait(exit), if status.is_none() => *status = Some(ended),
+                () = sleep_until(feed.begin_by), if !feed.has_begun() && status.is_none() => {
+                    return Ok(Ended::NotBegun);
+                }
                 () = sleep_until(idle.unwrap_or_else(Instant::now)), if idle.is_some() => {
                     pump.idle().await;
                 }

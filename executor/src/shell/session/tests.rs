@@ -115,7 +115,7 @@ async fn an_end_of_the_output_is_no_exit() {
         sleep_until(Instant::now() + Duration::from_secs(9)).await;
         Ok(ExitStatus::new(5))
     };
-    let (mut session, _input) = session(pieces, &Then::Break, exit.boxed());
+    let (mut session, _input) = session(pieces, &Then::End, exit.boxed());
     let begin = Instant::now();
     let (ended, text) = run(&mut session, &one).await;
     assert!(matches!(&ended, Ended::Container(status) if status.code == 5), "{ended:?}");
@@ -147,9 +147,23 @@ async fn a_beginning_of_a_mark_that_nothing_follows_is_output() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_container_that_says_nothing_is_waited_for() {
-    let (one, _) = mark(MARK);
-    let (mut session, _input) = session(Vec::new(), &Then::Silence, pending().boxed());
+async fn an_output_that_breaks_off_takes_the_input_with_it_and_is_lost() {
+    let (one, first) = mark(MARK);
+    let pieces = vec![out(format!("{first}+half a lin"))];
+    let (mut session, _input) = session(pieces, &Then::Break, pending().boxed());
+    let (ended, text) = run(&mut session, &one).await;
+    assert!(matches!(ended, Ended::Lost(ApiError::Lost { .. })), "{ended:?}");
+    assert_eq!(text, "half a lin");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_step_that_says_nothing_is_waited_for_and_one_that_never_begins_is_not() {
+    let (one, first) = mark(MARK);
+    let begun = vec![out(format!("{first}+"))];
+    let (mut session, _input) = self::session(begun, &Then::Silence, pending().boxed());
     let waited = timeout(Duration::from_hours(24), run(&mut session, &one)).await;
     assert!(waited.is_err());
+    let (mut session, _input) = self::session(Vec::new(), &Then::Silence, pending().boxed());
+    let (ended, _) = run(&mut session, &one).await;
+    assert!(matches!(ended, Ended::NotBegun), "{ended:?}");
 }
