@@ -15,7 +15,7 @@ use crate::log::Pump;
 /// After the exit, the engine has this long for each further piece. It flushes for up to 2 s.
 const DRAIN: Duration = Duration::from_secs(3);
 /// A shell begins a script within this time, or an image's entrypoint does not lead to a shell.
-pub(crate) const BEGIN_LIMIT: Duration = Duration::from_secs(120);
+pub(crate) const BEGIN_LIMIT: Duration = Duration::from_mins(2);
 /// How much of what comes before a step begins is kept, to tell why it never began.
 const FIRST_WORDS: usize = 2048;
 
