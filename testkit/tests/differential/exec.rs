@@ -66,8 +66,12 @@ behaviours! {
             let output = read(lab.engine.start_exec(exec).await.unwrap()).await;
             output.replace(exec.as_str(), "ID")
         };
-        let sleeping = lab.exec(&id, &["sleep", "600"], ScriptedRun::never_ends()).await;
-        let output = lab.engine.start_exec(&sleeping).await.unwrap();
+        let script = ["sh", "-c", "echo up; exec sleep 600"];
+        let run = ScriptedRun::never_ends().prints_stdout("up\n");
+        let sleeping = lab.exec(&id, &script, run).await;
+        let mut output = lab.engine.start_exec(&sleeping).await.unwrap();
+        // Before it has written, the engine may still be about to run it.
+        assert_eq!(output.next().await.unwrap().unwrap().bytes, "up\n");
         let mut all = vec![again(&sleeping).await];
         drop(output);
         let ended = lab.exec(&id, &["true"], ScriptedRun::exits(0)).await;
@@ -83,8 +87,12 @@ behaviours! {
         "engine error 5xx", "not found", "not found",
     ]; {
         let id = lab.started("job", Program::Sleeps).await;
-        let sleeping = lab.exec(&id, &["sleep", "600"], ScriptedRun::never_ends()).await;
-        let output = lab.engine.start_exec(&sleeping).await.unwrap();
+        let script = ["sh", "-c", "echo up; exec sleep 600"];
+        let run = ScriptedRun::never_ends().prints_stdout("up\n");
+        let sleeping = lab.exec(&id, &script, run).await;
+        let mut output = lab.engine.start_exec(&sleeping).await.unwrap();
+        // Before it has written, the engine may still be about to run it.
+        assert_eq!(output.next().await.unwrap().unwrap().bytes, "up\n");
         let prepared = lab.exec(&id, &["true"], ScriptedRun::never_ends()).await;
         let mut all = vec![lab.look(&sleeping).await];
         lab.engine.stop_container(&id, GRACE).await.unwrap();
