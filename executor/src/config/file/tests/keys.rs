@@ -25,8 +25,8 @@ fn image(spec: Option<&crate::ImageSpec>) -> Option<&str> {
 
 const CASES: &[Case] = &[
     (RUNNER, "name", "\"builder\"", |r| r.name == "builder"),
-    (RUNNER, "builds_dir", "\"/work/\"", |r| {
-        r.builds_dir.as_ref().is_some_and(|path| path.as_str() == "/work")
+    (RUNNER, "builds_dir", "\"/srv/builds/\"", |r| {
+        r.builds_dir.as_ref().is_some_and(|path| path.as_str() == "/srv/builds")
     }),
     (RUNNER, "environment", "[\"A=b=c\"]", |r| {
         let [variable] = r.config.variables.as_slice() else { return false };
