@@ -15,6 +15,7 @@ mod inventory;
 mod leftovers;
 mod process;
 mod rootfs;
+mod shells;
 mod test;
 mod tidy;
 mod workspace;

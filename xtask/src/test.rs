@@ -5,7 +5,7 @@ use anyhow::Result;
 use crate::{
     e2e,
     engine::{self, Answer},
-    process,
+    process, shells,
     workspace::Workspace,
 };
 
@@ -15,6 +15,7 @@ pub(crate) async fn run(workspace: &Workspace, require_engine: bool) -> Result<(
         // Before minutes of other tests.
         engine::require().await?;
     }
+    shells::ensure().await?;
     process::run(&mut workspace.cargo(["test", "--workspace", "--all-features"])).await?;
     let real_engine = match engine::ask().await? {
         Answer::Engine(_) => {

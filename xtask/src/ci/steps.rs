@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use super::{audit, features, report::Report, toolchain};
-use crate::{demo, e2e, engine, process, tidy, workspace::Workspace};
+use crate::{demo, e2e, engine, process, shells, tidy, workspace::Workspace};
 
 /// Runs all steps up to the first that fails, and sums them up. `with_engine` is whether an engine
 /// is provided when none answers; without, the steps that need one are left out.
@@ -37,6 +37,7 @@ async fn steps(workspace: &Workspace, with_engine: bool, report: &mut Report) ->
     } else {
         report.omit("advisories", "NOT checked, the database is out of reach");
     }
+    report.step("shells", shells::ensure()).await?;
     let tests = ["test", "--workspace", "--all-features", "--locked"];
     report.step("tests", cargo(workspace, &tests)).await?;
     if !with_engine {
