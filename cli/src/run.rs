@@ -190,10 +190,15 @@ impl ReportFile {
                 "give --report a file in a folder that exists and that you may write to",
             )
         };
-        if path.is_dir() {
-            return Err(failed(&"it is a folder"));
-        }
-        if path.exists() {
+        // A link stays; what it leads to is replaced.
+        let resolved = path.canonicalize();
+        let path = resolved.as_deref().unwrap_or(path);
+        if let Ok(metadata) = std::fs::symlink_metadata(path) {
+            // It would be replaced by a file: never a device, a pipe, or a link that leads nowhere.
+            if !metadata.is_file() {
+                let what = if metadata.is_dir() { "it is a folder" } else { "it is no plain file" };
+                return Err(failed(&what));
+            }
             // To a file that is there we need the right to write, not only to its folder.
             File::options().append(true).open(path).map_err(|error| failed(&error))?;
         }

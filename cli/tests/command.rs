@@ -100,7 +100,15 @@ fn a_report_that_cannot_be_written_is_said_before_the_engine_is_asked() {
     let folder = tempfile::tempdir().unwrap();
     assert_refused(&run(&["--report", "/nonexistent/report.json"]), "report");
     assert_refused(&run(&["--report", folder.path().to_str().unwrap()]), "it is a folder");
-    assert_eq!(folder.path().read_dir().unwrap().count(), 0, "nothing is left there");
+    let dangling = folder.path().join("dangling");
+    std::os::unix::fs::symlink("nowhere", &dangling).unwrap();
+    assert_refused(&run(&["--report", dangling.to_str().unwrap()]), "no plain file");
+    let socket = folder.path().join("socket");
+    let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    // As a device or a pipe would be: it must not be replaced by a file.
+    assert_refused(&run(&["--report", socket.to_str().unwrap()]), "no plain file");
+    assert!(!socket.is_file());
+    assert_eq!(folder.path().read_dir().unwrap().count(), 2, "nothing is left there");
 }
 
 #[test]
@@ -141,4 +149,24 @@ fn in_memory_a_second_run_reuses_the_first_ones_cache() {
             serde_json::from_slice(&std::fs::read(&report).unwrap()).unwrap();
         assert_eq!(report["volumes"][0]["state"], expected);
     }
+}
+
+#[test]
+fn a_report_goes_where_a_link_leads_and_the_link_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let (real, link) = (folder.path().join("real.json"), folder.path().join("link.json"));
+    std::fs::write(&real, "old").unwrap();
+    std::os::unix::fs::symlink("real.json", &link).unwrap();
+    let output = run(&["--engine", "memory", "--report", link.to_str().unwrap()]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(link.is_symlink() && std::fs::read_to_string(&real).unwrap().contains("\"schema\""));
+}
+
+#[test]
+fn a_bound_workspace_with_an_engines_socket_in_it_needs_leave() {
+    let folder = tempfile::tempdir().unwrap();
+    let address = format!("unix://{}/docker.sock", folder.path().canonicalize().unwrap().display());
+    let path = folder.path().to_str().unwrap();
+    let output = run(&["--workspace", path, "--bind", "--host", &address]);
+    assert_refused(&output, "socket");
 }

@@ -64,6 +64,14 @@ pub enum JobError {
         /// The variable.
         name: String,
     },
+    /// A secret would become part of a name, a label or a path, where everybody can read it.
+    #[error("the {what} has the masked variable {name} in it")]
+    MaskedVariable {
+        /// What it is put into.
+        what: &'static str,
+        /// The variable.
+        name: String,
+    },
     /// The working directory is no folder of a container.
     #[error("the working directory {folder:?} {problem}")]
     WorkingDirectory {
@@ -147,6 +155,10 @@ impl JobError {
             }
             Self::UndefinedVariable { .. } => {
                 "give the variable a value, or write $$ for a dollar".to_owned()
+            }
+            Self::MaskedVariable { .. } => {
+                "names, labels and paths are open to all: use a variable that is no secret"
+                    .to_owned()
             }
             Self::WorkingDirectory { .. } => {
                 "give an absolute path in the container, such as /builds/app".to_owned()

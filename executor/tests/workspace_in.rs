@@ -156,14 +156,14 @@ async fn brings_a_project_into_an_empty_build_folder() {
     };
     mode("run.sh", 0o4755);
     mode(&long, 0o750);
-    symlink("../outside/", pair.project().join("link")).unwrap();
+    symlink("./outside/", pair.project().join("link")).unwrap();
     symlink(format!("/{}", "t/".repeat(80)), pair.project().join("long link")).unwrap();
     let (changes, status) = pair.send().await;
     assert_eq!((changes.files(), status), (6, 0));
     mode("run.sh", 0o755);
     assert!(pair.others().is_empty());
     let target = fs::read_link(pair.build().join("link")).unwrap();
-    assert_eq!(target.as_os_str(), "../outside/");
+    assert_eq!(target.as_os_str(), "./outside/");
     let (changes, status) = pair.send().await;
     assert!(changes.is_unchanged());
     assert_eq!((changes.files(), changes.kept(), status), (0, 6, 0));
@@ -469,4 +469,26 @@ async fn reads_the_manifest_from_the_engines_archive() {
     assert!(matches!(cut, Err(WorkspaceError::Archive(_))));
     let lost = stream::iter([Err::<Bytes, _>(io::Error::other("lost"))]);
     assert!(matches!(read_manifest(lost).await, Err(WorkspaceError::Transfer { .. })));
+}
+
+#[tokio::test]
+async fn leaves_out_links_that_climb_out_and_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("sub")).unwrap();
+    for (link, target) in [
+        ("up", "../sibling"),
+        ("sub/far", "../../x"),
+        ("sub/near", "../up"),
+        ("absolute", "/etc/hosts"),
+        ("loop", "loop"),
+    ] {
+        std::os::unix::fs::symlink(target, folder.path().join(link)).unwrap();
+    }
+    let scan = Workspace::new(folder.path()).scan(SystemTime::now()).await.unwrap();
+    let left_out: Vec<_> =
+        scan.skipped().iter().map(|skipped| (skipped.path.as_str(), skipped.reason)).collect();
+    let outside = SkipReason::LinkOutside;
+    assert_eq!(left_out.len(), 2, "{left_out:?}");
+    assert!(left_out.contains(&("up", outside)) && left_out.contains(&("sub/far", outside)));
+    assert_eq!(scan.entries().len(), 4, "the folder and the three other links");
 }

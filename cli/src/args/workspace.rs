@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 use executor::{Artifacts, BuildSpec, ExecutorConfig, JobSpec, Transfers, Workspace};
-use volume_manager::{BuildStrategy, ContainerPath};
+use volume_manager::{
+    BuildStrategy, ContainerPath, OperatingSystem, Provenance, Scope, SpecReader, VolumeDemand,
+    plan,
+};
 
 use crate::failure::Failure;
 
@@ -54,6 +57,7 @@ impl WorkspaceArguments {
         if let Some(project) = &self.workspace {
             if self.bind {
                 let path = absolute(project)?;
+                refuse_socket(job, config, &path, &folder)?;
                 // Whoever gives the option may read and write the folder anyway.
                 config.volumes.push(format!("{path}:{folder}"));
             } else {
@@ -69,6 +73,25 @@ impl WorkspaceArguments {
         }
         Ok(transfers)
     }
+}
+
+/// A folder with an engine's socket in it is root on the host; that needs leave of its own, as for any
+/// other volume.
+fn refuse_socket(
+    job: &JobSpec,
+    config: &ExecutorConfig,
+    path: &str,
+    folder: &str,
+) -> Result<(), Failure> {
+    let spec = SpecReader::new(OperatingSystem::Linux).read(&format!("{path}:{folder}"));
+    let demand = VolumeDemand::new([spec.map_err(|error| Failure::from_spec(&error))?]);
+    let scope = Scope { trust: job.trust, ..Scope::trusted(&*config.owner, &*job.project) };
+    let policy = config.policy.clone().with_host_paths(true);
+    let origin = Provenance::new("", std::time::SystemTime::UNIX_EPOCH);
+    plan(&demand, &scope, &origin, &policy).map(drop).map_err(|error| {
+        let hint = error.hint();
+        Failure::from_error(&error, Some(hint))
+    })
 }
 
 fn absolute(folder: &std::path::Path) -> Result<String, Failure> {

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use volume_manager::{
-    BuildDemand, ContainerPath, KeyedCache, OperatingSystem, Provenance, Scope, SpecReader,
-    VolumeDemand, VolumeSource, VolumeSpec, plan as plan_volumes,
+    BuildDemand, ContainerPath, KeyedCache, OperatingSystem, Provenance, Scope, SpecProblem,
+    SpecReader, VolumeDemand, VolumeSource, VolumeSpec, plan as plan_volumes,
 };
 
 use super::{JobPlan, NetworkPlan, RunContext, Timeouts, build, service};
@@ -22,7 +22,10 @@ pub(super) struct Planner<'a> {
     pub(super) provenance: Provenance,
     /// The configuration's and the job's, each name once.
     pub(super) variables: Vec<Variable>,
+    /// With the variables that may show: what is expanded becomes names, labels and paths.
     pub(super) reader: SpecReader,
+    /// With secrets, too: for what only a service is given.
+    private: SpecReader,
     pub(super) working_directory: Option<ContainerPath>,
     build: Option<BuildDemand>,
 }
@@ -51,11 +54,13 @@ pub fn plan(
         }
     }
     let files = planner.variables.iter().filter(|variable| variable.is_file());
-    let masked = planner.variables.iter().filter(|variable| variable.is_masked());
+    // Also a value that a later one of its name replaces: it was given as a secret.
+    let given = config.variables.iter().chain(&job.variables);
+    let masked = given.filter(|variable| variable.is_masked());
     let of_services = job.services.iter().flat_map(|service| &service.variables);
     let of_services = of_services.filter(|variable| variable.is_masked());
     let of_services = of_services
-        .map(|variable| planner.expand("service's variable", variable.value()))
+        .map(|variable| planner.expand_private("service's variable", variable.value()))
         .collect::<Result<Vec<_>, _>>()?;
     let passwords = job.registries.iter().map(|login| &login.password);
     let mut secrets: Vec<_> = masked
@@ -135,9 +140,12 @@ impl<'a> Planner<'a> {
         for variable in variables.iter().filter(|variable| variable.is_file()) {
             check_file_name(variable.name())?;
         }
-        let values = variables.iter();
-        let values = values.map(|one| (one.name().to_owned(), one.value().to_owned()));
-        let mut reader = SpecReader::new(OperatingSystem::Linux).with_variables(values);
+        let value = |one: &Variable| (one.name().to_owned(), one.value().to_owned());
+        let linux = SpecReader::new(OperatingSystem::Linux);
+        let private = linux.clone().with_variables(variables.iter().map(value));
+        let open = variables.iter().filter(|one| !one.is_masked()).map(value);
+        let mut reader = linux.with_variables(open);
+        let expand = |reader: &SpecReader, what, text: &str| expand(reader, what, text, &variables);
         let mut working_directory = None;
         if let Some(text) = &job.working_directory {
             let expanded = expand(&reader, "working directory", text)?;
@@ -164,6 +172,7 @@ impl<'a> Planner<'a> {
             provenance,
             variables,
             reader,
+            private,
             working_directory,
             build,
         })
@@ -171,14 +180,14 @@ impl<'a> Planner<'a> {
 
     fn volumes(&self) -> Result<volume_manager::VolumePlan, JobError> {
         let read = |texts: &[String]| -> Result<Vec<VolumeSpec>, JobError> {
-            texts.iter().map(|text| Ok(self.reader.read(text)?)).collect()
+            texts.iter().map(|text| self.read(text)).collect()
         };
         let mut keyed = Vec::new();
         for cache in &self.job.caches {
-            let key = expand(&self.reader, "cache key", &cache.key)?;
+            let key = self.expand("cache key", &cache.key)?;
             let key = if key.is_empty() { self.job.key.clone() } else { key };
             for path in &cache.paths {
-                let spec = self.reader.read(path)?;
+                let spec = self.read(path)?;
                 if spec.source != VolumeSource::Cache || spec.options().next().is_some() {
                     return Err(JobError::CachePath { path: path.clone() });
                 }
@@ -197,14 +206,48 @@ impl<'a> Planner<'a> {
         Ok(plan_volumes(&demand, &self.scope, &self.provenance, &self.config.policy)?)
     }
 
-    /// `text` with the job's variables put in.
+    /// A volume's spec with the variables that may show.
+    fn read(&self, text: &str) -> Result<VolumeSpec, JobError> {
+        self.reader.read(text).map_err(|error| match &error.problem {
+            SpecProblem::UndefinedVariable(name) if is_masked(&self.variables, name) => {
+                JobError::MaskedVariable { what: "volume", name: name.clone() }
+            }
+            _ => error.into(),
+        })
+    }
+
+    /// `text` with all of the job's variables put in, for what only a service is given.
+    pub(super) fn expand_private(
+        &self,
+        what: &'static str,
+        text: &str,
+    ) -> Result<String, JobError> {
+        expand(&self.private, what, text, &[])
+    }
+
+    /// `text` with the job's variables put in, but for secrets.
     pub(super) fn expand(&self, what: &'static str, text: &str) -> Result<String, JobError> {
-        expand(&self.reader, what, text)
+        expand(&self.reader, what, text, &self.variables)
     }
 }
 
-fn expand(reader: &SpecReader, what: &'static str, text: &str) -> Result<String, JobError> {
-    reader.expand(text).map_err(|name| JobError::UndefinedVariable { what, name })
+fn expand(
+    reader: &SpecReader,
+    what: &'static str,
+    text: &str,
+    variables: &[Variable],
+) -> Result<String, JobError> {
+    reader.expand(text).map_err(|name| {
+        if is_masked(variables, &name) {
+            JobError::MaskedVariable { what, name }
+        } else {
+            JobError::UndefinedVariable { what, name }
+        }
+    })
+}
+
+fn is_masked(variables: &[Variable], name: &str) -> bool {
+    variables.iter().any(|variable| variable.is_masked() && variable.name() == name)
 }
 
 /// Past that, nothing of the run should exist: what a sweep by another host goes by.

@@ -112,7 +112,7 @@ fn service(
         environment.push(format!("{}={}", variable.name(), variable.value()));
     }
     for variable in &service.variables {
-        let value = planner.expand("service's variable", variable.value())?;
+        let value = planner.expand_private("service's variable", variable.value())?;
         if variable.name() == PORT {
             port = Some(value.parse().map_err(|_| JobError::Variable {
                 name: PORT.to_owned(),

@@ -387,3 +387,35 @@ fn a_job_cannot_get_round_the_lists_through_its_helper() {
     let plan = planned_with(&only_helper, &config).unwrap();
     assert_eq!(plan.containers[0].user.as_deref(), Some("1000"));
 }
+
+#[test]
+fn a_secret_is_no_part_of_a_name_a_label_or_a_path() {
+    let with = |change: &dyn Fn(&mut JobSpec)| {
+        let mut job = job();
+        job.variables = vec![Variable::new("TOKEN", "s3cret").unwrap().masked()];
+        change(&mut job);
+        refused(&job)
+    };
+    for error in [
+        with(&|job| job.volumes = vec!["/c/$TOKEN".to_owned()]),
+        with(&|job| job.caches = vec![CacheSpec::new("k-$TOKEN", ["/deps".to_owned()])]),
+        with(&|job| job.working_directory = Some("/b/$TOKEN".to_owned())),
+        with(&|job| job.services = vec![ServiceSpec::new(image("redis")).with_alias("a-$TOKEN")]),
+    ] {
+        assert!(
+            matches!(&error, JobError::MaskedVariable { name, .. } if name == "TOKEN"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn a_secret_that_a_later_value_replaces_is_still_masked() {
+    let mut job = job();
+    job.variables = vec![
+        Variable::new("A", "first-one").unwrap().masked(),
+        Variable::new("A", "other").unwrap().masked(),
+    ];
+    let secrets: Vec<_> = planned(&job).secrets.into_iter().map(|secret| secret.0).collect();
+    assert_eq!(secrets, ["first-one", "other"]);
+}

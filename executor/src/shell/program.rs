@@ -54,6 +54,7 @@ case $berth_script in
 *"#$berth_mark") ;;
 *) exit 125 ;;
 esac
+berth_script=${berth_script%"#$berth_mark"}
 printf '%s+' "$berth_mark"
 printf '%s+' "$berth_mark" >&2
 (unset berth_mark berth_size berth_line; eval "unset berth_script

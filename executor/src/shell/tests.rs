@@ -162,6 +162,8 @@ fn a_script_ends_at_the_first_command_that_fails() {
             let ran = shell.run(script).text();
             assert_eq!((ran.0, ran.1.as_str()), (code, output), "{script}: {}", ran.2);
         }
+        let open = shell.run("cat <<EOF\nhello");
+        assert_eq!((open.code, open.text().1.trim_end()), (0, "hello"), "no mark in a heredoc");
         // Of these three, dash does not know it.
         let code = i64::from(name != "dash");
         assert_eq!(shell.run("false | true").code, code);

@@ -6,7 +6,7 @@ use std::{
     fs::Metadata,
     io,
     os::unix::{ffi::OsStrExt as _, fs::MetadataExt as _},
-    path::{Path, PathBuf},
+    path::{Component, Path, PathBuf},
     sync::Arc,
     time::SystemTime,
 };
@@ -97,6 +97,11 @@ impl<'a> Collector<'a> {
             EntryKind::File { size: metadata.len() }
         } else if metadata.is_symlink() {
             match std::fs::read_link(self.folder.join(path.as_path())) {
+                // The engine refuses a whole archive for one such link.
+                Ok(target) if climbs_out(&path, &target) => {
+                    self.skipped.push(Skipped::new(path.as_bytes(), SkipReason::LinkOutside));
+                    return Ok(());
+                }
                 Ok(target) => EntryKind::Link { target: target.as_os_str().as_bytes().to_vec() },
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
                 Err(source) => return Err(WorkspaceError::Read { path, source }),
@@ -163,6 +168,26 @@ impl<'a> Collector<'a> {
         };
         self.entries.insert(path, entry);
     }
+}
+
+/// Whether a relative link leads above the project's folder, by its text. An absolute one leads to a
+/// place in the container.
+fn climbs_out(link: &RelativePath, target: &Path) -> bool {
+    if target.is_absolute() {
+        return false;
+    }
+    let mut depth = link.as_path().components().count().saturating_sub(1);
+    for part in target.components() {
+        match part {
+            Component::ParentDir => match depth.checked_sub(1) {
+                Some(above) => depth = above,
+                None => return true,
+            },
+            Component::Normal(_) => depth += 1,
+            _ => {}
+        }
+    }
+    false
 }
 
 /// A file's time of change in nanoseconds since 1970.
