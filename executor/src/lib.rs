@@ -56,6 +56,7 @@ mod outcome;
 mod plan;
 mod prepare;
 mod process;
+mod random;
 mod report;
 mod service;
 mod shell;

@@ -1,6 +1,8 @@
 //! What makes a run different from every other.
 
-use std::{fmt::Write as _, time::SystemTime};
+use std::time::SystemTime;
+
+use crate::random;
 
 /// Drawn once, and handed in, so that planning stays a function.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,14 +23,7 @@ impl RunContext {
     /// When the operating system has no random numbers to give, without which no two runs could be
     /// told apart.
     pub fn draw() -> Self {
-        let mut bytes = [0; 16];
-        getrandom::fill(&mut bytes).expect("the operating system gives random numbers");
-        let run = bytes.iter().fold(String::new(), |mut digits, byte| {
-            // Writing to a string cannot fail.
-            let _ = write!(digits, "{byte:02x}");
-            digits
-        });
-        Self::new(run, format!("pid-{}", std::process::id()), SystemTime::now())
+        Self::new(random::draw(), format!("pid-{}", std::process::id()), SystemTime::now())
     }
 
     /// A run by its id, process and beginning.

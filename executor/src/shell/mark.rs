@@ -1,6 +1,6 @@
 //! Marks: what tells the shell's own words from a script's output.
 
-use std::fmt::Write as _;
+use crate::random;
 
 /// A mark of one step: 32 hexadecimal digits.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,19 +12,13 @@ impl Mark {
     /// # Panics
     /// When the operating system has no random numbers to give.
     pub(crate) fn draw() -> Self {
-        let mut bytes = [0; 16];
-        getrandom::fill(&mut bytes).expect("the operating system gives random numbers");
-        Self::from_bytes(bytes)
+        Self(random::draw())
     }
 
     /// The mark of these bytes.
+    #[cfg(test)]
     pub(crate) fn from_bytes(bytes: [u8; 16]) -> Self {
-        let digits = bytes.iter().fold(String::with_capacity(32), |mut digits, byte| {
-            // Writing to a string cannot fail.
-            let _ = write!(digits, "{byte:02x}");
-            digits
-        });
-        Self(digits)
+        Self(random::digits(bytes))
     }
 
     pub(crate) fn as_str(&self) -> &str {

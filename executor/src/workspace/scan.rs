@@ -41,7 +41,8 @@ impl Workspace {
     ///
     /// Tracked files that were deleted are left out; of a submodule or another repository inside,
     /// the folder alone is listed. The folders on the way to each file are. `.git` never is. Links
-    /// are listed as links; the project's folder itself may be one.
+    /// are listed as links, but for those that lead above the project's folder, which an engine would
+    /// refuse: they are left out with a note. The project's folder itself may be a link.
     ///
     /// `now` tells which files changed so lately that they could change again without its showing
     /// in the time: they are sent again the next time.
