@@ -8,11 +8,14 @@ use std::{
 };
 
 use docker_api_trait::{BollardDocker, DockerApi, Endpoint, Volume};
+use executor::{EngineObserver, RetryPolicy, SteadyDocker};
 use testkit::{FakeDocker, ScriptedRun};
 
 use crate::{
     args::{EngineArguments, EngineKind, RunArguments},
-    failure::{Failure, say},
+    failure::Failure,
+    sink::Narrator,
+    teller::say,
 };
 
 /// An engine; the one in memory also by its own type, so that its volumes can be kept.
@@ -27,7 +30,9 @@ impl Engine {
         arguments: &RunArguments,
         engine: &EngineArguments,
     ) -> Result<Self, Failure> {
-        let engine = Self::new(engine)?;
+        let observer: Arc<dyn EngineObserver> =
+            if arguments.quiet { Arc::new(()) } else { Arc::new(Narrator) };
+        let engine = Self::watched(engine, observer)?;
         if engine.memory.is_none() && arguments.memory_exit_code.is_some() {
             return Err(Failure::new(
                 "--memory-exit-code is for --engine memory",
@@ -43,6 +48,13 @@ impl Engine {
 
     /// Makes a handle; does not connect yet.
     pub(crate) fn new(arguments: &EngineArguments) -> Result<Self, Failure> {
+        Self::watched(arguments, Arc::new(()))
+    }
+
+    fn watched(
+        arguments: &EngineArguments,
+        observer: Arc<dyn EngineObserver>,
+    ) -> Result<Self, Failure> {
         let of_other = match arguments.engine {
             EngineKind::Docker => arguments.memory_state.as_ref().map(|_| "--memory-state"),
             EngineKind::Memory => arguments.host.as_ref().map(|_| "--host"),
@@ -56,10 +68,16 @@ impl Engine {
         }
         match arguments.engine {
             EngineKind::Docker => {
-                let docker =
-                    Endpoint::resolve(&arguments.sources()).and_then(BollardDocker::new).map_err(
-                        |error| Failure::from_error(&error, error.hint().map(str::to_owned)),
-                    )?;
+                let docker = Endpoint::resolve(&arguments.sources())
+                    .and_then(|endpoint| {
+                        endpoint.verify()?;
+                        BollardDocker::new(endpoint)
+                    })
+                    .map_err(|error| {
+                        Failure::from_error(&error, error.hint().map(str::to_owned))
+                    })?;
+                let policy = RetryPolicy::default().with_outage(arguments.outage);
+                let docker = SteadyDocker::with_observer(Arc::new(docker), policy, observer);
                 Ok(Self { docker: Arc::new(docker), memory: None })
             }
             EngineKind::Memory => {

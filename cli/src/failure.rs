@@ -1,13 +1,10 @@
 //! Errors as a person sees them: one line, then a hint. And the exit codes.
 
-use std::{
-    error::Error,
-    io::{self, Write as _},
-};
+use std::{error::Error, io};
 
 use volume_manager::SpecError;
 
-use crate::table::printable;
+use crate::teller::say;
 
 /// We could not do what was asked for; the script's own exit code is not known.
 pub(crate) const OUR_FAILURE: u8 = 125;
@@ -53,14 +50,9 @@ impl Failure {
             // The library names its settings, a person has options.
             let hint = hint
                 .replace("allow_host_paths", "--allow-host-paths")
+                .replace("allow_host_options", "--allow-host-options")
                 .replace("allow_engine_socket", "--allow-engine-socket");
             say(&format!("hint: {hint}"));
         }
     }
-}
-
-/// A line on standard error, with what would disturb a terminal escaped: engines repeat what images
-/// and others say. When nobody reads it any more, there is nobody left to tell.
-pub(crate) fn say(line: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "{}", printable(line));
 }

@@ -2,17 +2,27 @@
 
 use std::io::{self, Write as _};
 
-use executor::{RunContext, docker_commands, plan as plan_job};
+use executor::{JobPlan, RunContext, docker_commands, plan as plan_job, plan_on_this_host};
 
-use crate::{args::RunArguments, failure::Failure};
+use crate::{
+    args::{Request, RunArguments},
+    failure::Failure,
+};
+
+/// Decides what a run will make and do; of an engine on this host, with a look at what is mounted of
+/// it.
+pub(crate) fn decide(request: &Request, context: &RunContext) -> Result<JobPlan, Failure> {
+    let decide = if request.engine.is_on_this_host() { plan_on_this_host } else { plan_job };
+    decide(&request.job, &request.config, context).map_err(|error| {
+        let hint = error.hint();
+        Failure::from_error(&error, Some(hint))
+    })
+}
 
 /// Prints the `docker` lines that mean the same as a run.
 pub(crate) fn plan(arguments: &RunArguments) -> Result<u8, Failure> {
     let request = arguments.request()?;
-    let plan = plan_job(&request.job, &request.config, &RunContext::draw()).map_err(|error| {
-        let hint = error.hint();
-        Failure::from_error(&error, Some(hint))
-    })?;
+    let plan = decide(&request, &RunContext::draw())?;
     let mut output = io::stdout().lock();
     for command in docker_commands(&plan) {
         writeln!(output, "{command}").map_err(|error| Failure::unwritable(&error))?;

@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::{self, Write as _},
+    io::Write as _,
     path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, SystemTime},
@@ -10,29 +10,45 @@ use std::{
 
 use executor::{
     AuthConfig, Cancel, Executor, FailureReason, JobOutcome, JobReport, JobResult, LogEnd, LogSink,
-    RunContext, SectionSink, TimedPart, TimestampSink, Truncation, describe, plan as plan_job,
-    read_user_auth_config,
+    RunContext, SectionSink, TimedPart, TimestampSink, Truncation, describe, read_user_auth_config,
 };
-use tokio::signal::unix::{SignalKind, signal};
 use volume_manager::DockerVolumeManager;
 
 use crate::{
-    args::{Request, RunArguments},
+    args::{EngineKind, Request, RunArguments},
     engine::Engine,
-    failure::{Failure, INTERRUPTED, OUR_FAILURE, TIMED_OUT, say},
+    failure::{Failure, INTERRUPTED, OUR_FAILURE, TIMED_OUT},
+    plan::decide,
+    signal,
     sink::{Narrator, StandardSink},
+    sweep::Watch,
+    teller::say,
 };
+
+/// How long a sweep that goes on when the job has ended is waited for.
+const SWEEP_REST: Duration = Duration::from_secs(5);
 
 /// Runs a job; returns the exit code.
 pub(crate) fn run(arguments: &RunArguments) -> Result<u8, Failure> {
-    let Request { job, config, transfers, notes, engine: endpoint } = arguments.request()?;
+    let request = arguments.request()?;
+    let endpoint = &request.engine;
+    // In memory nothing is left behind.
+    let mut watch = match endpoint.engine {
+        EngineKind::Docker => {
+            let (state, owner) = (&arguments.state, &*request.config.owner);
+            Some(Watch::begin(state, endpoint, owner, arguments.quiet)?)
+        }
+        EngineKind::Memory => None,
+    };
+    let mut context = RunContext::draw();
+    if let Some(instance) = watch.as_ref().and_then(Watch::instance) {
+        context = context.with_instance(instance);
+    }
     // All that can be said before the job starts is said before.
-    let plan = plan_job(&job, &config, &RunContext::draw()).map_err(|error| {
-        let hint = error.hint();
-        Failure::from_error(&error, Some(hint))
-    })?;
+    let plan = decide(&request, &context)?;
     let report = arguments.report.as_deref().map(ReportFile::open).transpose()?;
-    let engine = Engine::for_run(arguments, &endpoint)?;
+    let engine = Engine::for_run(arguments, endpoint)?;
+    let Request { config, transfers, notes, .. } = request;
     if !arguments.quiet {
         for note in &notes {
             say(&format!("berth: {note}"));
@@ -53,15 +69,35 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<u8, Failure> {
     let result = runtime.block_on(async {
         let cancel = Cancel::new();
         let sink = sink(arguments);
-        tokio::select! {
+        let sweep = watch.as_mut().map(|watch| {
+            watch.set_left(true);
+            tokio::spawn(watch.take_sweep())
+        });
+        let mut obedience = std::pin::pin!(signal::obey(&cancel, arguments.quiet));
+        let result = tokio::select! {
             result = executor.run_plan_with(&plan, &transfers, sink, &cancel) => Ok(result),
-            Err(error) = obey_signals(&cancel) => Err(Failure::from_error(&error, None)),
+            Err(error) = &mut obedience => Err(Failure::from_error(&error, None)),
+        };
+        if let Some(sweep) = sweep
+            && result.is_ok()
+            && !cancel.is_stopped()
+        {
+            // What it does not come to is the next one's.
+            tokio::select! {
+                _ = tokio::time::timeout(SWEEP_REST, sweep) => {}
+                () = cancel.stopped() => {}
+                _ = &mut obedience => {}
+            }
         }
+        result
     });
     // A write to a terminal that is stopped would otherwise hold us.
     runtime.shutdown_timeout(Duration::from_millis(100));
     let result = result?;
     engine.keep(&arguments.engine)?;
+    if let Some(watch) = &mut watch {
+        watch.set_left(!result.cleanup.failed.is_empty());
+    }
     for failed in &result.cleanup.failed {
         let left = format!("the {} {} may still be there", failed.kind.as_str(), failed.name);
         say(&format!("berth: {left}: {}", failed.error));
@@ -100,27 +136,6 @@ fn sink(arguments: &RunArguments) -> Box<dyn LogSink> {
         (true, true) => {
             let sections = SectionSink::new(standard, SystemTime::now);
             Box::new(TimestampSink::new(sections, SystemTime::now))
-        }
-    }
-}
-
-/// Stops the job at the first signal, kills it at the second. Ends only with an error.
-async fn obey_signals(cancel: &Cancel) -> io::Result<std::convert::Infallible> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut hangup = signal(SignalKind::hangup())?;
-    let mut quit = signal(SignalKind::quit())?;
-    loop {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-            _ = hangup.recv() => {}
-            _ = quit.recv() => {}
-        }
-        if cancel.is_stopped() {
-            cancel.kill();
-        } else {
-            cancel.stop();
         }
     }
 }

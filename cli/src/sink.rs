@@ -3,11 +3,13 @@
 use std::io;
 
 use async_trait::async_trait;
-use docker_api_trait::{LogChunk, LogSource};
-use executor::{JobEvent, LogSink, Observer, StepOutcome};
+use docker_api_trait::{ApiError, LogChunk, LogSource};
+use executor::{
+    EngineEvent, EngineObserver, FailureReason, JobEvent, LogSink, Observer, StepOutcome, describe,
+};
 use tokio::io::{AsyncWriteExt as _, Stderr, Stdout};
 
-use crate::failure::say;
+use crate::teller::{self, say};
 
 /// Writes standard output to standard output, and standard error to standard error.
 #[derive(Debug)]
@@ -25,6 +27,7 @@ impl StandardSink {
 #[async_trait]
 impl LogSink for StandardSink {
     async fn write(&mut self, chunk: &LogChunk) -> io::Result<()> {
+        teller::told().await;
         match chunk.source {
             LogSource::Stdout => {
                 self.stdout.write_all(&chunk.bytes).await?;
@@ -77,7 +80,9 @@ impl Observer for Narrator {
                     say(&format!("berth: left out {skipped}"));
                 }
             }
-            JobEvent::NotCollected(why) => say(&format!("berth: no artifacts: {why}")),
+            JobEvent::NotCollected(why) => {
+                say(&format!("berth: artifacts may be missing: {why}"));
+            }
             JobEvent::Collected(report) => {
                 let size = bytesize::ByteSize::b(report.bytes);
                 say(&format!("berth: took {} artifacts, {size}", report.files));
@@ -101,7 +106,10 @@ impl Observer for Narrator {
             }
             JobEvent::Noted(note) => say(&format!("berth: {note}")),
             JobEvent::Warned(warning) => say(&format!("berth: the engine warns: {warning}")),
-            JobEvent::Stopping => say("berth: stopping the job; once more to kill it"),
+            JobEvent::Stopping(FailureReason::Timeout { what, limit }) => {
+                let (what, limit) = (what.as_str(), humantime::format_duration(*limit));
+                say(&format!("berth: the {what} takes longer than {limit}; stopping it"));
+            }
             _ => {}
         }
     }
@@ -110,4 +118,36 @@ impl Observer for Narrator {
 /// A line of a service's without what a terminal would obey.
 fn harmless(line: &str) -> String {
     line.chars().map(|one| if one.is_control() && one != '\t' { '\u{fffd}' } else { one }).collect()
+}
+
+impl EngineObserver for Narrator {
+    fn engine_event(&self, event: &EngineEvent<'_>) {
+        match event {
+            // An engine that is away is told of by itself.
+            EngineEvent::Retried {
+                error: ApiError::Unreachable { .. } | ApiError::Lost { .. },
+                ..
+            } => {}
+            EngineEvent::Retried { operation, error, after, .. } => {
+                // The engine's own words may repeat a secret; when it comes to nothing, the error
+                // that does without is shown.
+                let how = match error {
+                    ApiError::Engine { status, .. } => format!("status {status}"),
+                    ApiError::Protocol { .. } => "an answer that makes no sense".to_owned(),
+                    _ => "a failure".to_owned(),
+                };
+                let pause = after.as_millis();
+                say(&format!("berth: could not {operation}: {how}; again in {pause} ms"));
+            }
+            EngineEvent::Lost { error, patience } => {
+                let patience = patience.as_secs();
+                let error = describe(*error);
+                say(&format!("berth: the engine is away, waiting up to {patience} s: {error}"));
+            }
+            EngineEvent::Back { after } => {
+                say(&format!("berth: the engine is back after {:.1} s", after.as_secs_f64()));
+            }
+            _ => {}
+        }
+    }
 }

@@ -8,7 +8,8 @@ use volume_manager::{Mode, SpecError, SpecPart, VolumeSpec};
 use crate::{
     args::SpecArguments,
     failure::{Failure, INVALID},
-    table::{Table, printable},
+    table::Table,
+    teller::printable,
 };
 
 /// A spec that was read, or what is wrong with it.

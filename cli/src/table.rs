@@ -2,7 +2,10 @@
 
 use std::io::{self, Write};
 
+use serde::Serialize;
 use tabwriter::{Alignment, TabWriter};
+
+use crate::failure::Failure;
 
 /// Rows under a heading, as wide as they need to be.
 #[derive(Debug)]
@@ -15,7 +18,7 @@ impl<const N: usize> Table<N> {
         Self { rows: vec![heading.map(str::to_owned)] }
     }
 
-    /// Adds a row. Cells must be [`printable`].
+    /// Adds a row. Cells must be [`printable`](crate::teller::printable).
     pub(crate) fn row(&mut self, cells: [String; N]) {
         self.rows.push(cells);
     }
@@ -30,18 +33,12 @@ impl<const N: usize> Table<N> {
     }
 }
 
-/// `text` without anything that would move the cursor or the columns, or turn the writing: such
-/// characters are escaped. Volumes and labels may be anybody's.
-pub(crate) fn printable(text: &str) -> String {
-    let escaped = |character: char| {
-        if character.is_control() || character.escape_debug().count() > 1 && !character.is_ascii() {
-            character.escape_default().to_string()
-        } else {
-            character.to_string()
-        }
-    };
-    let text: String = text.chars().map(escaped).collect();
-    if text.is_empty() { "-".to_owned() } else { text }
+/// Prints a value as JSON; returns the exit code.
+pub(crate) fn print_json(value: &impl Serialize) -> Result<u8, Failure> {
+    let text = serde_json::to_string_pretty(value).map_err(io::Error::other);
+    text.and_then(|text| writeln!(io::stdout().lock(), "{text}"))
+        .map_err(|error| Failure::unwritable(&error))?;
+    Ok(0)
 }
 
 #[cfg(test)]
@@ -55,13 +52,5 @@ mod tests {
         let mut bytes = Vec::new();
         table.print(&mut bytes).unwrap();
         assert_eq!(String::from_utf8(bytes).unwrap(), "A          B\nlong one   x\n");
-    }
-
-    #[test]
-    fn what_would_disturb_a_terminal_is_escaped() {
-        assert_eq!(printable("a\tb\n\u{1b}[2J"), "a\\tb\\n\\u{1b}[2J");
-        assert_eq!(printable("\u{202e}x"), "\\u{202e}x");
-        assert_eq!(printable("日本 'é\""), "日本 'é\"");
-        assert_eq!(printable(""), "-");
     }
 }

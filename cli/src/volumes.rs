@@ -18,8 +18,9 @@ use crate::{
         VolumesSubcommand,
     },
     engine::Engine,
-    failure::{Failure, NOT_DONE, OUR_FAILURE, say},
-    table::{Table, printable},
+    failure::{Failure, NOT_DONE, OUR_FAILURE},
+    table::{Table, print_json},
+    teller::{printable, say},
 };
 
 /// Does what a subcommand says; returns the exit code.
@@ -277,13 +278,6 @@ fn volume_name(name: &str) -> Result<VolumeName, Failure> {
     VolumeName::new(name).map_err(|error| {
         Failure::from_error(&error, Some("`berth volumes ls` shows the names".into()))
     })
-}
-
-fn print_json(value: &impl Serialize) -> Result<u8, Failure> {
-    let text = serde_json::to_string_pretty(value).map_err(io::Error::other);
-    text.and_then(|text| writeln!(io::stdout().lock(), "{text}"))
-        .map_err(|error| Failure::unwritable(&error))?;
-    Ok(0)
 }
 
 fn print_lines(lines: &[(&'static str, String)]) -> Result<u8, Failure> {

@@ -37,6 +37,42 @@ fn assert_refused(output: &Output, part: &str) {
 }
 
 #[test]
+fn what_has_to_be_a_folder_is_looked_at_before_the_job() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let file = file.to_str().unwrap();
+    let absent = folder.path().join("absent");
+    let link = folder.path().join("link");
+    std::os::unix::fs::symlink(&absent, &link).unwrap();
+    for path in [file, link.to_str().unwrap()] {
+        assert_refused(&run(&["--artifact", "x", "--output", path]), "is no folder");
+    }
+    for path in [file, absent.to_str().unwrap()] {
+        assert_refused(&run(&["--workspace", path]), "is no folder");
+    }
+    assert!(!absent.exists());
+}
+
+/// A reader that stops before it has read all: what is between is full when we begin.
+#[test]
+fn a_standard_error_that_nobody_reads_keeps_no_job_from_its_end() {
+    use std::io::Write as _;
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    let flags = rustix::fs::fcntl_getfl(&writer).unwrap();
+    rustix::fs::fcntl_setfl(&writer, flags | rustix::fs::OFlags::NONBLOCK).unwrap();
+    while writer.write(&[b'x'; 4096]).is_ok() {}
+    while writer.write(b"x").is_ok() {}
+    rustix::fs::fcntl_setfl(&writer, flags).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_berth"));
+    command.args(["run", "--engine", "memory", "--image", "busybox", "--project", "app"]);
+    command.args(["--volume", "/cache", "--memory-exit-code", "3", "--", "exit 3"]);
+    let status = command.stdout(std::process::Stdio::null()).stderr(writer).status().unwrap();
+    assert_eq!(status.code(), Some(3));
+    drop(reader);
+}
+
+#[test]
 fn bad_input_is_one_line_and_a_hint() {
     for (more, part) in [
         (&["--env", ""][..], "environment variable"),

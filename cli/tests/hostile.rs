@@ -73,8 +73,8 @@ impl Capture {
 #[test]
 fn the_capture_hears_a_job_that_is_fine() {
     let capture = Capture::new();
-    let output =
-        capture.berth(&["run", "--image", "busybox", "--project", "p", "-v", "/c", "--", "true"]);
+    let fine = ["run", "--outage", "0s", "--image", "busybox", "--project", "p", "-v", "/c", "--"];
+    let output = capture.berth(&[&fine[..], &["true"]].concat());
     assert_eq!(output.status.code(), Some(125));
     assert!(capture.connections() > 0, "or else the other tests would prove nothing");
 }

@@ -17,6 +17,7 @@ use executor::{
     NullSink, PullPolicy, RegistryLogin,
 };
 use helpers::{Project, WAIT, docker, docker_says, stderr, stdout, unique, variable};
+use testkit::suite;
 use tokio::task::JoinSet;
 use volume_manager::DockerVolumeManager;
 
@@ -321,7 +322,7 @@ async fn jobs_at_once_share_a_pull_with_those_of_the_same_password_only() {
 
     let endpoint = Endpoint::resolve(&EndpointSources::from_process(None)).unwrap();
     let engine: Arc<dyn DockerApi> = Arc::new(BollardDocker::new(endpoint).unwrap());
-    let owner = std::env::var("BERTH_E2E_OWNER").unwrap_or_else(|_| "e2e-manual".to_owned());
+    let owner = suite::owner();
     let volumes = DockerVolumeManager::new(Arc::clone(&engine));
     let mut config = ExecutorConfig::new(owner);
     config.images.pull_policies = vec![PullPolicy::Always];

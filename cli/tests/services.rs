@@ -2,8 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod engine_kind;
 mod helpers;
 
+use engine_kind::{EngineKind, engine_kind};
 use helpers::{Project, WAIT, docker, stderr, stdout, unique, variable};
 
 /// A job of one script in the image with the clients, with these services.
@@ -55,7 +57,12 @@ fn a_job_talks_to_redis_and_postgres_by_alias_from_its_first_step_on() {
     assert_eq!(stdout(&output), "OK\nvalue\n42\n48\npassword: [MASKED]\n", "{errors}");
     assert_eq!(output.status.code(), Some(0), "{errors}");
     assert!(errors.contains("service cache listens on port 6379"), "{errors}");
-    assert!(errors.contains("service db healthy"), "{errors}");
+    // Podman leaves health checks to systemd's timers, and the one of the suite sees no systemd.
+    let readiness = match engine_kind() {
+        EngineKind::Docker => "service db healthy",
+        EngineKind::Podman => "service db was not ready in time",
+    };
+    assert!(errors.contains(readiness), "{errors}");
     assert!(!errors.contains("elephant"), "{errors}");
     project.assert_nothing_left();
 }

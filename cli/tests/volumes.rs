@@ -13,6 +13,7 @@ use docker_api_trait::{
     MountSource, VolumeApi as _, VolumeName, VolumeRequest,
 };
 use serde_json::Value;
+use testkit::suite;
 
 /// Where the volumes of a test are, and whose.
 struct Place {
@@ -39,13 +40,11 @@ impl Place {
 
     fn on_a_real_engine(test: &str) -> Self {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos();
-        let variable =
-            |name: &str, default: &str| std::env::var(name).unwrap_or_else(|_| default.to_owned());
         Self {
             engine: Vec::new(),
-            owner: variable("BERTH_E2E_OWNER", "e2e-manual"),
+            owner: suite::owner(),
             project: format!("{test}-{}-{now}", std::process::id()),
-            image: variable("BERTH_E2E_IMAGE", "berth-busybox:local"),
+            image: suite::image().to_string(),
             _folder: tempfile::tempdir().unwrap(),
         }
     }

@@ -2,12 +2,17 @@
 
 use std::{error::Error, fmt, time::Duration};
 
+/// Of an engine's words so many bytes are kept at most.
+const LONGEST_MESSAGE: usize = 64 << 10;
+
 /// What was being done when an error came up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Operation {
     /// Asking the engine for its version.
     Version,
+    /// Asking the engine for its identity and state.
+    Info,
     /// Looking at an image.
     InspectImage,
     /// Pulling an image from a registry.
@@ -70,6 +75,7 @@ impl fmt::Display for Operation {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             Self::Version => "ask for the engine's version",
+            Self::Info => "ask for the engine's identity",
             Self::InspectImage => "inspect the image",
             Self::PullImage => "pull the image",
             Self::ImportImage => "import the image",
@@ -114,6 +120,8 @@ pub enum ConnectFailure {
     PermissionDenied,
     /// The TLS handshake failed.
     Tls,
+    /// This process, or its machine, has as many files open as it may.
+    TooManyFiles,
     /// Any other reason; the error's source tells it.
     Other,
 }
@@ -201,12 +209,36 @@ pub enum ApiError {
         /// What is wrong with it.
         detail: String,
     },
+    /// The engine went away and did not come back in time. The request may have taken effect.
+    #[error("could not {operation}: the engine has been away for {} s", .after.as_secs())]
+    Gone {
+        /// What was being done.
+        operation: Operation,
+        /// How long it has been away.
+        after: Duration,
+        /// How the last attempt to reach it ended.
+        source: Box<ApiError>,
+    },
+    /// Another engine answers at the address than before. Nothing was asked of it.
+    #[error("could not {operation}: another engine answers now: {found}, not {expected}")]
+    Changed {
+        /// What was being done.
+        operation: Operation,
+        /// The id of the engine that answered before.
+        expected: String,
+        /// The id of the one that answers now.
+        found: String,
+    },
 }
 
 impl ApiError {
     /// The error for an HTTP status that is not a success.
     pub fn from_status(operation: Operation, status: u16, message: impl Into<String>) -> Self {
         let mut message = message.into().trim().to_owned();
+        // Nobody reads more, and it may be anything.
+        if message.len() > LONGEST_MESSAGE {
+            message.truncate(message.floor_char_boundary(LONGEST_MESSAGE));
+        }
         if message.is_empty() {
             // As in every answer to a `HEAD`.
             "it gave no reason".clone_into(&mut message);
@@ -221,31 +253,100 @@ impl ApiError {
 
     /// The error without these texts in the engine's words, which may repeat what a request said.
     pub fn redacted<'a>(mut self, secrets: impl IntoIterator<Item = &'a str>) -> Self {
-        let words = match &mut self {
+        let mut secrets: Vec<&str> = secrets.into_iter().filter(|one| !one.is_empty()).collect();
+        // Of one that begins with another nothing may be left.
+        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+        self.redact(&secrets);
+        self
+    }
+
+    fn redact(&mut self, secrets: &[&str]) {
+        let words = match self {
             Self::NotFound { message, .. }
             | Self::Conflict { message, .. }
             | Self::Rejected { message, .. }
             | Self::Engine { message, .. }
-            | Self::Reported { message, .. } => message,
+            | Self::Reported { message, .. }
+            | Self::Protocol { detail: message, .. } => message,
+            Self::Gone { source, .. } => return source.redact(secrets),
             Self::Unreachable { .. }
             | Self::TimedOut { .. }
             | Self::Lost { .. }
-            | Self::Protocol { .. } => return self,
+            | Self::Changed { .. } => return,
         };
-        let mut secrets: Vec<&str> = secrets.into_iter().filter(|one| !one.is_empty()).collect();
-        // Of one that begins with another nothing may be left.
-        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
         for secret in secrets {
             *words = words.replace(secret, "…");
         }
-        self
     }
 
     /// Whether the request may have taken effect although it failed: a caller that was creating
     /// something has to look for it.
     pub fn effect_unknown(&self) -> bool {
-        matches!(self, Self::TimedOut { .. } | Self::Lost { .. } | Self::Protocol { .. })
-            || matches!(self, Self::Engine { status, .. } if *status >= 500)
+        match self {
+            Self::TimedOut { .. }
+            | Self::Lost { .. }
+            | Self::Protocol { .. }
+            | Self::Gone { .. }
+            | Self::Changed { .. } => true,
+            Self::Engine { status, .. } => *status >= 500,
+            Self::Unreachable { .. }
+            | Self::NotFound { .. }
+            | Self::Conflict { .. }
+            | Self::Rejected { .. }
+            | Self::Reported { .. } => false,
+        }
+    }
+
+    /// Whether the same may succeed later without anybody changing the request: the engine or the
+    /// way to it was at fault.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Unreachable { failure, .. } => match failure {
+                ConnectFailure::Absent
+                | ConnectFailure::Refused
+                | ConnectFailure::TooManyFiles
+                | ConnectFailure::Other => true,
+                ConnectFailure::PermissionDenied | ConnectFailure::Tls => false,
+            },
+            Self::TimedOut { .. }
+            | Self::Lost { .. }
+            | Self::Protocol { .. }
+            | Self::Gone { .. }
+            | Self::Changed { .. } => true,
+            Self::Engine { status, .. } => *status >= 500 || *status == 429,
+            Self::NotFound { .. }
+            | Self::Conflict { .. }
+            | Self::Rejected { .. }
+            | Self::Reported { .. } => false,
+        }
+    }
+
+    /// Whether the engine's host has no room left. Only the engine's words tell: they are those of
+    /// the system.
+    pub fn is_disk_full(&self) -> bool {
+        match self {
+            Self::NotFound { message, .. }
+            | Self::Conflict { message, .. }
+            | Self::Rejected { message, .. }
+            | Self::Engine { message, .. }
+            | Self::Reported { message, .. } => {
+                message.contains("no space left on device")
+                    || message.contains("disk quota exceeded")
+            }
+            Self::Gone { source, .. } => source.is_disk_full(),
+            Self::Unreachable { .. }
+            | Self::TimedOut { .. }
+            | Self::Lost { .. }
+            | Self::Protocol { .. }
+            | Self::Changed { .. } => false,
+        }
+    }
+
+    /// Whether the image has no such user or group as the container was to run as, or there can be none.
+    /// Only the engine's words tell.
+    pub fn is_unknown_user(&self) -> bool {
+        matches!(self, Self::Rejected { operation, message }
+            if tells_of_unknown_user(*operation, message))
     }
 
     /// What a person can do about it, when that is known.
@@ -267,12 +368,47 @@ impl ApiError {
                     "check DOCKER_TLS_VERIFY and the files ca.pem, cert.pem and key.pem in \
                      DOCKER_CERT_PATH"
                 }
+                ConnectFailure::TooManyFiles => {
+                    "raise the limit of open files (`ulimit -n`), or run fewer jobs at once"
+                }
                 ConnectFailure::Other => "check --host, DOCKER_HOST and the network",
             }),
             Self::TimedOut { .. } | Self::Lost { .. } => {
                 Some("look at the engine's log; a restart of the engine ends its containers")
             }
+            Self::Gone { .. } => Some(
+                "start the engine again; what this run left there is removed by the next run or by \
+                 `berth sweep`",
+            ),
+            Self::Changed { .. } => Some(
+                "nothing is removed on the engine that answers now; run `berth sweep` when the one \
+                 from before is back",
+            ),
+            other if other.is_disk_full() => Some(
+                "the engine's host has no room left: free some, for instance with `docker image \
+                 prune` or `berth volumes rm`",
+            ),
+            other if other.is_unknown_user() => Some(
+                "`/etc/passwd` and `/etc/group` in the image tell which names there are; a number \
+                 from 0 to 2147483647 need not be in them",
+            ),
             _ => None,
         }
     }
+}
+
+/// Whether an engine that was to run a process says that there is no such user or group, or no such
+/// number.
+pub(crate) fn tells_of_unknown_user(operation: Operation, message: &str) -> bool {
+    let is_of_a_process = matches!(
+        operation,
+        Operation::CreateContainer
+            | Operation::AttachContainer
+            | Operation::StartContainer
+            | Operation::CreateExec
+            | Operation::StartExec
+    );
+    let words =
+        ["unable to find user ", "unable to find group ", "uids and gids must be in range "];
+    is_of_a_process && words.iter().any(|words| message.contains(words))
 }

@@ -25,6 +25,11 @@ pub mod api;
 #[cfg(feature = "bollard")]
 mod bollard;
 mod error;
+#[cfg(any(feature = "bollard", test, fuzzing))]
+mod frame;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod id;
 mod log;
 #[cfg(feature = "mock")]
@@ -47,9 +52,9 @@ pub use log::{LogChunk, LogSource};
 pub use mock::MockDocker;
 pub use model::{
     ApiVersion, Consistency, ContainerDetails, ContainerRequest, ContainerStatus, ContainerSummary,
-    CreatedContainer, Device, DeviceRequest, EngineVersion, ExecDetails, ExecRequest, ExitStatus,
-    Health, HealthStatus, HostSettings, ImageDetails, Input, LabelFilter, LogDriver, Mount,
-    MountKind, MountPoint, MountSource, Network, NetworkAttachment, NetworkPlace, NetworkRequest,
-    PathDetails, PathKind, Propagation, PullProgress, PullRequest, RegistryCredential, Relabel,
-    Signal, Ulimit, Volume, VolumeRequest, VolumeUsage, WaitCondition,
+    CreatedContainer, Device, DeviceRequest, EngineInfo, EngineProduct, EngineVersion, ExecDetails,
+    ExecRequest, ExitStatus, Health, HealthStatus, HostSettings, ImageDetails, Input, LabelFilter,
+    LogDriver, Mount, MountKind, MountPoint, MountSource, Network, NetworkAttachment, NetworkPlace,
+    NetworkRequest, PathDetails, PathKind, Propagation, PullProgress, PullRequest,
+    RegistryCredential, Relabel, Signal, Ulimit, Volume, VolumeRequest, VolumeUsage, WaitCondition,
 };

@@ -11,8 +11,8 @@ pub enum LogSource {
     Stderr,
 }
 
-/// A piece of output. Pieces follow the engine's frames, not lines: a line may be in several, and
-/// several in one. The bytes are the container's own, valid UTF-8 or not.
+/// A piece of output. Pieces follow the engine's frames and what has come of them, not lines: a line may
+/// be in several, and several in one. The bytes are the container's own, valid UTF-8 or not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogChunk {
     /// The output it was written to.

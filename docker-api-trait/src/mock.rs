@@ -12,9 +12,10 @@ use crate::{
     LogStream, NetworkApi, PullStream, SystemApi, VolumeApi,
     id::{ContainerId, ExecId, ImageReference, NetworkId, VolumeName},
     model::{
-        ContainerDetails, ContainerRequest, ContainerSummary, CreatedContainer, EngineVersion,
-        ExecDetails, ExecRequest, ImageDetails, LabelFilter, Network, NetworkRequest, PathDetails,
-        PullRequest, Signal, Volume, VolumeRequest, VolumeUsage, WaitCondition,
+        ContainerDetails, ContainerRequest, ContainerSummary, CreatedContainer, EngineInfo,
+        EngineVersion, ExecDetails, ExecRequest, ImageDetails, LabelFilter, Network,
+        NetworkRequest, PathDetails, PullRequest, Signal, Volume, VolumeRequest, VolumeUsage,
+        WaitCondition,
     },
 };
 
@@ -28,7 +29,9 @@ mockall::mock! {
     #[async_trait]
     impl SystemApi for Docker {
         async fn version(&self) -> Result<EngineVersion, ApiError>;
+        async fn info(&self) -> Result<EngineInfo, ApiError>;
         async fn disk_usage(&self) -> Result<Vec<VolumeUsage>, ApiError>;
+        fn outages(&self) -> u64;
         fn requests_sent(&self) -> u64;
     }
 

@@ -12,7 +12,8 @@ use std::{
 
 use docker_api_trait::{
     ApiError, BollardDocker, ConnectFailure, ContainerApi, ContainerId, ContainerRequest, Endpoint,
-    Mount, MountSource, SystemApi, VolumeApi, VolumeName, WaitCondition,
+    EngineProduct, ImageApi as _, LabelFilter, Mount, MountSource, Operation, PullRequest,
+    SystemApi, VolumeApi, VolumeName, WaitCondition,
 };
 use futures_util::StreamExt as _;
 use tokio::{
@@ -122,6 +123,33 @@ async fn a_wait_that_ends_without_an_answer_is_lost_not_a_success() {
 }
 
 #[tokio::test]
+async fn a_pull_that_breaks_off_or_says_that_it_failed_is_never_a_success() {
+    const BEGUN: &[u8] =
+        b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{\"status\":\"Pulling\"}\r\n";
+    const FAILED: &[u8] =
+        b"{\"errorDetail\":{\"message\":\"toomanyrequests\"},\"error\":\"toomanyrequests\"}\r\n";
+    const CHUNKED: &[u8] = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let request = PullRequest::new("busybox".parse().unwrap());
+    let last = async |pieces| {
+        let socket = Answering::with(pieces);
+        let pull = socket.engine().pull_image(&request).await.unwrap();
+        let progress: Vec<_> = pull.collect().await;
+        progress.into_iter().next_back().unwrap().unwrap_err()
+    };
+    let error = last(&[BEGUN, FAILED]).await;
+    assert!(
+        matches!(&error, ApiError::Reported { operation: Operation::PullImage, .. }),
+        "{error:?}"
+    );
+    // Half a document, and half a chunk.
+    let error = last(&[BEGUN, b"{\"status\":\"Down"]).await;
+    assert!(matches!(error, ApiError::Protocol { .. } | ApiError::Lost { .. }), "{error:?}");
+    assert!(error.is_transient());
+    let error = last(&[CHUNKED, b"30\r\n{\"status\":\"Pulling\"}\r\n"]).await;
+    assert!(matches!(error, ApiError::Lost { .. }), "{error:?}");
+}
+
+#[tokio::test]
 async fn output_that_is_cut_short_is_an_error_after_what_came_whole() {
     let socket = Answering::with(&[
         b"HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n",
@@ -147,6 +175,23 @@ async fn a_status_becomes_the_case_that_a_caller_would_branch_on() {
         let error = Answering::with(pieces).engine().inspect_volume(&volume()).await.unwrap_err();
         assert!(format!("{error:?}").starts_with(expected), "{expected}: {error:?}");
     }
+}
+
+/// Engine 20.10, once it was started anew, knows no more than the name of a volume that it is asked to
+/// make and has, and tells all of it when it is asked for the volume.
+#[tokio::test]
+async fn a_volume_that_is_told_of_by_half_is_asked_for() {
+    let socket = Answering::with(&[
+        b"HTTP/1.1 201 Created\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: 86\r\n\r\n",
+        b"{\"Name\":\"v1\",\"Driver\":\"local\",\"Labels\":null,\"Mountpoint\":\"\",",
+        b"\"Options\":null,\"Scope\":\"\"}",
+    ]);
+    let name: VolumeName = "v1".parse().unwrap();
+    let request = docker_api_trait::VolumeRequest::new(name);
+    let _ = socket.engine().create_volume(&request).await;
+    let seen = socket.seen();
+    assert!(seen[0].starts_with("POST /volumes/create"), "{seen:?}");
+    assert!(seen[1].starts_with("GET /volumes/v1"), "{seen:?}");
 }
 
 #[tokio::test]
@@ -175,4 +220,48 @@ async fn a_bind_string_that_would_be_misread_is_never_sent() {
     let error = engine.create_container(&request).await.unwrap_err();
     assert!(matches!(&error, ApiError::Rejected { message, .. } if message.contains("/a:/etc")));
     assert_eq!(engine.requests_sent(), 0);
+}
+
+#[tokio::test]
+async fn a_list_of_podmans_is_read_whole_whatever_its_containers_states() {
+    let socket = Answering::with(&[b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n[\
+        {\"Id\":\"1111111111111111111111111111111111111111111111111111111111111111\",\"State\":\"stopped\",\"Labels\":{\"a\":\"b\",\"c\":\"d\"},\"Mounts\":null},\
+        {\"Id\":\"2222222222222222222222222222222222222222222222222222222222222222\",\"State\":\"asleep\",\"Labels\":{\"a\":\"b\"},\"Names\":null},\
+        {\"Id\":[]}]"]);
+    let engine = socket.engine();
+    let filters = [LabelFilter::equals("a", "b"), LabelFilter::present("c")];
+    assert_eq!(engine.list_containers(&[]).await.unwrap().len(), 2);
+    // Also where the engine lists what passes any of several filters.
+    assert_eq!(engine.list_containers(&filters).await.unwrap().len(), 1);
+    let asked = "filters=%7B%22label%22%3A%5B%22a%3Db%22%2C%22c%22%5D%7D";
+    assert!(socket.seen()[1].contains(asked), "{:?}", socket.seen());
+}
+
+#[tokio::test]
+async fn a_destination_that_podman_would_read_as_options_is_never_sent_there() {
+    const PODMAN: &[u8] = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{\"ApiVersion\":\"1.41\",\"Components\":[{\"Name\":\"Podman Engine\",\"Version\":\"4.3.1\"}]}";
+    let socket = Answering::with(&[PODMAN]);
+    let mut request = ContainerRequest::new("job".parse().unwrap(), "image".parse().unwrap());
+    request.mounts.push(Mount::new(
+        "/c,src=/etc",
+        MountSource::Host { path: "/tmp".to_owned(), propagation: None, create: false },
+    ));
+    let error = socket.engine().create_container(&request).await.unwrap_err();
+    assert!(matches!(error, ApiError::Rejected { .. }), "{error:?}");
+    assert_eq!(socket.seen().len(), 1, "{:?}", socket.seen());
+    assert!(socket.seen()[0].starts_with("GET /version"), "{:?}", socket.seen());
+}
+
+#[tokio::test]
+async fn whose_engine_it_is_any_reply_of_podmans_tells() {
+    const OTHER: &[u8] = b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n";
+    const PODMAN: &[u8] = b"HTTP/1.1 404 Not Found\r\nLibpod-API-Version: 4.3.1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+    for (reply, product) in [(OTHER, EngineProduct::Docker), (PODMAN, EngineProduct::Podman)] {
+        let socket = Answering::with(Box::leak(Box::new([reply])));
+        let engine = socket.engine();
+        assert_eq!(engine.product(), EngineProduct::Docker, "nothing is known yet");
+        let _ = engine.with_own_count().remove_volume(&volume()).await;
+        assert_eq!(engine.product(), product);
+        assert_eq!(socket.seen().len(), 1);
+    }
 }

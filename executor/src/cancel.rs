@@ -15,6 +15,11 @@ impl Cancel {
         Self::default()
     }
 
+    /// A handle that is asked whatever this one is asked, and can be asked by itself.
+    pub(crate) fn child(&self) -> Self {
+        Self { stop: self.stop.child_token(), kill: self.kill.child_token() }
+    }
+
     /// Asks the job to stop: its container gets its grace, then cleanup runs.
     pub fn stop(&self) {
         self.stop.cancel();

@@ -1,22 +1,52 @@
 //! Clearing up after a run: tries everything, and tells what it could not remove.
 
-use std::time::Duration;
+use std::{sync::OnceLock, time::Duration};
 
 use docker_api_trait::{ApiError, ContainerId, DockerApi, LabelFilter, NetworkId, Operation};
 use futures_util::future;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until};
 use volume_manager::{Outcome, VolumeManager, label};
 
 use crate::{
     Cancel, CleanupFailure, CleanupReport, ExecutorError, JobPlan, NetworkPlan, ObjectKind,
-    RemovedObject,
+    RemovedObject, interrupt,
+    removal::{self, LATE_EFFECT},
     state::{RunState, Trace},
 };
 
-/// A request that was sent just before its connection broke takes effect within this time.
-const LATE_EFFECT: Duration = Duration::from_secs(1);
-/// Between two looks at a removal that another client has begun, or at a network in use.
-const REMOVAL_POLL: Duration = Duration::from_millis(100);
+/// Once killed, nobody waits for longer for what an engine does slowly.
+const AFTER_KILL: Duration = Duration::from_secs(10);
+
+/// How much time there is.
+struct Time<'a> {
+    begin: Instant,
+    limit: Duration,
+    cancel: &'a Cancel,
+    /// When it ends after all.
+    cut: OnceLock<Instant>,
+}
+
+impl Time<'_> {
+    /// What comes of `work` in time.
+    async fn enough<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        let limit = sleep_until(interrupt::end(self.begin, self.limit));
+        let killed = async {
+            self.cancel.killed().await;
+            sleep_until(*self.cut.get_or_init(|| Instant::now() + AFTER_KILL)).await;
+        };
+        tokio::select! {
+            biased;
+            done = work => Some(done),
+            () = limit => None,
+            () = killed => None,
+        }
+    }
+
+    /// There was not enough.
+    fn out(&self, operation: Operation) -> ApiError {
+        ApiError::TimedOut { operation, limit: self.begin.elapsed() }
+    }
+}
 
 /// Clears up. Every path of a run ends here; it takes at most the plan's limit. Containers go first,
 /// all at once: a volume or network in use cannot be removed. No step runs any more, so that nothing
@@ -29,27 +59,22 @@ pub(crate) async fn clean_up(
     outcome: Outcome,
     cancel: &Cancel,
 ) -> CleanupReport {
-    // Once killed, nobody waits for what an engine does slowly.
-    let limit = if cancel.is_killed() {
-        plan.timeouts.cleanup.min(Duration::from_secs(10))
-    } else {
-        plan.timeouts.cleanup
-    };
-    let deadline = Instant::now() + limit;
+    let limit = plan.timeouts.cleanup;
+    let time = Time { begin: Instant::now(), limit, cancel, cut: OnceLock::new() };
     // An unread output makes the engine hang; what is read of services ends by itself.
     for slot in &mut state.containers {
         slot.detach();
         slot.session = None;
     }
     let mut report = CleanupReport::default();
-    containers(docker, plan, state, deadline, limit, &mut report).await;
+    containers(docker, plan, state, &time, &mut report).await;
     for slot in &mut state.services {
         slot.log = None;
     }
-    network(docker, plan, state, deadline, limit, &mut report).await;
+    network(docker, plan, state, &time, &mut report).await;
     let temporaries = state.volumes.clone();
-    match timeout_at(deadline, volumes.finish(state.volumes.clone(), outcome)).await {
-        Ok(finished) => {
+    match time.enough(volumes.finish(state.volumes.clone(), outcome)).await {
+        Some(finished) => {
             report.removed.extend(finished.removed.into_iter().map(|volume| RemovedObject {
                 kind: ObjectKind::Volume,
                 name: volume.to_string(),
@@ -60,10 +85,10 @@ pub(crate) async fn clean_up(
                 error: failed.error.into(),
             }));
         }
-        Err(_) => report.failed.extend(temporaries.temporaries().map(|volume| CleanupFailure {
+        None => report.failed.extend(temporaries.temporaries().map(|volume| CleanupFailure {
             kind: ObjectKind::Volume,
             name: volume.to_string(),
-            error: out_of_time(Operation::RemoveVolume, limit).into(),
+            error: time.out(Operation::RemoveVolume).into(),
         })),
     }
     report
@@ -81,8 +106,7 @@ async fn containers(
     docker: &dyn DockerApi,
     plan: &JobPlan,
     state: &mut RunState,
-    deadline: Instant,
-    limit: Duration,
+    time: &Time<'_>,
     report: &mut CleanupReport,
 ) {
     let of_containers = state.containers.iter().zip(&plan.containers).map(|(slot, planned)| {
@@ -109,18 +133,16 @@ async fn containers(
         }
     }
     if !unknown.is_empty() {
-        match timeout_at(deadline, find(docker, plan, &unknown)).await {
-            Ok(Ok(found)) => doomed.extend(found),
-            Ok(Err(error)) => lost(report, &unknown, error),
-            Err(_) => lost(report, &unknown, out_of_time(Operation::ListContainers, limit)),
+        match time.enough(find(docker, plan, &unknown)).await {
+            Some(Ok(found)) => doomed.extend(found),
+            Some(Err(error)) => lost(report, &unknown, error, time),
+            None => lost(report, &unknown, time.out(Operation::ListContainers), time),
         }
     }
     let removals = doomed.iter().map(|doomed| async move {
-        let removal = remove(docker, &doomed.id, doomed.keep_anonymous_volumes);
-        match timeout_at(deadline, removal).await {
-            Ok(removed) => removed,
-            Err(_) => Err(out_of_time(Operation::RemoveContainer, limit)),
-        }
+        let removal = removal::container(docker, &doomed.id, doomed.keep_anonymous_volumes);
+        let removed = time.enough(removal).await;
+        removed.unwrap_or_else(|| Err(time.out(Operation::RemoveContainer)))
     });
     let removed = future::join_all(removals).await;
     for (doomed, removed) in doomed.into_iter().zip(removed) {
@@ -132,15 +154,13 @@ async fn containers(
     }
 }
 
-fn lost(report: &mut CleanupReport, names: &[(&str, bool)], error: ApiError) {
-    let (mut names, kind) = (names.iter().map(|(name, _)| *name), ObjectKind::Container);
-    if let Some(name) = names.next() {
-        let error = ExecutorError::from(error);
-        report.failed.push(CleanupFailure { kind, name: name.to_owned(), error });
-    }
-    for name in names {
-        let error = out_of_time(Operation::ListContainers, Duration::ZERO).into();
-        report.failed.push(CleanupFailure { kind, name: name.to_owned(), error });
+/// Of the names nobody can tell whether there are containers; the first one carries the cause.
+fn lost(report: &mut CleanupReport, names: &[(&str, bool)], error: ApiError, time: &Time<'_>) {
+    let others = std::iter::repeat_with(|| time.out(Operation::ListContainers));
+    let errors = std::iter::once(error).chain(others).map(ExecutorError::from);
+    for ((name, _), error) in names.iter().zip(errors) {
+        let (kind, name) = (ObjectKind::Container, (*name).to_owned());
+        report.failed.push(CleanupFailure { kind, name, error });
     }
 }
 
@@ -173,8 +193,7 @@ async fn network(
     docker: &dyn DockerApi,
     plan: &JobPlan,
     state: &mut RunState,
-    deadline: Instant,
-    limit: Duration,
+    time: &Time<'_>,
     report: &mut CleanupReport,
 ) {
     let NetworkPlan::Own(own) = &plan.network else { return };
@@ -182,23 +201,15 @@ async fn network(
     let name = own.name.to_string();
     let removal = async {
         for id in networks(docker, plan, &state.network).await? {
-            loop {
-                match docker.remove_network(&id).await {
-                    Ok(()) | Err(ApiError::NotFound { .. }) => break,
-                    Err(ApiError::Conflict { .. } | ApiError::Engine { status: 403, .. }) => {
-                        sleep(REMOVAL_POLL).await;
-                    }
-                    Err(error) => return Err(error),
-                }
-            }
+            removal::network(docker, &id).await?;
             report.removed.push(RemovedObject { kind, name: name.clone() });
         }
         Ok(())
     };
-    let error = match timeout_at(deadline, removal).await {
-        Ok(Ok(())) => return,
-        Ok(Err(error)) => error,
-        Err(_) => out_of_time(Operation::RemoveNetwork, limit),
+    let error = match time.enough(removal).await {
+        Some(Ok(())) => return,
+        Some(Err(error)) => error,
+        None => time.out(Operation::RemoveNetwork),
     };
     report.failed.push(CleanupFailure { kind, name: own.name.to_string(), error: error.into() });
 }
@@ -223,31 +234,6 @@ async fn networks(
             }
             sleep(LATE_EFFECT).await;
             look().await
-        }
-    }
-}
-
-fn out_of_time(operation: Operation, limit: Duration) -> ApiError {
-    ApiError::TimedOut { operation, limit }
-}
-
-/// Removes the container by force. One that is gone, or that another client is removing, is fine
-/// once it is gone.
-async fn remove(
-    docker: &dyn DockerApi,
-    id: &ContainerId,
-    keep_anonymous_volumes: bool,
-) -> Result<(), ApiError> {
-    loop {
-        let removed = if keep_anonymous_volumes {
-            docker.remove_container_alone(id).await
-        } else {
-            docker.remove_container(id).await
-        };
-        match removed {
-            Ok(()) | Err(ApiError::NotFound { .. }) => return Ok(()),
-            Err(ApiError::Conflict { .. }) => sleep(REMOVAL_POLL).await,
-            Err(error) => return Err(error),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::{error::Error, sync::Arc, time::Duration};
 
 use docker_api_trait::{ApiError, ImageReference};
-use volume_manager::{PathProblem, PlanError, SpecError, VolumeError};
+use volume_manager::{ContainerPath, PathProblem, PlanError, SpecError, VolumeError};
 
 use crate::{AllowError, CredentialError, MaskError, PullFault, PullPolicyError, WorkspaceError};
 
@@ -79,6 +79,13 @@ pub enum JobError {
         folder: String,
         /// What is wrong with it.
         problem: PathProblem,
+    },
+    /// The working directory is the kernel's: through `/proc/self/fd`, runtimes have let containers out
+    /// into their host (CVE-2024-21626).
+    #[error("{folder} cannot be the working directory")]
+    ReservedWorkingDirectory {
+        /// The folder, in its canonical form.
+        folder: ContainerPath,
     },
     /// A cache's path is more than a path.
     #[error("the path {path:?} of a cache has a source or options")]
@@ -160,7 +167,7 @@ impl JobError {
                 "names, labels and paths are open to all: use a variable that is no secret"
                     .to_owned()
             }
-            Self::WorkingDirectory { .. } => {
+            Self::WorkingDirectory { .. } | Self::ReservedWorkingDirectory { .. } => {
                 "give an absolute path in the container, such as /builds/app".to_owned()
             }
             Self::CachePath { .. } => {
@@ -190,7 +197,42 @@ impl JobError {
 pub enum ExecutorError {
     /// The engine did not do what it was asked for.
     #[error(transparent)]
-    Engine(#[from] ApiError),
+    Engine(ApiError),
+    /// The engine's host has no room left.
+    #[error("the engine's host has no room left")]
+    DiskFull {
+        /// The cause.
+        source: ApiError,
+    },
+    /// Somebody else's object has a name that the job needs; it is left alone.
+    #[error("the name {name} is taken")]
+    NameTaken {
+        /// The name.
+        name: String,
+        /// The cause.
+        source: ApiError,
+    },
+    /// Contact with the engine was lost while a step ran, and its container ended with that: as a
+    /// rule the engine was started anew. How the step would have ended is not known.
+    #[error(
+        "the engine was away while the step ran, and the container {container} ended with that"
+    )]
+    Interrupted {
+        /// The container's name.
+        container: String,
+    },
+    /// The engine answers no more while a step runs.
+    #[error("the engine does not answer any more while the step runs")]
+    EngineLost {
+        /// How the last attempt to reach it ended.
+        source: ApiError,
+    },
+    /// Code that belongs to the job's caller panicked: its sink, or its observer.
+    #[error("the job's own code panicked: {message}")]
+    Panicked {
+        /// What it said.
+        message: String,
+    },
     /// The job's own network could not be made.
     #[error("the job's network could not be made")]
     Network {
@@ -199,7 +241,7 @@ pub enum ExecutorError {
     },
     /// The volumes could not be made ready.
     #[error(transparent)]
-    Volumes(#[from] VolumeError),
+    Volumes(VolumeError),
     /// An image could not be pulled.
     #[error("the image {image} could not be pulled")]
     ImagePull {
@@ -249,6 +291,23 @@ pub enum ExecutorError {
     ContainerVanished {
         /// Its name.
         container: String,
+    },
+    /// Somebody else removed the run's own network before a container was in it.
+    #[error("the run's network {network} was removed by somebody else")]
+    NetworkVanished {
+        /// Its name.
+        network: String,
+    },
+    /// Somebody deleted a volume's folder on the engine's host. The engine still has the volume, and
+    /// nothing to mount: no container starts with it until the volume is removed.
+    #[error("the folder of the volume {volume} is not on the engine's host any more")]
+    VolumeLost {
+        /// Its name.
+        volume: String,
+        /// What it is: `cache`, `temporary` or `named`.
+        kind: &'static str,
+        /// The cause.
+        source: ApiError,
     },
     /// The job's secrets cannot be searched for in its log.
     #[error(transparent)]
@@ -304,7 +363,23 @@ impl ExecutorError {
     /// What a person can do about it, when that is known.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Engine(error) => error.hint().map(str::to_owned),
+            Self::Engine(error) | Self::EngineLost { source: error } => {
+                error.hint().map(str::to_owned)
+            }
+            Self::DiskFull { source } => source.hint().map(str::to_owned),
+            Self::NameTaken { .. } => Some(
+                "a plan is for one run: plan the job again; if that does not help, somebody makes \
+                 objects with Berth's names"
+                    .to_owned(),
+            ),
+            Self::Interrupted { .. } => Some(
+                "run the job again; with `live-restore` in its configuration an engine leaves \
+                 containers running while it restarts"
+                    .to_owned(),
+            ),
+            Self::Panicked { .. } => {
+                Some("the job's sink and observer must not panic; the backtrace is above".to_owned())
+            }
             Self::Network { source } => source.hint().map(str::to_owned).or_else(|| {
                 Some(
                     "engines have room for some thirty networks, and for IPv6 as a rule none: \
@@ -336,6 +411,21 @@ impl ExecutorError {
                  dev.berth."
                     .to_owned(),
             ),
+            Self::NetworkVanished { .. } => Some(
+                "find out who prunes networks on this engine, and leave out what carries labels \
+                 that begin with dev.berth.; run the job again"
+                    .to_owned(),
+            ),
+            Self::VolumeLost { kind: "temporary", .. } => Some(
+                "find out who deletes volumes' folders there; the next run makes one of its own"
+                    .to_owned(),
+            ),
+            Self::VolumeLost { volume, kind, .. } => {
+                let remove = if *kind == "cache" { "berth volumes rm" } else { "docker volume rm" };
+                Some(format!(
+                    "what was in it is lost: `{remove} {volume}`, and the next run makes it anew"
+                ))
+            }
             Self::Mask(error) => Some(error.hint().to_owned()),
             Self::Credential { source, .. } => Some(source.hint().to_owned()),
             Self::Workspace(error) => error.hint().map(str::to_owned),
@@ -355,6 +445,7 @@ impl ExecutorError {
             Self::UnsupportedSystem { .. } => {
                 Some("switch the engine to Linux containers".to_owned())
             }
+            Self::Start { source } if source.is_unknown_user() => source.hint().map(str::to_owned),
             Self::Start { .. } => Some(
                 "a script needs `sh` in the image; without a shell, give a program and its \
                  arguments as separate words"
@@ -379,12 +470,81 @@ impl ExecutorError {
         let redact = |error: ApiError| error.redacted(secrets.iter().copied());
         match self {
             Self::Engine(error) => Self::Engine(redact(error)),
+            Self::DiskFull { source } => Self::DiskFull { source: redact(source) },
+            Self::NameTaken { name, source } => Self::NameTaken { name, source: redact(source) },
+            Self::EngineLost { source } => Self::EngineLost { source: redact(source) },
+            Self::Panicked { message } => Self::Panicked { message: clean(message) },
             Self::Start { source } => Self::Start { source: redact(source) },
             Self::Network { source } => Self::Network { source: redact(source) },
+            Self::VolumeLost { volume, kind, source } => {
+                Self::VolumeLost { volume, kind, source: redact(source) }
+            }
+            Self::Volumes(error) => Self::Volumes(error.redacted(secrets.iter().copied())),
             Self::NoShell { image, detail } => Self::NoShell { image, detail: clean(detail) },
             Self::ContainerLost { detail } => Self::ContainerLost { detail: clean(detail) },
             Self::BuildFolder { code, words } => Self::BuildFolder { code, words: clean(words) },
             other => other,
+        }
+    }
+}
+
+impl From<ApiError> for ExecutorError {
+    /// Of what an engine answers, what has a remedy of its own is told apart.
+    fn from(error: ApiError) -> Self {
+        if error.is_disk_full() { Self::DiskFull { source: error } } else { Self::Engine(error) }
+    }
+}
+
+impl From<VolumeError> for ExecutorError {
+    fn from(error: VolumeError) -> Self {
+        match error {
+            VolumeError::Engine { source, .. } if source.is_disk_full() => {
+                Self::DiskFull { source }
+            }
+            error => Self::Volumes(error),
+        }
+    }
+}
+
+impl ExecutorError {
+    /// Whether the same job may succeed when it is run again and nobody changes it: the engine, the
+    /// network or somebody else was at fault.
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Engine(error) | Self::Network { source: error } => error.is_transient(),
+            Self::Volumes(error) => match error {
+                VolumeError::Engine { source, .. } => source.is_transient(),
+                _ => false,
+            },
+            // An engine answers 500 to whatever its registry refuses: that says nothing.
+            Self::ImagePull { fault, source, .. } => match fault {
+                PullFault::Refused => false,
+                PullFault::Transient => true,
+                PullFault::Other => source.is_transient() && !source.is_disk_full(),
+            },
+            Self::NameTaken { .. }
+            | Self::Interrupted { .. }
+            | Self::EngineLost { .. }
+            | Self::PullStalled { .. }
+            | Self::ContainerVanished { .. }
+            | Self::NetworkVanished { .. }
+            | Self::ContainerLost { .. }
+            | Self::NotPrepared { .. } => true,
+            // It goes with the run, and the next one has another.
+            Self::VolumeLost { kind, .. } => *kind == "temporary",
+            Self::DiskFull { .. }
+            | Self::Panicked { .. }
+            | Self::ImageMissing { .. }
+            | Self::UnsupportedSystem { .. }
+            | Self::Start { .. }
+            | Self::NoShell { .. }
+            | Self::Mask(_)
+            | Self::Credential { .. }
+            | Self::Workspace(_)
+            | Self::NoBuildFolder
+            | Self::WorkspaceWithoutShell
+            | Self::BuildFolder { .. }
+            | Self::UnknownStep { .. } => false,
         }
     }
 }

@@ -6,7 +6,8 @@ use docker_api_trait::{EngineVersion, ImageReference, PullProgress};
 use volume_manager::PreparedVolume;
 
 use crate::{
-    ArtifactReport, JobNote, PackProgress, PullPolicy, ServiceResult, StepResult, UploadReport,
+    ArtifactReport, FailureReason, JobNote, PackProgress, PullPolicy, ServiceResult, StepResult,
+    UploadReport,
 };
 
 /// Something that happened to a job, in the order in which it happened.
@@ -56,7 +57,7 @@ pub enum JobEvent<'a> {
     Uploading(&'a PackProgress),
     /// The project's files are in the build folder.
     Uploaded(&'a UploadReport),
-    /// Artifacts could not be had. It is the job's failure unless something else is.
+    /// Artifacts could not be had, or not all of them. It is the job's failure unless something else is.
     NotCollected(&'a str),
     /// Artifacts came out of the build folder.
     Collected(&'a ArtifactReport),
@@ -71,8 +72,9 @@ pub enum JobEvent<'a> {
     Noted(&'a JobNote),
     /// The engine finds something odd about the container.
     Warned(&'a str),
-    /// The job or a step of it was interrupted; what it does is being stopped.
-    Stopping,
+    /// The job or a step of it was interrupted, by a request or a time limit; what it does is being
+    /// stopped. Told once of each.
+    Stopping(&'a FailureReason),
 }
 
 /// Is told of a job's progress. Called from within the job: it must not block.

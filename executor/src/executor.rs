@@ -1,26 +1,27 @@
 //! Running jobs: whole, or stage by stage.
 
-use std::{fmt, path::Path, sync::Arc, time::Duration};
+use std::{fmt, future::Future, path::Path, sync::Arc, time::Duration};
 
 use docker_api_trait::{DockerApi, Input};
+use futures_util::FutureExt as _;
 use tokio::time::Instant;
 use tracing::Instrument as _;
 use volume_manager::{Outcome, VolumeManager};
 
 use crate::{
     ArtifactReport, Artifacts, AuthConfig, Cancel, ExecutorConfig, ExecutorError, FailureReason,
-    JobError, JobEvent, JobOutcome, JobPlan, JobResult, JobSpec, LogSink, Masker, Observer,
-    RunContext, StepOutcome, StepPlan, StepResult, StepWhen, TimedPart, Transfers, UploadReport,
-    Workspace, cleanup, describe,
+    JobError, JobEvent, JobOutcome, JobPlan, JobResult, JobSpec, LogSink, Masker, Observer, Phase,
+    RunContext, StepOutcome, StepPlan, StepResult, TimedPart, Transfers, UploadReport, Workspace,
+    cleanup, describe,
     image::Images,
-    interrupt::{Deadline, Interrupt},
+    interrupt::{self, Deadline, Interrupt},
     log::Guard,
-    plan,
-    plan::build::AFTER_SCRIPT,
-    prepare,
+    plan, prepare,
     state::RunState,
     step::{self, Runner},
+    supervise::{Supervisor, caught},
     transfer::Carrier,
+    when::{Failure, counts, first_failure, wants},
 };
 
 /// Runs jobs on an engine.
@@ -31,8 +32,10 @@ use crate::{
 /// - [`run`](Self::run) always cleans up before it returns, whatever the outcome, and its result
 ///   says what it could not remove. All that it makes carries the run's labels from the moment of
 ///   its creation.
-/// - To stop a job, use its [`Cancel`] and await the result. A future that is dropped instead
-///   cleans nothing up: what the job made then stays until it is swept by its labels.
+/// - To stop a job, use its [`Cancel`] and await the result. A job whose future is dropped instead is
+///   stopped at once and cleaned up by a task of its own; [`idle`](Self::idle) waits for that. So is
+///   one whose sink or observer panics: it fails with [`ExecutorError::Panicked`]. When the process
+///   dies, or the runtime ends before, what the job made stays until it is swept by its labels.
 /// - Stage by stage, [`prepare`](Self::prepare), [`run_step`](Self::run_step) and
 ///   [`finish`](Self::finish) do the same; whoever calls them decides which steps run. A job that was
 ///   prepared can be carried on by another process with [`resume`](Self::resume).
@@ -44,6 +47,7 @@ pub struct Executor {
     observer: Arc<dyn Observer>,
     images: Images,
     config: ExecutorConfig,
+    supervisor: Supervisor,
 }
 
 /// A job that is ready for its steps. Dropping it detaches from its containers and leaves them.
@@ -79,7 +83,8 @@ impl Executor {
         config: ExecutorConfig,
     ) -> Self {
         let images = Images::new(Arc::clone(&docker));
-        Self { docker, volumes, observer: Arc::new(()), images, config }
+        let supervisor = Supervisor::new();
+        Self { docker, volumes, observer: Arc::new(()), images, config, supervisor }
     }
 
     /// The executor with an observer of its jobs' progress.
@@ -93,6 +98,12 @@ impl Executor {
     pub fn with_auth_config(mut self, config: AuthConfig) -> Self {
         self.images = self.images.with_auth_config(config);
         self
+    }
+
+    /// Returns when no job is under way, also none whose future was dropped: what comes before a
+    /// runtime is shut down. Jobs that were prepared stage by stage are not waited for.
+    pub async fn idle(&self) {
+        self.supervisor.idle().await;
     }
 
     /// The settings.
@@ -136,32 +147,64 @@ impl Executor {
         &self,
         plan: &JobPlan,
         transfers: &Transfers,
-        mut sink: Box<dyn LogSink>,
+        sink: Box<dyn LogSink>,
         cancel: &Cancel,
     ) -> JobResult {
+        let cancel = cancel.child();
+        let job = self.carry_out(plan.clone(), transfers.clone(), sink, cancel.clone());
+        self.supervisor.run(cancel, job.boxed()).await
+    }
+
+    /// A run of a plan as a future that owns all it needs, for a caller that has tasks of its own:
+    /// [`run_plan_with`](Self::run_plan_with) is this in a task that outlives its caller.
+    ///
+    /// One that is dropped cleans nothing up: what it made stays until it is swept by its labels.
+    pub fn carry_out(
+        &self,
+        plan: JobPlan,
+        transfers: Transfers,
+        mut sink: Box<dyn LogSink>,
+        cancel: Cancel,
+    ) -> impl Future<Output = JobResult> + Send + use<> {
+        let executor = self.clone();
         let span = tracing::debug_span!("job", run = %plan.run, project = %plan.project);
-        async {
-            let mut job = match self.ready(plan, Input::Once, cancel).await {
+        let job = async move {
+            let mut job = match executor.ready(&plan, Input::Once, &cancel).await {
                 Ok(job) => job,
                 Err(result) => return *result,
             };
-            let failed = match self.brought(&mut job, transfers, cancel).await {
-                Ok(()) => {
-                    let sink = &mut Guard::new(&mut *sink);
-                    let failed = self.steps(&mut job, sink, cancel).await;
-                    let collected = self.collected(&mut job, transfers, cancel).await;
-                    if let Err(FailureReason::System { error }) = &collected {
-                        let why = describe(&**error);
-                        self.observer.event(&JobEvent::NotCollected(&why));
-                    }
-                    failed.or(collected.err().map(Failure::Before))
-                }
-                Err(reason) => Some(Failure::Before(reason)),
-            };
-            self.end(job, failed, cancel).await
+            let work = executor.work(&mut job, &transfers, &mut *sink, &cancel);
+            let failed = caught(work.map(Ok).boxed()).await;
+            let failed = failed.unwrap_or_else(|panicked| Some(Failure::Before(panicked)));
+            executor.end(job, failed, &cancel).await
+        };
+        job.instrument(span)
+    }
+
+    /// What a job is for: files in, steps, artifacts out.
+    async fn work(
+        &self,
+        job: &mut PreparedJob,
+        transfers: &Transfers,
+        sink: &mut dyn LogSink,
+        cancel: &Cancel,
+    ) -> Option<Failure> {
+        if let Err(reason) = self.brought(job, transfers, cancel).await {
+            return Some(Failure::Before(reason));
         }
-        .instrument(span)
-        .await
+        let failed = self.steps(job, &mut Guard::new(sink), cancel).await;
+        if failed.is_none() && transfers.artifacts.is_some() {
+            job.state.phase = Phase::Collect;
+        }
+        let collected = self.collected(job, transfers, cancel).await;
+        if let Err(reason) = &collected {
+            let why = match reason {
+                FailureReason::System { error } => job.plan.redacted(&describe(&**error)),
+                _ => "they were still on their way when the job was stopped".to_owned(),
+            };
+            self.observer.event(&JobEvent::NotCollected(&why));
+        }
+        failed.or(collected.err().map(Failure::Before))
     }
 
     /// Brings a project's files into the build folder of a prepared job.
@@ -174,7 +217,8 @@ impl Executor {
         workspace: &Workspace,
     ) -> Result<&'a UploadReport, ExecutorError> {
         let carrier = Carrier { docker: &*self.docker, observer: &*self.observer, plan: &job.plan };
-        let report = carrier.upload(&mut job.state, workspace).await?;
+        let sent = carrier.upload(&mut job.state, workspace).await;
+        let report = sent.map_err(|error| error.redacted(&job.plan.hidden()))?;
         self.observer.event(&JobEvent::Uploaded(&report));
         Ok(job.state.upload.insert(report))
     }
@@ -191,7 +235,8 @@ impl Executor {
     ) -> Result<&'a ArtifactReport, ExecutorError> {
         let carrier = Carrier { docker: &*self.docker, observer: &*self.observer, plan: &job.plan };
         let container = job.state.container().cloned().ok_or(ExecutorError::NoBuildFolder)?;
-        let report = carrier.collect(&container, artifacts, folder).await?;
+        let taken = carrier.collect(&container, artifacts, folder).await;
+        let report = taken.map_err(|error| error.redacted(&job.plan.hidden()))?;
         self.observer.event(&JobEvent::Collected(&report));
         Ok(job.state.artifacts.insert(report))
     }
@@ -203,13 +248,17 @@ impl Executor {
         cancel: &Cancel,
     ) -> Result<(), FailureReason> {
         let Some(workspace) = &transfers.workspace else { return Ok(()) };
-        let deadline = Deadline::new(TimedPart::Job, job.state.begin, job.plan.timeouts.job);
-        let interrupt = Interrupt::new(cancel, [deadline]);
+        job.state.phase = Phase::Upload;
+        let interrupt =
+            Interrupt::new(cancel, [interrupt::of_job(&job.plan.timeouts, job.state.begin)]);
         // What is dropped half-way repairs itself the next time.
         tokio::select! {
             biased;
             uploaded = self.upload(job, workspace) => Ok(uploaded.map(drop)?),
-            reason = interrupt.occurs() => Err(reason),
+            reason = interrupt.occurs() => {
+                self.tell_of_interruption(&mut job.state, &reason);
+                Err(reason)
+            }
         }
     }
 
@@ -220,12 +269,16 @@ impl Executor {
         cancel: &Cancel,
     ) -> Result<(), FailureReason> {
         let Some((artifacts, folder)) = &transfers.artifacts else { return Ok(()) };
-        let deadline = Deadline::new(TimedPart::Job, job.state.begin, job.plan.timeouts.job);
-        let interrupt = Interrupt::new(cancel, [deadline]).only_by_kill();
+        let interrupt =
+            Interrupt::new(cancel, [interrupt::of_job(&job.plan.timeouts, job.state.begin)])
+                .only_by_kill();
         tokio::select! {
             biased;
             collected = self.collect(job, artifacts, folder) => Ok(collected.map(drop)?),
-            reason = interrupt.occurs() => Err(reason),
+            reason = interrupt.occurs() => {
+                self.tell_of_interruption(&mut job.state, &reason);
+                Err(reason)
+            }
         }
     }
 
@@ -279,9 +332,13 @@ impl Executor {
         let begin = *job.state.script_begin.get_or_insert_with(Instant::now);
         let is_after_script = job.plan.after_script.as_ref() == Some(&step);
         let interrupt = if is_after_script {
-            Interrupt::new(cancel, after_script_deadlines(job)).only_by_kill()
+            Interrupt::new(cancel, interrupt::of_after_script(&job.plan.timeouts, job.state.begin))
+                .only_by_kill()
         } else {
-            Interrupt::new(cancel, deadlines(job, begin, &step))
+            Interrupt::new(
+                cancel,
+                interrupt::of_step(&job.plan.timeouts, job.state.begin, begin, &step),
+            )
         };
         self.one_step(job, &step, sink, &interrupt, cancel).await;
         job.state.steps.last().ok_or_else(|| ExecutorError::UnknownStep { step: step.name.clone() })
@@ -291,7 +348,10 @@ impl Executor {
     /// that of the steps that ran on this [`PreparedJob`].
     pub async fn finish(&self, job: PreparedJob, cancel: &Cancel) -> JobResult {
         let failed = first_failure(&job.state.steps);
-        self.end(job, failed.map(Failure::Step), cancel).await
+        let (executor, cancel) = (self.clone(), cancel.clone());
+        // A cleanup that has begun is not to be dropped half-way.
+        let end = async move { executor.end(job, failed.map(Failure::Step), &cancel).await };
+        self.supervisor.run(Cancel::new(), end.boxed()).await
     }
 
     async fn ready(
@@ -301,15 +361,12 @@ impl Executor {
         cancel: &Cancel,
     ) -> Result<PreparedJob, Box<JobResult>> {
         let mut state = RunState::new(plan, self.docker.requests_sent());
-        for note in &plan.notes {
-            self.observer.event(&JobEvent::Noted(note));
-        }
         let begin = state.begin;
         let timeouts = &plan.timeouts;
         let interrupt = Interrupt::new(
             cancel,
             [
-                Deadline::new(TimedPart::Job, begin, timeouts.job),
+                interrupt::of_job(timeouts, begin),
                 Deadline::new(TimedPart::Prepare, begin, timeouts.prepare),
             ],
         );
@@ -329,14 +386,18 @@ impl Executor {
             input,
             interrupt: &interrupt,
         };
-        let attempt = preparation.run(&mut state).instrument(tracing::debug_span!("prepare"));
-        match interrupt.settled(attempt).await {
+        let attempt = async {
+            for note in &plan.notes {
+                self.observer.event(&JobEvent::Noted(note));
+            }
+            preparation.run(&mut state).await
+        };
+        let attempt = attempt.instrument(tracing::debug_span!("prepare"));
+        match caught(interrupt.settled(attempt).boxed()).await {
             Ok(()) => Ok(PreparedJob { plan: plan.clone(), state, masker }),
             Err(reason) => {
-                if matches!(reason, FailureReason::Canceled | FailureReason::Timeout { .. }) {
-                    self.observer.event(&JobEvent::Stopping);
-                }
-                let reason = reason.redacted(&secrets(plan));
+                self.tell_of_interruption(&mut state, &reason);
+                let reason = reason.redacted(&plan.hidden());
                 Err(Box::new(self.clear(plan, state, Err(reason), cancel).await))
             }
         }
@@ -359,11 +420,14 @@ impl Executor {
                 self.skip(job, step);
                 continue;
             }
-            let interrupt = Interrupt::new(cancel, deadlines(job, begin, step));
+            let interrupt = Interrupt::new(
+                cancel,
+                interrupt::of_step(&job.plan.timeouts, job.state.begin, begin, step),
+            );
             let result = match interrupt.check() {
                 Ok(()) => self.one_step(job, step, sink, &interrupt, cancel).await,
                 Err(reason) => {
-                    self.observer.event(&JobEvent::Stopping);
+                    self.tell_of_interruption(&mut job.state, &reason);
                     self.skip(job, step);
                     Some(Failure::Before(reason))
                 }
@@ -397,7 +461,9 @@ impl Executor {
         if hopeless || cancel.is_killed() {
             return self.skip(job, step);
         }
-        let interrupt = Interrupt::new(cancel, after_script_deadlines(job)).only_by_kill();
+        let interrupt =
+            Interrupt::new(cancel, interrupt::of_after_script(&job.plan.timeouts, job.state.begin))
+                .only_by_kill();
         if interrupt.check().is_err() {
             return self.skip(job, step);
         }
@@ -414,6 +480,7 @@ impl Executor {
         cancel: &Cancel,
     ) -> Option<Failure> {
         self.observer.event(&JobEvent::StepStarted { step: &step.name });
+        job.state.phase = Phase::Script;
         let PreparedJob { plan, state, masker } = job;
         let runner = Runner {
             docker: &*self.docker,
@@ -424,11 +491,16 @@ impl Executor {
             masker,
             interrupt,
             cancel,
+            live_restore: state.live_restore,
+            outages: self.docker.outages(),
         };
         let begin = Instant::now();
         let span = tracing::debug_span!("step", name = %step.name);
         let (ended, log) = step::run(&runner, state, step, sink).instrument(span).await;
-        let ended = ended.map_err(|reason| reason.redacted(&secrets(plan)));
+        if let Err(reason) = &ended {
+            self.tell_of_interruption(state, reason);
+        }
+        let ended = ended.map_err(|reason| reason.redacted(&plan.hidden()));
         let result = StepResult {
             name: step.name.clone(),
             container: plan.containers[step.container].kind,
@@ -444,6 +516,10 @@ impl Executor {
         let counts = counts(&result);
         state.steps.push(result);
         counts.then(|| Failure::Step(state.steps.len() - 1))
+    }
+
+    fn tell_of_interruption(&self, state: &mut RunState, reason: &FailureReason) {
+        state.told.interruption(&*self.observer, reason, state.steps.len());
     }
 
     fn skip(&self, job: &mut PreparedJob, step: &StepPlan) {
@@ -483,7 +559,7 @@ impl Executor {
         ended: Result<(), FailureReason>,
         cancel: &Cancel,
     ) -> JobResult {
-        let ended = ended.map_err(|reason| reason.redacted(&secrets(plan)));
+        let ended = ended.map_err(|reason| reason.redacted(&plan.hidden()));
         let begin = Instant::now();
         let outcome = if ended.is_ok() { Outcome::Succeeded } else { Outcome::Failed };
         let cleanup =
@@ -491,6 +567,7 @@ impl Executor {
                 .instrument(tracing::debug_span!("cleanup"))
                 .await;
         state.timings.cleanup = begin.elapsed();
+        let cleanup = cleanup.redacted(&plan.hidden());
         let log = state.log_end();
         JobResult {
             run: plan.run.clone(),
@@ -499,6 +576,7 @@ impl Executor {
                 Ok(()) => JobOutcome::Succeeded,
                 Err(reason) => JobOutcome::Failed(reason),
             },
+            phase: state.phase,
             engine: state.engine,
             volumes: state.volumes,
             log,
@@ -511,82 +589,6 @@ impl Executor {
             cleanup,
         }
     }
-}
-
-/// What made a job fail.
-#[derive(Debug)]
-pub(crate) enum Failure {
-    /// The step at this place among the results.
-    Step(usize),
-    /// Something before a step could begin.
-    Before(FailureReason),
-}
-
-impl Failure {
-    fn reason<'a>(&'a self, steps: &'a [StepResult]) -> Option<&'a FailureReason> {
-        match self {
-            Self::Before(reason) => Some(reason),
-            Self::Step(index) => match &steps[*index].outcome {
-                StepOutcome::Failed(reason) => Some(reason),
-                StepOutcome::Succeeded | StepOutcome::Skipped => None,
-            },
-        }
-    }
-}
-
-fn counts(result: &StepResult) -> bool {
-    match &result.outcome {
-        // Whatever becomes of the after-script, the job's outcome stays.
-        _ if result.name == AFTER_SCRIPT => false,
-        StepOutcome::Failed(FailureReason::Script { .. }) => !result.allow_failure,
-        StepOutcome::Failed(FailureReason::Timeout { what: TimedPart::Step, .. }) => {
-            !result.allow_failure
-        }
-        StepOutcome::Failed(_) => true,
-        StepOutcome::Succeeded | StepOutcome::Skipped => false,
-    }
-}
-
-fn first_failure(steps: &[StepResult]) -> Option<usize> {
-    steps.iter().position(counts)
-}
-
-/// Whether a step is to run after what happened so far. After an interruption of the whole, or when
-/// nobody can tell what happened, none is.
-fn wants(when: StepWhen, failed: Option<&FailureReason>) -> bool {
-    match failed {
-        None => when != StepWhen::Failure,
-        Some(
-            FailureReason::Script { .. } | FailureReason::Timeout { what: TimedPart::Step, .. },
-        ) => when != StepWhen::Success,
-        Some(_) => false,
-    }
-}
-
-fn deadlines(job: &PreparedJob, script_begin: Instant, step: &StepPlan) -> [Option<Deadline>; 3] {
-    let timeouts = &job.plan.timeouts;
-    [
-        Deadline::new(TimedPart::Job, job.state.begin, timeouts.job),
-        Deadline::new(TimedPart::Script, script_begin, timeouts.script),
-        Deadline::new(TimedPart::Step, Instant::now(), step.timeout),
-    ]
-}
-
-/// What an engine's words may repeat of a request and nobody should read.
-fn secrets(plan: &JobPlan) -> Vec<&str> {
-    let of_job = plan.secrets.iter().map(|secret| secret.0.as_str());
-    let mut secrets: Vec<_> = plan.volumes.secrets().into_iter().chain(of_job).collect();
-    // The longest first: of one that begins with another nothing may be left.
-    secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
-    secrets
-}
-
-fn after_script_deadlines(job: &PreparedJob) -> [Option<Deadline>; 2] {
-    let timeouts = &job.plan.timeouts;
-    [
-        Deadline::new(TimedPart::Job, job.state.begin, timeouts.job),
-        Deadline::new(TimedPart::AfterScript, Instant::now(), Some(timeouts.after_script)),
-    ]
 }
 
 fn masker(plan: &JobPlan) -> Result<Masker, ExecutorError> {

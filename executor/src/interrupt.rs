@@ -4,11 +4,19 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
-use crate::{Cancel, FailureReason, TimedPart};
+use crate::{Cancel, FailureReason, StepPlan, TimedPart, Timeouts};
 
 /// What is interrupted may finish the requests that it is in, for so long, so that their effect is
 /// known. Then it is dropped, and cleanup looks for the effect.
 const SETTLE: Duration = Duration::from_secs(5);
+
+/// What no clock can tell is as far away as this.
+const LONGEST: Duration = Duration::from_hours(24 * 365 * 30);
+
+/// When a limit ends that began then, however long it is.
+pub(crate) fn end(begin: Instant, limit: Duration) -> Instant {
+    begin + limit.min(LONGEST)
+}
 
 /// A time limit of a part of a job, running.
 #[derive(Debug, Clone, Copy)]
@@ -28,6 +36,31 @@ impl Deadline {
     fn reason(&self) -> FailureReason {
         FailureReason::Timeout { what: self.what, limit: self.limit }
     }
+}
+
+/// The limit of a job that began then.
+pub(crate) fn of_job(timeouts: &Timeouts, begin: Instant) -> Option<Deadline> {
+    Deadline::new(TimedPart::Job, begin, timeouts.job)
+}
+
+/// The limits of a step that begins now.
+pub(crate) fn of_step(
+    timeouts: &Timeouts,
+    begin: Instant,
+    script_begin: Instant,
+    step: &StepPlan,
+) -> [Option<Deadline>; 3] {
+    [
+        of_job(timeouts, begin),
+        Deadline::new(TimedPart::Script, script_begin, timeouts.script),
+        Deadline::new(TimedPart::Step, Instant::now(), step.timeout),
+    ]
+}
+
+/// The limits of an after-script that begins now.
+pub(crate) fn of_after_script(timeouts: &Timeouts, begin: Instant) -> [Option<Deadline>; 2] {
+    let limit = Some(timeouts.after_script);
+    [of_job(timeouts, begin), Deadline::new(TimedPart::AfterScript, Instant::now(), limit)]
 }
 
 /// What may interrupt a part of a job.

@@ -48,7 +48,12 @@ mod error;
 mod event;
 mod executor;
 mod files;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
+mod host;
 mod image;
+mod instance;
 mod interrupt;
 mod job;
 mod log;
@@ -57,12 +62,18 @@ mod plan;
 mod prepare;
 mod process;
 mod random;
+mod refusal;
+mod removal;
 mod report;
 mod service;
 mod shell;
 mod state;
+mod steady;
 mod step;
+mod supervise;
+mod sweep;
 mod transfer;
+mod when;
 mod workspace;
 
 pub use cancel::Cancel;
@@ -74,10 +85,12 @@ pub use config::{
 pub use error::{ExecutorError, JobError, describe};
 pub use event::{JobEvent, Observer};
 pub use executor::{Executor, PreparedJob};
+pub use host::plan_on_this_host;
 pub use image::{
     AllowError, AllowKind, AuthConfig, CredentialError, PolicySource, PullFault, PullPolicy,
     PullPolicyError, read_user_auth_config,
 };
+pub use instance::{Instance, InstanceError, Instances, Life};
 pub use job::{
     BuildSpec, CacheMode, CacheSharing, CacheSpec, CacheWhen, Command, ContainerKind, ImageSpec,
     JobSpec, RegistryLogin, ServiceSpec, StepSpec, StepWhen, Variable,
@@ -88,7 +101,7 @@ pub use log::{
 };
 pub use outcome::{
     CleanupFailure, CleanupReport, ExitCause, FailureReason, JobOutcome, JobResult, ObjectKind,
-    RemovedObject, ServiceResult, StepOutcome, StepResult, TimedPart, Timings,
+    Phase, RemovedObject, ServiceResult, StepOutcome, StepResult, TimedPart, Timings,
 };
 pub use plan::{
     ContainerPlan, ImagePlan, JobNote, JobPlan, NetworkPlan, OwnNetwork, Process, RunContext,
@@ -99,6 +112,8 @@ pub use report::{
     StepReport, TimingsReport, TransferReport, VolumeReport,
 };
 pub use service::Readiness;
+pub use steady::{EngineEvent, EngineObserver, RetryPolicy, SteadyDocker};
+pub use sweep::{Death, Kept, Leftover, Sweep, SweepReport, Verdict};
 pub use transfer::{Transfers, UploadReport};
 pub use workspace::{
     ArchiveFault, ArtifactLimit, ArtifactLimits, ArtifactReport, Artifacts, Changes, Entry,

@@ -151,6 +151,11 @@ impl FailureReason {
         }
     }
 
+    /// Whether the same job may end otherwise when it is run again and nobody changes it.
+    pub fn is_retryable(&self) -> bool {
+        self.error().is_some_and(ExecutorError::is_retryable)
+    }
+
     /// The cause, when it is not the job's own.
     pub fn error(&self) -> Option<&ExecutorError> {
         match self {
@@ -250,6 +255,8 @@ pub struct JobResult {
     pub project: String,
     /// How it ended.
     pub outcome: JobOutcome,
+    /// How far it had come when that was known; cleanup follows in any case.
+    pub phase: Phase,
     /// The engine, if it answered.
     pub engine: Option<EngineVersion>,
     /// Its volumes. Without states when it ended before they were ready.
@@ -271,6 +278,39 @@ pub struct JobResult {
     pub api_requests: u64,
     /// What cleanup removed, and what it could not.
     pub cleanup: CleanupReport,
+}
+
+/// A phase of a job, in their order.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Phase {
+    /// The engine is asked who it is.
+    #[default]
+    Connect,
+    /// Volumes, networks, images and containers are made.
+    Prepare,
+    /// Containers are started, and services waited for.
+    Start,
+    /// A project's files are brought.
+    Upload,
+    /// Steps run.
+    Script,
+    /// Artifacts are taken.
+    Collect,
+}
+
+impl Phase {
+    /// One word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Connect => "connect",
+            Self::Prepare => "prepare",
+            Self::Start => "start",
+            Self::Upload => "upload",
+            Self::Script => "script",
+            Self::Collect => "collect",
+        }
+    }
 }
 
 /// How long the phases of a job took. A phase that was not reached took none.
@@ -297,6 +337,17 @@ pub struct CleanupReport {
     pub removed: Vec<RemovedObject>,
     /// What should be gone and may not be.
     pub failed: Vec<CleanupFailure>,
+}
+
+impl CleanupReport {
+    pub(crate) fn redacted(mut self, secrets: &[&str]) -> Self {
+        let clean = |failed: CleanupFailure| CleanupFailure {
+            error: failed.error.redacted(secrets),
+            ..failed
+        };
+        self.failed = self.failed.into_iter().map(clean).collect();
+        self
+    }
 }
 
 /// The kind of an object on the engine.

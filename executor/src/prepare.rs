@@ -2,18 +2,19 @@
 //! for.
 
 use docker_api_trait::{
-    ApiError, ContainerId, ContainerRequest, ContainerStatus, DockerApi, ImageReference, Input,
-    Mount, NetworkId, Operation, WaitCondition,
+    ApiError, ContainerId, ContainerName, ContainerRequest, ContainerStatus, DockerApi,
+    EngineProduct, ImageReference, Input, Mount, NetworkId, Operation, WaitCondition,
 };
-use futures_util::future;
+use futures_util::{FutureExt as _, future};
 use tokio::time::Instant;
 use volume_manager::{PreparedVolumes, VolumeManager};
 
 use crate::{
     ContainerPlan, ExecutorError, FailureReason, ImagePlan, JobEvent, JobPlan, Masker, NetworkPlan,
-    Observer, Process, Readiness, ServicePlan, ServiceResult, describe, files,
+    Observer, Phase, Process, Readiness, ServicePlan, ServiceResult, describe, files,
     image::{Images, Use},
     interrupt::Interrupt,
+    refusal,
     service::{ServiceLog, await_ready},
     shell::Session,
     state::{RunState, ServiceSlot, Slot, Trace},
@@ -37,7 +38,9 @@ impl Preparation<'_> {
     /// goes.
     pub(crate) async fn run(&self, state: &mut RunState) -> Result<(), FailureReason> {
         let mut mark = state.begin;
-        let engine = self.docker.version().await.map_err(ExecutorError::from)?;
+        let (engine, info) = future::join(self.docker.version(), self.docker.info()).await;
+        let engine = engine.map_err(ExecutorError::from)?;
+        state.live_restore = info.map_err(ExecutorError::from)?.live_restore;
         state.timings.connect = RunState::lap(&mut mark);
         self.observer.event(&JobEvent::Connected(&engine));
         let os = engine.os.clone();
@@ -46,19 +49,18 @@ impl Preparation<'_> {
             return Err(ExecutorError::UnsupportedSystem { os }.into());
         }
         self.interrupt.check()?;
+        state.phase = Phase::Prepare;
         self.volumes_and_network(state).await?;
         self.interrupt.check()?;
         let mounts = state.volumes.mounts();
         let prepared = state.volumes.clone();
-        let RunState { containers, services, timings, hosts, .. } = &mut *state;
+        let RunState { containers, services, timings, hosts, phase, .. } = &mut *state;
         if self.plan.network == NetworkPlan::Bridge {
             // The job's host table needs the services' addresses.
             self.services_created(services, &mounts).await?;
             let first = services.iter().find_map(|slot| slot.trace.known().cloned());
-            let (heard, ()) =
-                future::join(self.services_heard(services), self.opened(first.as_ref(), &prepared))
-                    .await;
-            heard?;
+            let heard = self.services_heard(services);
+            self.opened_and(heard, first.as_ref(), &prepared).await?;
             self.interrupt.check()?;
             self.services_started(services).await;
             *hosts = addresses(self.docker, self.plan, services).await?;
@@ -66,6 +68,7 @@ impl Preparation<'_> {
             self.containers_heard(containers).await?;
             timings.prepare = RunState::lap(&mut mark);
             self.interrupt.check()?;
+            *phase = Phase::Start;
             self.containers_started(containers).await?;
         } else {
             let (of_services, of_containers) = future::join(
@@ -77,16 +80,13 @@ impl Preparation<'_> {
             of_containers?;
             self.interrupt.check()?;
             let first = containers.iter().find_map(|slot| slot.trace.known().cloned());
-            let (of_containers, of_services, ()) = future::join3(
-                self.containers_heard(containers),
-                self.services_heard(services),
-                self.opened(first.as_ref(), &prepared),
-            )
-            .await;
-            of_containers?;
-            of_services?;
+            let heard =
+                future::join(self.containers_heard(containers), self.services_heard(services));
+            let heard = heard.map(|(of_containers, of_services)| of_containers.and(of_services));
+            self.opened_and(heard, first.as_ref(), &prepared).await?;
             timings.prepare = RunState::lap(&mut mark);
             self.interrupt.check()?;
+            *phase = Phase::Start;
             let (started, ()) =
                 future::join(self.containers_started(containers), self.services_started(services))
                     .await;
@@ -163,13 +163,14 @@ impl Preparation<'_> {
             request.host.extra_hosts.extend(hosts.iter().cloned());
             request
         };
-        self.create(&plan.image, trace, request).await
+        self.create(&plan.image, plan.name.as_str(), trace, request).await
     }
 
     /// Creates a container of an image that is there, or is pulled as its policies say.
     async fn create(
         &self,
         image: &ImagePlan,
+        name: &str,
         trace: &mut Trace<ContainerId>,
         request: impl Fn(ImageReference) -> ContainerRequest,
     ) -> Result<(), FailureReason> {
@@ -188,17 +189,37 @@ impl Preparation<'_> {
             match try_create(self.docker, &request(reference), trace).await {
                 Ok(warnings) => {
                     for warning in &warnings {
-                        self.observer.event(&JobEvent::Warned(warning));
+                        self.warn(warning);
                     }
                     return Ok(());
                 }
-                Err(ApiError::NotFound { operation: Operation::CreateContainer, .. })
-                    if may_be_missing =>
-                {
+                Err(refused) => {
+                    if let Some(error) =
+                        refusal::of_the_network(self.docker, self.plan, &refused).await
+                    {
+                        return Err(error.into());
+                    }
+                    let is_missing = matches!(
+                        refused,
+                        ApiError::NotFound { operation: Operation::CreateContainer, .. }
+                    );
+                    if !is_missing || !may_be_missing {
+                        return Err(self.not_created(refused, name).into());
+                    }
                     attempts.missing();
                 }
-                Err(error) => return Err(ExecutorError::from(error).into()),
             }
+        }
+    }
+
+    fn not_created(&self, refused: ApiError, name: &str) -> ExecutorError {
+        match refused {
+            source @ ApiError::Conflict { operation: Operation::CreateContainer, .. }
+                if is_taken(&source, name) =>
+            {
+                ExecutorError::NameTaken { name: name.to_owned(), source }
+            }
+            error => refusal::of_a_volume(self.plan, error.into()),
         }
     }
 
@@ -210,7 +231,7 @@ impl Preparation<'_> {
         let created = slots.iter_mut().zip(&self.plan.services).map(|(slot, plan)| async {
             let ServiceSlot { trace, .. } = slot;
             let request = |image| plan.request(image, mounts.to_vec());
-            self.create(&plan.image, trace, request).await
+            self.create(&plan.image, plan.name.as_str(), trace, request).await
         });
         all(future::join_all(created).await)
     }
@@ -225,7 +246,9 @@ impl Preparation<'_> {
                     files::put(self.docker, &id, &self.plan.files),
                 )
                 .await;
-                files?;
+                files.map_err(|error| {
+                    vanished(refusal::of_a_volume(self.plan, error), &plan.name)
+                })?;
                 slot.session = Some(session?);
                 Ok::<(), FailureReason>(())
             })
@@ -235,35 +258,82 @@ impl Preparation<'_> {
 
     /// Attaches to every service that was created.
     async fn services_heard(&self, slots: &mut [ServiceSlot]) -> Result<(), FailureReason> {
-        let heard = slots.iter_mut().filter_map(|slot| {
+        let heard = slots.iter_mut().zip(&self.plan.services).filter_map(|(slot, plan)| {
             let id = slot.trace.known()?.clone();
             Some(async move {
-                let output = self.docker.attach_container(&id).await;
-                let output = output.map_err(ExecutorError::from)?;
-                slot.log = Some(ServiceLog::read(output, self.masker));
+                match self.docker.attach_container(&id).await {
+                    Ok(output) => slot.log = Some(ServiceLog::read(output, self.masker)),
+                    // The start meets the same, and it is told as a service that does not start.
+                    Err(error) if self.is_of_the_start(&error) => {}
+                    Err(error) => return Err(vanished(error.into(), &plan.name).into()),
+                }
                 Ok::<(), FailureReason>(())
             })
         });
         all(future::join_all(heard).await)
     }
 
-    /// Makes fresh volumes writable, in the first container that has them. Whether a failure matters
-    /// depends on the image's user: a script of root's does not care.
-    async fn opened(&self, container: Option<&ContainerId>, prepared: &PreparedVolumes) {
-        let Some(container) = container else { return };
-        if let Err(error) = self.volumes.make_writable(container, prepared).await {
-            let words = self.masker.text(&describe(&error));
-            let secrets = self.plan.volumes.secrets();
-            let words = secrets.iter().fold(words, |words, secret| words.replace(secret, "…"));
-            self.observer.event(&JobEvent::Warned(&words));
+    /// Whether an attachment was refused because its container cannot be started: Podman makes it ready
+    /// for that.
+    fn is_of_the_start(&self, error: &ApiError) -> bool {
+        let is_refusal = matches!(
+            error,
+            ApiError::NotFound { .. }
+                | ApiError::Conflict { .. }
+                | ApiError::Rejected { .. }
+                | ApiError::Engine { .. }
+        );
+        is_refusal && self.docker.product() == EngineProduct::Podman
+    }
+
+    /// Makes fresh volumes writable while the containers are attached to. On Podman an attachment
+    /// makes a container ready, and a volume's folder of the image's, if there is one, gives an empty
+    /// volume its owner and mode: what was opened before is looked at again.
+    async fn opened_and(
+        &self,
+        heard: impl Future<Output = Result<(), FailureReason>>,
+        container: Option<&ContainerId>,
+        prepared: &PreparedVolumes,
+    ) -> Result<(), FailureReason> {
+        if self.docker.product() != EngineProduct::Podman {
+            return future::join(heard, self.opened(container, prepared)).await.0;
         }
+        let was_closed = self.opened(container, prepared).await;
+        heard.await?;
+        if was_closed {
+            self.opened(container, prepared).await;
+        }
+        Ok(())
+    }
+
+    /// Makes fresh volumes writable, in the first container that has them, and says whether any was
+    /// closed. Whether a failure matters depends on the image's user: a script of root's does not care.
+    async fn opened(&self, container: Option<&ContainerId>, prepared: &PreparedVolumes) -> bool {
+        let Some(container) = container else { return false };
+        match self.volumes.make_writable(container, prepared).await {
+            Ok(opened) => !opened.is_empty(),
+            Err(error) => {
+                self.warn(&describe(&error));
+                false
+            }
+        }
+    }
+
+    /// An engine's words without secrets.
+    fn harmless(&self, words: &str) -> String {
+        self.plan.redacted(&self.masker.text(words))
+    }
+
+    fn warn(&self, words: &str) {
+        self.observer.event(&JobEvent::Warned(&self.harmless(words)));
     }
 
     async fn containers_started(&self, slots: &mut [Slot]) -> Result<(), FailureReason> {
         let shells = slots.iter_mut().zip(&self.plan.containers).filter_map(|(slot, plan)| {
             let id = slot.trace.known()?.clone();
-            matches!(plan.process, Process::Shell(_))
-                .then(|| async move { start(self.docker, &id, slot, plan, self.observer).await })
+            matches!(plan.process, Process::Shell(_)).then(|| async move {
+                start(self.docker, self.plan, &id, slot, plan, self.observer).await
+            })
         });
         all(future::join_all(shells).await)
     }
@@ -321,14 +391,17 @@ impl Preparation<'_> {
                 Readiness::TimedOut { health } => {
                     Readiness::TimedOut { health: self.masker.text(&health) }
                 }
-                Readiness::NotStarted { why } => {
-                    Readiness::NotStarted { why: self.masker.text(&why) }
-                }
+                Readiness::NotStarted { why } => Readiness::NotStarted { why: self.harmless(&why) },
                 other => other,
             },
             duration: begin.elapsed(),
         }
     }
+}
+
+/// Whether it is a container's name that is taken, and not a volume's.
+fn is_taken(error: &ApiError, name: &str) -> bool {
+    matches!(error, ApiError::Conflict { message, .. } if message.contains(name))
 }
 
 /// The host table's entries for services on the default bridge.
@@ -355,56 +428,73 @@ pub(crate) async fn attach(
     id: &ContainerId,
     plan: &ContainerPlan,
 ) -> Result<Session, ExecutorError> {
-    let (attached, exit) = match plan.process {
-        Process::Shell(_) => {
-            let (attached, exit) = future::join(
-                docker.attach_container_with_input(id),
-                docker.wait_container(id, WaitCondition::NextExit),
-            )
-            .await;
-            let attached = attached?;
-            ((Some(attached.input), attached.output), exit?)
-        }
-        Process::Program(_) => {
-            let (output, exit) = future::join(
-                docker.attach_container(id),
-                docker.wait_container(id, WaitCondition::NextExit),
-            )
-            .await;
-            ((None, output?), exit?)
-        }
+    let attached = async {
+        Ok(match plan.process {
+            Process::Shell(_) => {
+                let attached = docker.attach_container_with_input(id).await?;
+                (Some(attached.input), attached.output)
+            }
+            Process::Program(_) => (None, docker.attach_container(id).await?),
+        })
     };
-    Ok(Session::new(id.clone(), attached.0, attached.1, exit))
+    let exit = docker.wait_container(id, WaitCondition::NextExit);
+    let (attached, exit) = future::join(attached, exit).await;
+    let gone = |error: ApiError| {
+        // Podman makes a container ready to start when somebody attaches.
+        if error.is_unknown_user() {
+            return ExecutorError::Start { source: error };
+        }
+        vanished(error.into(), &plan.name)
+    };
+    let (input, output) = attached.map_err(gone)?;
+    Ok(Session::new(id.clone(), input, output, exit.map_err(gone)?))
 }
 
-/// Starts a container; a refusal is told apart from an engine that fails.
+/// A container that is not there was removed by somebody else: it was there before. One that is on its
+/// way out is in conflict with everything.
+fn vanished(error: ExecutorError, container: &ContainerName) -> ExecutorError {
+    match error {
+        ExecutorError::Engine(ApiError::NotFound { .. } | ApiError::Conflict { .. }) => {
+            ExecutorError::ContainerVanished { container: container.to_string() }
+        }
+        error => error,
+    }
+}
+
+/// Starts a container of a job; a refusal is told apart from an engine that fails.
 pub(crate) async fn start(
     docker: &dyn DockerApi,
+    job: &JobPlan,
     id: &ContainerId,
     slot: &mut Slot,
     plan: &ContainerPlan,
     observer: &dyn Observer,
 ) -> Result<(), FailureReason> {
     slot.started = true;
-    let started = docker.start_container(id).await;
-    if started.is_err() {
-        // A later step begins anew.
-        slot.started = false;
-        slot.session = None;
+    let Err(refused) = docker.start_container(id).await else {
+        observer.event(&JobEvent::Started { container: plan.name.as_str() });
+        return Ok(());
+    };
+    // A later step begins anew.
+    slot.started = false;
+    slot.session = None;
+    // The container itself, or what it needs: its network, its program.
+    if matches!(refused, ApiError::NotFound { .. })
+        && let Err(error @ ApiError::NotFound { .. }) = docker.inspect_container(id).await
+    {
+        return Err(vanished(error.into(), &plan.name).into());
     }
-    match started {
-        Ok(()) => {
-            observer.event(&JobEvent::Started { container: plan.name.as_str() });
-            Ok(())
-        }
-        Err(ApiError::NotFound { message, .. }) if message.contains("No such container") => {
-            Err(ExecutorError::ContainerVanished { container: plan.name.to_string() }.into())
-        }
-        Err(source @ (ApiError::Rejected { .. } | ApiError::NotFound { .. })) => {
-            Err(ExecutorError::Start { source }.into())
-        }
-        Err(source) => Err(ExecutorError::from(source).into()),
+    if let Some(error) = refusal::of_the_network(docker, job, &refused).await {
+        return Err(error.into());
     }
+    Err(match refused {
+        source @ (ApiError::NotFound { .. } | ApiError::Rejected { .. }) => {
+            ExecutorError::Start { source }
+        }
+        error @ ApiError::Conflict { .. } => vanished(error.into(), &plan.name),
+        error => refusal::of_a_volume(job, error.into()),
+    }
+    .into())
 }
 
 /// Attaches to the containers that an earlier process has prepared.
@@ -414,7 +504,9 @@ pub(crate) async fn resume(
     plan: &JobPlan,
     state: &mut RunState,
 ) -> Result<(), ExecutorError> {
-    state.engine = Some(docker.version().await?);
+    let (engine, info) = future::join(docker.version(), docker.info()).await;
+    state.engine = Some(engine?);
+    state.live_restore = info?.live_restore;
     let ours = [docker_api_trait::LabelFilter::equals(volume_manager::label::RUN, &plan.run)];
     let found = docker.list_containers(&ours).await?;
     let by_name = |name: &str| found.iter().find(|container| container.name == name);

@@ -31,6 +31,8 @@ done 2>/dev/null"#;
 /// Prints how often the kernel has killed in the control group, in either version of these.
 const KILLS: &str = "cat /sys/fs/cgroup/memory.events /sys/fs/cgroup/memory/memory.oom_control \
                      2>/dev/null";
+/// So much of an output is kept.
+const LONGEST: usize = 64 << 10;
 /// What is only asked to put it better may not take long.
 const CURIOSITY: Duration = Duration::from_secs(2);
 
@@ -74,7 +76,9 @@ async fn run(
     let mut text = Vec::new();
     while let Some(piece) = output.next().await {
         if let Ok(piece) = piece {
-            text.extend_from_slice(&piece.bytes);
+            // What answers to `sh` is the image's, and may never end.
+            let room = LONGEST.saturating_sub(text.len()).min(piece.bytes.len());
+            text.extend_from_slice(&piece.bytes[..room]);
         }
     }
     Ok(String::from_utf8_lossy(&text).into_owned())

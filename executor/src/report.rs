@@ -26,6 +26,12 @@ pub struct JobReport {
     /// `script_failure`, `job_execution_timeout`, `job_canceled`, `image_pull_failure` or
     /// `runner_system_failure`; null on success.
     pub failure_reason: Option<String>,
+    /// How far the job had come: `connect`, `prepare`, `start`, `upload`, `script` or `collect`.
+    #[serde(default)]
+    pub phase: String,
+    /// Whether the same job may end otherwise when it is run again and nobody changes it.
+    #[serde(default)]
+    pub retryable: bool,
     /// What the exit code means when it is not 0: `exited`, `not_executable` (126), `not_found`
     /// (127), `signal` or `out_of_memory`.
     pub exit_cause: Option<String>,
@@ -56,7 +62,7 @@ pub struct JobReport {
 /// What cleanup did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CleanupSummary {
-    /// What was removed: containers and temporary volumes.
+    /// What was removed: containers, networks and temporary volumes.
     pub removed: Vec<ObjectReport>,
     /// What should have been removed and may still be there.
     pub not_removed: Vec<CleanupFailureReport>,
@@ -241,6 +247,8 @@ impl From<&JobResult> for JobReport {
                 _ => None,
             },
             failure_reason: reason.map(|reason| reason.as_str().to_owned()),
+            phase: result.phase.as_str().to_owned(),
+            retryable: reason.is_some_and(FailureReason::is_retryable),
             error: error.map(|error| describe(error)),
             hint: error.and_then(crate::ExecutorError::hint),
             volumes: result

@@ -7,8 +7,9 @@ use tokio::time::Instant;
 use volume_manager::PreparedVolumes;
 
 use crate::{
-    ArtifactReport, JobPlan, LogEnd, ServiceResult, StepResult, Timings, Truncation, UploadReport,
-    log::LogLimit, service::ServiceLog, shell::Session,
+    ArtifactReport, FailureReason, JobEvent, JobPlan, LogEnd, Observer, Phase, ServiceResult,
+    StepResult, TimedPart, Timings, Truncation, UploadReport, log::LogLimit, service::ServiceLog,
+    shell::Session,
 };
 
 /// What may exist on the engine because of a creation.
@@ -49,10 +50,43 @@ pub(crate) struct ServiceSlot {
     pub(crate) result: Option<ServiceResult>,
 }
 
+/// Of which interruptions the observer was told.
+#[derive(Debug, Default)]
+pub(crate) struct Told(Vec<(Option<TimedPart>, usize)>);
+
+impl Told {
+    /// Tells of an interruption, unless that was done. A step's own limit is another one's with each
+    /// step, all else is the job's.
+    pub(crate) fn interruption(
+        &mut self,
+        observer: &dyn Observer,
+        reason: &FailureReason,
+        step: usize,
+    ) {
+        let interruption = match reason {
+            FailureReason::Canceled => (None, 0),
+            FailureReason::Timeout {
+                what: what @ (TimedPart::Step | TimedPart::AfterScript),
+                ..
+            } => (Some(*what), step),
+            FailureReason::Timeout { what, .. } => (Some(*what), 0),
+            _ => return,
+        };
+        if !self.0.contains(&interruption) {
+            self.0.push(interruption);
+            observer.event(&JobEvent::Stopping(reason));
+        }
+    }
+}
+
 pub(crate) struct RunState {
     pub(crate) begin: Instant,
     pub(crate) requests_before: u64,
     pub(crate) engine: Option<EngineVersion>,
+    /// Whether containers run on while the engine is down.
+    pub(crate) live_restore: bool,
+    /// How far the job has come.
+    pub(crate) phase: Phase,
     pub(crate) volumes: PreparedVolumes,
     pub(crate) network: Trace<NetworkId>,
     /// Entries of the host table for services that are found in no other way.
@@ -60,6 +94,7 @@ pub(crate) struct RunState {
     pub(crate) containers: Vec<Slot>,
     pub(crate) services: Vec<ServiceSlot>,
     pub(crate) steps: Vec<StepResult>,
+    pub(crate) told: Told,
     pub(crate) upload: Option<UploadReport>,
     pub(crate) artifacts: Option<ArtifactReport>,
     pub(crate) limit: LogLimit,
@@ -74,12 +109,15 @@ impl RunState {
             begin: Instant::now(),
             requests_before,
             engine: None,
+            live_restore: false,
+            phase: Phase::default(),
             volumes: PreparedVolumes::default(),
             network: Trace::None,
             hosts: Vec::new(),
             containers: plan.containers.iter().map(|_| Slot::default()).collect(),
             services: plan.services.iter().map(|_| ServiceSlot::default()).collect(),
             steps: Vec::new(),
+            told: Told::default(),
             upload: None,
             artifacts: None,
             limit: LogLimit::new(plan.log_limit),

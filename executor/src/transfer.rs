@@ -1,7 +1,6 @@
 //! A project's files on their way into a job's build folder, and artifacts on their way out.
 
 use std::{
-    convert::Infallible,
     path::{Path, PathBuf},
     time::SystemTime,
 };
@@ -18,6 +17,7 @@ use crate::{
     read_manifest,
     shell::{Ended, Feed, Mark, Prelude, quoted},
     state::RunState,
+    step,
 };
 
 /// How often an upload begins anew because a job had changed what was there: once for what is in the
@@ -167,7 +167,7 @@ impl Carrier<'_> {
 
     /// Whoever runs the steps is to own the files.
     async fn owner(&self, state: &mut RunState, index: usize) -> Result<Owner, ExecutorError> {
-        let (code, words) = run(state, index, "id -u; id -g").await?;
+        let (code, words) = run(self.docker, state, index, "id -u; id -g").await?;
         let mut numbers = words.split_whitespace().map(str::parse);
         match (code, numbers.next(), numbers.next()) {
             (0, Some(Ok(user)), Some(Ok(group))) => Ok(Owner { user, group }),
@@ -224,12 +224,14 @@ impl Carrier<'_> {
         index: usize,
         folder: &str,
     ) -> Result<(i64, String), ExecutorError> {
-        run(state, index, &format!("cd {} && sh ./{SCRIPT_NAME}", quoted(folder))).await
+        let script = format!("cd {} && sh ./{SCRIPT_NAME}", quoted(folder));
+        run(self.docker, state, index, &script).await
     }
 }
 
 /// Runs a short script of our own in a container's shell; its exit code and output.
 async fn run(
+    docker: &dyn DockerApi,
     state: &mut RunState,
     index: usize,
     script: &str,
@@ -246,7 +248,20 @@ async fn run(
     let interrupt = Interrupt::new(&nobody, []);
     let mut pump = Pump::new(&mut sink, &mut limit, &nothing, &interrupt);
     let mut feed = Feed::script(&Prelude::new([]).with(script), &Mark::draw());
-    let Ok(ended) = session.run(&mut feed, &mut pump, pending::<Infallible>()).await;
+    let id = session.id().clone();
+    let ended = loop {
+        let knows_end = session.knows_end();
+        let news = async {
+            if knows_end {
+                pending::<()>().await;
+            }
+            step::pulse(docker, &id).await
+        };
+        match session.run(&mut feed, &mut pump, news).await {
+            Ok(ended) => break ended,
+            Err(end) => session.learn(end),
+        }
+    };
     let text = || words.text(LogSource::Stdout) + &words.text(LogSource::Stderr);
     match ended {
         Ended::Code(code) => Ok((code, text())),
@@ -254,6 +269,6 @@ async fn run(
             Err(ExecutorError::BuildFolder { code: status.code, words: feed.first_words() })
         }
         Ended::NotBegun => Err(ExecutorError::WorkspaceWithoutShell),
-        Ended::Lost(error) => Err(error.into()),
+        Ended::Lost(error) | Ended::Mute(error) => Err(error.into()),
     }
 }

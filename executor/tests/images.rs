@@ -15,7 +15,7 @@ use common::{
 use docker_api_trait::{ApiError, ImageApi, ImageReference, Operation};
 use executor::{
     AuthConfig, Cancel, ExecutorConfig, ExecutorError, FailureReason, JobEvent, JobResult, JobSpec,
-    NullSink, Observer, PullFault, PullPolicy, RegistryLogin, Variable,
+    NullSink, Observer, Phase, PullFault, PullPolicy, RegistryLogin, Variable,
 };
 use futures_util::FutureExt as _;
 use testkit::{FakeDocker, ScriptedRun};
@@ -49,14 +49,19 @@ async fn watched(
 }
 
 #[track_caller]
-fn assert_pull_failure(result: &JobResult) {
-    assert!(matches!(failure(result), FailureReason::ImagePull { .. }), "{:?}", result.outcome);
+fn assert_pull_failure(result: &JobResult, retryable: bool) {
+    assert!(
+        matches!(failure(result, Phase::Prepare, retryable), FailureReason::ImagePull { .. }),
+        "{:?}",
+        result.outcome
+    );
 }
 
+/// What the registry, or the way to it, had against the pull. Only what may pass can be tried again.
 #[track_caller]
-fn fault(result: &JobResult) -> PullFault {
-    match error(result) {
-        ExecutorError::ImagePull { fault, .. } => *fault,
+fn assert_fault(result: &JobResult, expected: PullFault) {
+    match error(result, Phase::Prepare, expected == PullFault::Transient) {
+        ExecutorError::ImagePull { fault, .. } => assert_eq!(*fault, expected),
         error => panic!("{error:?}"),
     }
 }
@@ -93,8 +98,12 @@ async fn a_missing_image_is_pulled_once_and_then_used() {
 async fn a_missing_image_that_may_never_be_pulled_is_named() {
     let engine = FakeDocker::new().with_registry_image("tool");
     let (result, _) = watched(&engine, policies(&[PullPolicy::Never]), &job_of("tool")).await;
-    assert_pull_failure(&result);
-    assert!(matches!(error(&result), ExecutorError::ImageMissing { .. }), "{:?}", result.outcome);
+    assert_pull_failure(&result, false);
+    assert!(
+        matches!(error(&result, Phase::Prepare, false), ExecutorError::ImageMissing { .. }),
+        "{:?}",
+        result.outcome
+    );
     assert!(engine.pull_requests().is_empty());
 }
 
@@ -146,7 +155,7 @@ async fn several_policies_are_tried_in_their_order() {
         if expected {
             assert_succeeded(&result);
         } else {
-            assert_pull_failure(&result);
+            assert_pull_failure(&result, false);
         }
     }
     // The first that brings it is the last that is tried.
@@ -175,7 +184,7 @@ async fn what_may_pass_is_tried_again_and_nothing_else() {
         assert_eq!(events.count("PullRetried"), pulls - 1, "{words}");
         match expected {
             None => assert_succeeded(&result),
-            Some(expected) => assert_eq!(fault(&result), expected, "{words}"),
+            Some(expected) => assert_fault(&result, expected),
         }
     }
 }
@@ -186,8 +195,8 @@ async fn what_does_not_pass_is_given_up() {
     engine.fail_pulls(1000, "dial tcp 10.0.0.1:443: connection refused");
     let begin = Instant::now();
     let (result, events) = watched(&engine, ExecutorConfig::new("ci"), &job_of("busybox")).await;
-    assert_pull_failure(&result);
-    assert_eq!(fault(&result), PullFault::Transient);
+    assert_pull_failure(&result, true);
+    assert_fault(&result, PullFault::Transient);
     let retries = events.count("PullRetried");
     assert!((1..10).contains(&retries), "{retries}");
     assert!(begin.elapsed() < Duration::from_mins(5), "{:?}", begin.elapsed());
@@ -201,8 +210,8 @@ async fn a_pull_that_says_nothing_is_given_up_and_not_tried_again() {
     config.images.stall_timeout = seconds(20);
     let begin = Instant::now();
     let (result, events) = watched(&engine, config, &job_of("busybox")).await;
-    assert_pull_failure(&result);
-    let ExecutorError::PullStalled { after, .. } = error(&result) else {
+    assert_pull_failure(&result, true);
+    let ExecutorError::PullStalled { after, .. } = error(&result, Phase::Prepare, true) else {
         panic!("{:?}", result.outcome)
     };
     assert_eq!((*after, begin.elapsed()), (seconds(20), seconds(20)));
@@ -218,7 +227,7 @@ async fn a_pull_whose_end_proves_nothing_is_no_image() {
         message: "no such image".to_owned(),
     });
     let (result, _) = watched(&engine, ExecutorConfig::new("ci"), &job_of("busybox")).await;
-    assert_pull_failure(&result);
+    assert_pull_failure(&result, false);
 }
 
 /// A Docker `config.json` with a login for a registry.
@@ -266,7 +275,7 @@ async fn a_credential_is_shown_to_its_own_registry_alone() {
         let config = AuthConfig::parse("config.json", &auths(other)).unwrap();
         let executor = executor(&engine).with_auth_config(config);
         let result = executor.run(&job, Box::new(NullSink), &Cancel::new()).await.unwrap();
-        assert_eq!(fault(&result), PullFault::Refused, "{other}");
+        assert_fault(&result, PullFault::Refused);
         assert!(engine.pull_requests().last().unwrap().credential.is_none(), "{other}");
     }
     let mut job = job_of("busybox:2");
@@ -281,7 +290,7 @@ async fn a_wrong_password_is_a_pull_failure_that_does_not_show_it() {
     let mut job = job_of(PRIVATE);
     job.registries.push(RegistryLogin::new(REGISTRY, "ci", "hunter2"));
     let result = run(&engine, &job).await;
-    assert_eq!(fault(&result), PullFault::Refused);
+    assert_fault(&result, PullFault::Refused);
     assert!(!format!("{result:?}").contains("hunter2"));
 }
 
@@ -294,7 +303,7 @@ async fn a_jobs_configuration_runs_no_program_of_this_machine() {
         let mut job = job_of(PRIVATE);
         job.variables.push(Variable::new("DOCKER_AUTH_CONFIG", helper).unwrap());
         let result = run(&engine, &job).await;
-        let ExecutorError::Credential { .. } = error(&result) else {
+        let ExecutorError::Credential { .. } = error(&result, Phase::Prepare, false) else {
             panic!("{:?}", result.outcome)
         };
         assert!(engine.pull_requests().is_empty());
@@ -318,7 +327,11 @@ async fn eight_jobs_share_a_pull_and_survive_the_one_who_began_it() {
     };
     let (results, ()) = tokio::join!(runs, first);
     let results: Vec<_> = results.into_iter().map(Result::unwrap).collect();
-    assert!(matches!(failure(&results[0]), FailureReason::Canceled), "{:?}", results[0].outcome);
+    assert!(
+        matches!(failure(&results[0], Phase::Prepare, false), FailureReason::Canceled),
+        "{:?}",
+        results[0].outcome
+    );
     for result in &results[1..] {
         assert_succeeded(result);
     }
@@ -337,7 +350,7 @@ async fn jobs_with_other_credentials_pull_for_themselves() {
     let run = |job| executor.run(job, Box::new(NullSink), Box::leak(Box::new(Cancel::new())));
     let (allowed, other) = tokio::join!(run(&allowed), run(&other));
     assert_succeeded(&allowed.unwrap());
-    assert_eq!(fault(&other.unwrap()), PullFault::Refused);
+    assert_fault(&other.unwrap(), PullFault::Refused);
 }
 
 #[tokio::test(start_paused = true)]

@@ -10,7 +10,7 @@ use docker_api_trait::{
 };
 use executor::{
     Cancel, Command, Executor, ExecutorConfig, ExecutorError, FailureReason, JobOutcome, JobReport,
-    JobResult, JobSpec, LogEnd, LogSink, MemorySink, NullSink, RunContext, Truncation, plan,
+    JobResult, JobSpec, LogEnd, LogSink, MemorySink, NullSink, Phase, RunContext, Truncation, plan,
 };
 use testkit::{FakeDocker, ScriptedRun};
 use tokio::time::{Instant, sleep};
@@ -110,7 +110,7 @@ async fn the_outputs_are_kept_apart_and_delivered_whole() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_warm_job_sends_eight_requests_in_the_order_that_loses_nothing() {
+async fn a_warm_job_sends_nine_requests_in_the_order_that_loses_nothing() {
     let engine = engine();
     for other in 0..50 {
         engine.insert_volume(Volume::local(format!("other-{other}")));
@@ -122,6 +122,7 @@ async fn a_warm_job_sends_eight_requests_in_the_order_that_loses_nothing() {
         engine.calls()[before..],
         [
             Operation::Version,
+            Operation::Info,
             Operation::CreateVolume,
             Operation::CreateContainer,
             Operation::AttachContainer,
@@ -131,7 +132,7 @@ async fn a_warm_job_sends_eight_requests_in_the_order_that_loses_nothing() {
             Operation::RemoveContainer,
         ]
     );
-    assert_eq!(result.api_requests, 8);
+    assert_eq!(result.api_requests, 9);
 }
 
 #[tokio::test(start_paused = true)]
@@ -241,10 +242,12 @@ async fn an_engine_that_cannot_be_reached_is_a_system_failure_with_nothing_to_cl
     let engine = engine();
     engine.unreachable();
     let result = run(&engine).await;
-    let JobOutcome::Failed(FailureReason::System { error }) = &result.outcome else {
+    let JobOutcome::Failed(reason @ FailureReason::System { error }) = &result.outcome else {
         panic!("{:?}", result.outcome)
     };
-    assert!(error.hint().is_some());
+    assert!(matches!(**error, ExecutorError::Engine(ApiError::Unreachable { .. })), "{error:?}");
+    assert!(reason.is_retryable() && error.hint().is_some());
+    assert_eq!(result.phase, Phase::Connect);
     assert!(result.cleanup.failed.is_empty(), "{:?}", result.cleanup);
 }
 
@@ -253,11 +256,16 @@ async fn a_container_whose_creation_got_no_reply_is_found_and_removed() {
     let engine = engine();
     engine.lose_reply_once(Operation::CreateContainer);
     let result = run(&engine).await;
+    let JobOutcome::Failed(reason @ FailureReason::System { error }) = &result.outcome else {
+        panic!("{:?}", result.outcome)
+    };
+    let operation = Operation::CreateContainer;
     assert!(
-        matches!(result.outcome, JobOutcome::Failed(FailureReason::System { .. })),
-        "{:?}",
-        result.outcome
+        matches!(&**error, ExecutorError::Engine(ApiError::Lost { operation: of, .. }) if *of == operation),
+        "{error:?}"
     );
+    assert!(reason.is_retryable());
+    assert_eq!(result.phase, Phase::Prepare);
     assert_eq!(result.cleanup.removed.len(), 1);
     assert_clean(&engine, &result);
 }
@@ -288,7 +296,12 @@ async fn a_container_that_somebody_removes_is_never_a_success() {
         engine.vanish_container(&engine.containers()[0].id);
     };
     let (result, ()) = tokio::join!(run(&engine), thief);
-    assert!(matches!(result.outcome, JobOutcome::Failed(_)), "{:?}", result.outcome);
+    let JobOutcome::Failed(reason @ FailureReason::System { error }) = &result.outcome else {
+        panic!("{:?}", result.outcome)
+    };
+    assert!(matches!(**error, ExecutorError::ContainerVanished { .. }), "{error:?}");
+    assert!(reason.is_retryable());
+    assert_eq!(result.phase, Phase::Script);
     assert_clean(&engine, &result);
 }
 
@@ -354,7 +367,11 @@ async fn what_cannot_be_removed_is_reported_and_does_not_change_the_outcome() {
     });
     let result = run(&engine).await;
     assert!(matches!(result.outcome, JobOutcome::Succeeded), "{:?}", result.outcome);
-    assert_eq!(result.cleanup.failed.len(), 1);
+    let [failed] = &result.cleanup.failed[..] else { panic!("{:?}", result.cleanup) };
+    assert!(
+        matches!(failed.error, ExecutorError::Engine(ApiError::Engine { status: 500, .. })),
+        "{failed:?}"
+    );
     let report = serde_json::to_value(JobReport::from(&result)).unwrap();
     assert_eq!(report["cleanup"]["not_removed"][0]["kind"], "container");
     assert_eq!(report["outcome"], "succeeded");

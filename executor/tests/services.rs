@@ -8,14 +8,14 @@ use std::{sync::Arc, time::Duration};
 
 use common::{
     Events, assert_clean, assert_succeeded, engine, error, executor, executor_with, failure, image,
-    job, program, run, run_and, seconds, step,
+    job, program, run, run_and, run_on, seconds, step,
 };
 use docker_api_trait::{Health, HealthStatus, LogDriver, Operation};
 use executor::{
     Cancel, ExecutorConfig, ExecutorError, FailureReason, JobResult, JobSpec, NullSink, ObjectKind,
-    Readiness, ServiceSpec, Variable,
+    Phase, Readiness, ServiceSpec, Variable,
 };
-use testkit::{FakeDocker, ScriptedRun};
+use testkit::{FakeDocker, Fault, FaultKind, FaultyDocker, ScriptedRun, Site};
 
 /// What `/proc/net/tcp` says of a listener on port 6379.
 const LISTENS: &str = "  sl  local_address rem_address   st\n   \
@@ -100,6 +100,37 @@ async fn a_service_that_cannot_be_looked_at_is_taken_at_its_word() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_service_that_ends_while_it_is_looked_at_has_ended() {
+    let engine = with_ports(&["6379/tcp"]);
+    engine.script_for_image("db", ScriptedRun::exits(3).lasting(seconds(1)));
+    // As a runtime ends that was to run a program in a container that is no more.
+    engine.script_exec(ScriptedRun::exits(126).lasting(seconds(2)));
+    assert_eq!(readiness(&engine).await.0, Readiness::Exited { exit_code: 3 });
+    // One whose end the engine learns a moment later.
+    let engine = with_ports(&["6379/tcp"]);
+    engine.script_for_image("db", ScriptedRun::exits(3).lasting(Duration::from_millis(1050)));
+    engine.script_exec(ScriptedRun::exits(126).lasting(seconds(1)));
+    assert_eq!(readiness(&engine).await.0, Readiness::Exited { exit_code: 3 });
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_ends_while_the_engine_refuses_the_look_has_ended() {
+    let engine = with_ports(&["6379/tcp"]);
+    engine.script_for_image("db", ScriptedRun::exits(3).lasting(seconds(1)));
+    let faulty = FaultyDocker::with_faults(
+        Arc::new(engine.clone()),
+        [
+            Fault::after(Site::EveryOf(Operation::CreateExec), FaultKind::Delay(seconds(2))),
+            Fault::before(Site::EveryOf(Operation::StartExec), FaultKind::Status(500)),
+        ],
+    );
+    let result = run_on(Arc::new(faulty), &job_with_db()).await;
+    assert_eq!(result.services[0].readiness, Readiness::Exited { exit_code: 3 });
+    assert_succeeded(&result);
+    assert_clean(&engine, &result);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_service_that_is_not_ready_in_time_is_told_of_with_its_log() {
     let engine = with_ports(&["6379/tcp"]);
     let (outcome, took, events) = readiness(&engine).await;
@@ -162,7 +193,11 @@ async fn services_are_waited_for_together() {
 async fn an_image_of_a_service_that_nobody_has_fails_the_job() {
     let engine = engine();
     let result = run(&engine, &job_with_db()).await;
-    assert!(matches!(failure(&result), FailureReason::ImagePull { .. }), "{:?}", result.outcome);
+    assert!(
+        matches!(failure(&result, Phase::Prepare, false), FailureReason::ImagePull { .. }),
+        "{:?}",
+        result.outcome
+    );
     assert_clean(&engine, &result);
 }
 
@@ -222,7 +257,11 @@ async fn a_network_that_cannot_be_made_fails_the_job_before_its_containers() {
     let mut job = job_with_db();
     job.volumes.push("/cache".to_owned());
     let result = executor.run(&job, Box::new(NullSink), &Cancel::new()).await.unwrap();
-    assert!(matches!(error(&result), ExecutorError::Network { .. }), "{:?}", result.outcome);
+    assert!(
+        matches!(error(&result, Phase::Prepare, false), ExecutorError::Network { .. }),
+        "{:?}",
+        result.outcome
+    );
     assert!(engine.container_requests().is_empty());
     assert_clean(&engine, &result);
 }
@@ -232,7 +271,11 @@ async fn a_network_whose_creation_got_no_reply_is_found_and_removed() {
     let engine = with_db();
     engine.lose_reply_once(Operation::CreateNetwork);
     let result = run(&engine, &job_with_db()).await;
-    assert!(matches!(failure(&result), FailureReason::System { .. }), "{:?}", result.outcome);
+    assert!(
+        matches!(failure(&result, Phase::Prepare, true), FailureReason::System { .. }),
+        "{:?}",
+        result.outcome
+    );
     assert_eq!(result.cleanup.removed.len(), 1);
     assert_eq!(result.cleanup.removed[0].kind, ObjectKind::Network);
     assert_clean(&engine, &result);
@@ -244,7 +287,11 @@ async fn containers_of_services_whose_creation_got_no_reply_are_found_and_remove
     // That of the service comes first.
     engine.lose_reply_once(Operation::CreateContainer);
     let result = run(&engine, &job_with_db()).await;
-    assert!(matches!(failure(&result), FailureReason::System { .. }), "{:?}", result.outcome);
+    assert!(
+        matches!(failure(&result, Phase::Prepare, true), FailureReason::System { .. }),
+        "{:?}",
+        result.outcome
+    );
     assert_eq!(result.cleanup.removed.len(), 3);
     assert_clean(&engine, &result);
 }
@@ -289,7 +336,11 @@ async fn a_users_own_network_is_joined_and_left_alone() {
     let executor = executor_with(&engine, config);
     let result = executor.run(&job_with_db(), Box::new(NullSink), &Cancel::new()).await.unwrap();
     // Nobody made it, so that nothing can be started in it.
-    assert!(matches!(error(&result), ExecutorError::Start { .. }), "{:?}", result.outcome);
+    assert!(
+        matches!(error(&result, Phase::Start, false), ExecutorError::Start { .. }),
+        "{:?}",
+        result.outcome
+    );
     let requests = engine.container_requests();
     let networks = requests.iter().map(|request| request.network.clone().unwrap().network);
     assert!(networks.into_iter().all(|network| network.as_str() == "shared"));

@@ -11,8 +11,8 @@ use common::{
 use docker_api_trait::{Input, Operation};
 use executor::{
     Cancel, Executor, ExecutorConfig, ExecutorError, FailureReason, JobPlan, JobSpec, LogEnd,
-    NullSink, PreparedJob, RunContext, ServiceSpec, StepOutcome, TimedPart, Truncation, Variable,
-    plan,
+    NullSink, Phase, PreparedJob, RunContext, ServiceSpec, StepOutcome, TimedPart, Transfers,
+    Truncation, Variable, plan,
 };
 use testkit::{FakeDocker, ScriptedRun};
 use tokio::time::{Instant, sleep};
@@ -93,7 +93,10 @@ async fn which_steps_run_is_the_callers_to_say() {
     let unknown = executor.run_step(&mut job, "c", &mut NullSink, &Cancel::new()).await;
     assert!(matches!(unknown, Err(ExecutorError::UnknownStep { .. })), "{unknown:?}");
     let result = executor.finish(job, &Cancel::new()).await;
-    assert!(matches!(failure(&result), FailureReason::Script { exit_code: 4, .. }));
+    assert!(matches!(
+        failure(&result, Phase::Script, false),
+        FailureReason::Script { exit_code: 4, .. }
+    ));
     assert_clean(&engine, &result);
 }
 
@@ -201,13 +204,13 @@ async fn a_prepared_shell_outlives_its_client_and_one_of_a_whole_run_does_not() 
     sleep(seconds(3600)).await;
     let states: Vec<_> = engine.containers().iter().map(|one| one.status.as_str()).collect();
     assert_eq!(states, ["running"; 3]);
-    // A run that is dropped cleans nothing up, but its shells end.
+    // A run that goes away with its process cleans nothing up, but its shells end.
     let engine = common::engine();
     engine.script(ScriptedRun::exits(0).lasting(seconds(5)));
     let executor = common::executor(&engine);
     let job = job([step("a")]);
     let cancel = Cancel::new();
-    let run = executor.run(&job, Box::new(NullSink), &cancel);
+    let run = executor.carry_out(planned(&job), Transfers::none(), Box::new(NullSink), cancel);
     assert!(tokio::time::timeout(seconds(1), run).await.is_err());
     assert_eq!(inputs(&engine), [Input::Once]);
     sleep(seconds(10)).await;
@@ -219,7 +222,11 @@ async fn a_preparation_that_fails_is_a_result_and_cleans_up() {
     let engine = FakeDocker::new();
     let executor = executor_with(&engine, config());
     let result = executor.prepare(&planned(&large_job()), &Cancel::new()).await.unwrap_err();
-    assert!(matches!(failure(&result), FailureReason::ImagePull { .. }), "{:?}", result.outcome);
+    assert!(
+        matches!(failure(&result, Phase::Prepare, false), FailureReason::ImagePull { .. }),
+        "{:?}",
+        result.outcome
+    );
     assert_eq!(result.log, LogEnd::Truncated(Truncation::NotStarted));
     assert!(engine.volumes().is_empty(), "{:?}", engine.volumes());
     assert_clean(&engine, &result);
@@ -238,7 +245,11 @@ async fn a_step_of_a_cancelled_job_does_not_begin_and_its_after_script_does() {
     executor.run_step(&mut job, "after_script", &mut NullSink, &cancel).await.unwrap();
     assert_eq!(fed(&engine), ["after"]);
     let result = executor.finish(job, &cancel).await;
-    assert!(matches!(failure(&result), FailureReason::Canceled), "{:?}", result.outcome);
+    assert!(
+        matches!(failure(&result, Phase::Script, false), FailureReason::Canceled),
+        "{:?}",
+        result.outcome
+    );
     assert_clean(&engine, &result);
 }
 
@@ -277,7 +288,10 @@ async fn a_shell_that_a_step_killed_is_started_again_for_the_next_stage() {
     let starts = engine.calls().into_iter().filter(|call| *call == Operation::StartContainer);
     assert_eq!(starts.count(), 4);
     let result = executor.finish(job, &Cancel::new()).await;
-    assert!(matches!(failure(&result), FailureReason::Script { exit_code: 137, .. }));
+    assert!(matches!(
+        failure(&result, Phase::Script, false),
+        FailureReason::Script { exit_code: 137, .. }
+    ));
     assert_clean(&engine, &result);
 }
 

@@ -12,8 +12,8 @@ use common::{
 use docker_api_trait::{Input, LogSource, Operation};
 use executor::{
     Cancel, Command, ContainerKind, ExecutorConfig, ExecutorError, ExitCause, FailureReason,
-    JobError, JobPlan, JobSpec, LogEnd, MemorySink, NullSink, StepOutcome, StepSpec, StepWhen,
-    Truncation, Variable,
+    JobError, JobPlan, JobSpec, LogEnd, MemorySink, NullSink, Phase, StepOutcome, StepSpec,
+    StepWhen, Truncation, Variable,
 };
 use testkit::{FakeDocker, ScriptedRun};
 
@@ -27,7 +27,7 @@ fn four_stages() -> JobSpec {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_warm_job_of_four_stages_sends_fifteen_requests() {
+async fn a_warm_job_of_four_stages_sends_sixteen_requests() {
     let engine = engine().with_image("helper");
     assert_clean(&engine, &run(&engine, &four_stages()).await);
     let before = engine.calls().len();
@@ -36,7 +36,7 @@ async fn a_warm_job_of_four_stages_sends_fifteen_requests() {
     assert_clean(&engine, &result);
     let two = |operation| [operation, operation];
     let calls = &engine.calls()[before..];
-    let expected = [Operation::Version]
+    let expected = [Operation::Version, Operation::Info]
         .into_iter()
         .chain(two(Operation::CreateVolume))
         .chain(two(Operation::CreateContainer))
@@ -46,7 +46,7 @@ async fn a_warm_job_of_four_stages_sends_fifteen_requests() {
         .chain(two(Operation::StartContainer))
         .chain(two(Operation::RemoveContainer));
     assert_eq!(calls, expected.collect::<Vec<_>>());
-    assert_eq!(result.api_requests, 15);
+    assert_eq!(result.api_requests, 16);
 }
 
 #[tokio::test(start_paused = true)]
@@ -120,7 +120,10 @@ async fn a_step_that_may_fail_leaves_the_outcome_as_it_is() {
     let mut first = step("lint");
     first.allow_failure = true;
     let result = run(&engine, &job([first, step("build")])).await;
-    assert!(matches!(error(&result), ExecutorError::ContainerLost { .. }), "{result:?}");
+    assert!(
+        matches!(error(&result, Phase::Script, true), ExecutorError::ContainerLost { .. }),
+        "{result:?}"
+    );
     assert_eq!(ran(&result), ["lint"]);
     assert_clean(&engine, &result);
 }
@@ -156,7 +159,8 @@ async fn an_exit_code_tells_its_cause() {
             129..=192 => ExitCause::Signal(u8::try_from(code - 128).unwrap()),
             _ => ExitCause::Exited,
         };
-        let FailureReason::Script { exit_code, cause } = failure(&result) else {
+        let FailureReason::Script { exit_code, cause } = failure(&result, Phase::Script, false)
+        else {
             panic!("{code}: {:?}", result.outcome)
         };
         assert_eq!((*exit_code, *cause), (code, expected));
@@ -174,7 +178,9 @@ async fn a_lack_of_memory_is_told_from_a_kill() {
         let engine = engine();
         engine.script_next(run_.clone());
         let result = run(&engine, &job([step("a")])).await;
-        let FailureReason::Script { exit_code: 137, cause } = failure(&result) else {
+        let FailureReason::Script { exit_code: 137, cause } =
+            failure(&result, Phase::Script, false)
+        else {
             panic!("{run_:?}: {:?}", result.outcome)
         };
         assert_eq!(*cause, expected, "{run_:?}");
@@ -205,7 +211,10 @@ async fn a_shell_that_ends_with_0_before_its_step_is_no_success() {
     let engine = engine();
     engine.script_next(ScriptedRun::exits(0).kills_shell());
     let result = run(&engine, &with_after_script(job([step("exec"), step("next")]))).await;
-    assert!(matches!(error(&result), ExecutorError::ContainerLost { .. }), "{result:?}");
+    assert!(
+        matches!(error(&result, Phase::Script, true), ExecutorError::ContainerLost { .. }),
+        "{result:?}"
+    );
     assert_eq!(ran(&result), ["exec"]);
     assert_clean(&engine, &result);
 }
@@ -219,7 +228,8 @@ async fn a_container_that_vanishes_before_or_while_a_step_runs_is_named() {
         let job = with_after_script(job([step("sources").in_helper(), step("build")]));
         let thief = |_: &Cancel| engine.vanish_container(&engine.containers()[victim].id);
         let result = run_and(&executor(&engine), &job, NullSink, seconds(1), thief).await;
-        let ExecutorError::ContainerVanished { container } = error(&result) else {
+        let ExecutorError::ContainerVanished { container } = error(&result, Phase::Script, true)
+        else {
             panic!("{:?}", result.outcome)
         };
         let letter = if victim == 1 { "berth-h1-" } else { "berth-b1-" };
@@ -235,7 +245,7 @@ async fn an_image_without_a_shell_is_named_with_the_inits_words() {
     let mut job = with_after_script(job([step("build")]));
     job.image = image("bare").into();
     let result = run(&engine, &job).await;
-    let ExecutorError::NoShell { image, detail } = error(&result) else {
+    let ExecutorError::NoShell { image, detail } = error(&result, Phase::Script, false) else {
         panic!("{:?}", result.outcome)
     };
     assert_eq!(image.as_str(), "bare");
@@ -434,7 +444,11 @@ async fn an_entrypoint_that_never_starts_a_shell_is_given_up_after_two_minutes()
     job.image.entrypoint = vec!["sleep".to_owned()];
     let begin = tokio::time::Instant::now();
     let result = run(&engine, &job).await;
-    assert!(matches!(error(&result), ExecutorError::NoShell { .. }), "{:?}", result.outcome);
+    assert!(
+        matches!(error(&result, Phase::Script, false), ExecutorError::NoShell { .. }),
+        "{:?}",
+        result.outcome
+    );
     assert!((120..130).contains(&begin.elapsed().as_secs()), "{:?}", begin.elapsed());
     assert_clean(&engine, &result);
 }

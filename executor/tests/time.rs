@@ -14,7 +14,7 @@ use common::{
 use docker_api_trait::{ApiError, Health, HealthStatus, Operation};
 use executor::{
     Cancel, ExecutorConfig, ExecutorError, FailureReason, JobResult, JobSpec, LogEnd, NullSink,
-    ServiceSpec, StepOutcome, StepWhen, TimedPart, Truncation,
+    Phase, ServiceSpec, StepOutcome, StepWhen, TimedPart, Truncation,
 };
 use testkit::{FakeDocker, ScriptedRun};
 use tokio::time::Instant;
@@ -33,15 +33,20 @@ async fn run_and_stop(engine: &FakeDocker, job: &JobSpec, after: u64) -> (JobRes
 
 #[track_caller]
 fn assert_timed_out(result: &JobResult, part: TimedPart, after: u64) {
-    let FailureReason::Timeout { what, limit } = failure(result) else {
+    let phase = if part == TimedPart::Prepare { Phase::Prepare } else { Phase::Script };
+    let FailureReason::Timeout { what, limit } = failure(result, phase, false) else {
         panic!("{:?}", result.outcome)
     };
     assert_eq!((*what, *limit), (part, seconds(after)));
 }
 
 #[track_caller]
-fn assert_canceled(result: &JobResult) {
-    assert!(matches!(failure(result), FailureReason::Canceled), "{:?}", result.outcome);
+fn assert_canceled(result: &JobResult, phase: Phase) {
+    assert!(
+        matches!(failure(result, phase, false), FailureReason::Canceled),
+        "{:?}",
+        result.outcome
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -147,7 +152,10 @@ async fn a_failed_job_whose_time_is_over_has_no_after_script() {
     let mut job = with_after_script(job([step("a"), step_when("ever", StepWhen::Always)]));
     job.timeout = Some(seconds(30));
     let (result, _) = run(&engine, &job).await;
-    assert!(matches!(failure(&result), FailureReason::Script { exit_code: 1, .. }));
+    assert!(matches!(
+        failure(&result, Phase::Script, false),
+        FailureReason::Script { exit_code: 1, .. }
+    ));
     assert_eq!(ran(&result), ["a", "ever"]);
     assert_eq!(fed(&engine), ["a", "ever"]);
     assert_clean(&engine, &result);
@@ -175,7 +183,7 @@ async fn an_after_script_runs_after_a_cancellation_and_not_after_a_kill_or_a_sys
         let job = with_after_script(job([step("a"), step_when("ever", StepWhen::Always)]));
         let act = |cancel: &Cancel| if kill { cancel.kill() } else { cancel.stop() };
         let result = run_and(&executor(&engine), &job, NullSink, seconds(1), act).await;
-        assert_canceled(&result);
+        assert_canceled(&result, Phase::Script);
         assert_eq!(ran(&result), expected);
         assert_clean(&engine, &result);
     }
@@ -186,7 +194,7 @@ async fn a_step_that_heeds_the_request_to_stop_keeps_its_container() {
     let engine = engine();
     engine.script_next(ScriptedRun::never_ends());
     let (result, took) = run_and_stop(&engine, &with_after_script(job([step("a")])), 1).await;
-    assert_canceled(&result);
+    assert_canceled(&result, Phase::Script);
     assert_eq!(took, Duration::ZERO);
     let request = &engine.exec_requests()[0];
     assert_eq!(request.command, ["sh", "-c", "kill -TERM -1"]);
@@ -202,7 +210,7 @@ async fn a_step_that_ignores_the_request_is_killed_after_its_grace_and_its_conta
     let engine = engine();
     engine.script_next(ScriptedRun::never_ends().ignoring_stop());
     let (result, took) = run_and_stop(&engine, &with_after_script(job([step("a")])), 1).await;
-    assert_canceled(&result);
+    assert_canceled(&result, Phase::Script);
     assert!(took >= seconds(10) && took <= seconds(12), "{took:?}");
     assert_eq!(words(&result), [("a", "failed"), ("after_script", "succeeded")]);
     let starts = engine.calls().into_iter().filter(|call| *call == Operation::StartContainer);
@@ -219,7 +227,7 @@ async fn a_program_is_asked_and_killed_too() {
         let engine = engine();
         engine.script_next(run_);
         let (result, took) = run_and_stop(&engine, &job([program("a"), program("b")]), 1).await;
-        assert_canceled(&result);
+        assert_canceled(&result, Phase::Script);
         assert!(took >= seconds(least) && took <= seconds(most), "{took:?}");
         assert!(engine.exec_requests().is_empty());
         assert_clean(&engine, &result);
@@ -234,7 +242,7 @@ async fn without_a_grace_nobody_is_asked() {
     config.stop_grace = Duration::ZERO;
     let executor = executor_with(&engine, config);
     let result = run_and(&executor, &job([step("a")]), NullSink, seconds(1), Cancel::stop).await;
-    assert_canceled(&result);
+    assert_canceled(&result, Phase::Script);
     assert!(engine.exec_requests().is_empty());
     assert_clean(&engine, &result);
 }
@@ -254,7 +262,7 @@ async fn a_second_cancellation_kills_at_once() {
     let (executor, job) = (executor(&engine), with_after_script(job([step("a")])));
     let (result, ()) = tokio::join!(executor.run(&job, Box::new(NullSink), &cancel), people);
     let result = result.unwrap();
-    assert_canceled(&result);
+    assert_canceled(&result, Phase::Script);
     assert_eq!(begin.elapsed(), seconds(2));
     assert_eq!(ran(&result), ["a"]);
     assert_clean(&engine, &result);
@@ -275,7 +283,7 @@ async fn a_second_cancellation_ends_the_after_script() {
     let (executor, job) = (executor(&engine), with_after_script(job([step("a")])));
     let (result, ()) = tokio::join!(executor.run(&job, Box::new(NullSink), &cancel), people);
     let result = result.unwrap();
-    assert_canceled(&result);
+    assert_canceled(&result, Phase::Script);
     assert_eq!(begin.elapsed(), seconds(2));
     assert!(matches!(
         outcome(&result, "after_script"),
@@ -346,24 +354,24 @@ fn large_engine() -> FakeDocker {
 
 #[tokio::test(start_paused = true)]
 async fn a_cancellation_is_heard_in_every_phase() {
-    for phase in [
-        Operation::Version,
-        Operation::CreateVolume,
-        Operation::CreateNetwork,
-        Operation::CreateContainer,
-        Operation::PullImage,
-        Operation::AttachContainer,
-        Operation::WaitContainer,
-        Operation::InspectPath,
-        Operation::StartContainer,
-        Operation::InspectContainer,
+    for (operation, phase) in [
+        (Operation::Version, Phase::Connect),
+        (Operation::CreateVolume, Phase::Prepare),
+        (Operation::CreateNetwork, Phase::Prepare),
+        (Operation::CreateContainer, Phase::Prepare),
+        (Operation::PullImage, Phase::Prepare),
+        (Operation::AttachContainer, Phase::Prepare),
+        (Operation::WaitContainer, Phase::Prepare),
+        (Operation::InspectPath, Phase::Prepare),
+        (Operation::StartContainer, Phase::Start),
+        (Operation::InspectContainer, Phase::Start),
     ] {
         let engine = large_engine();
-        engine.hold(phase);
+        engine.hold(operation);
         let (result, took) = run_and_stop(&engine, &large_job(), 1).await;
-        assert_canceled(&result);
-        assert!(result.steps.is_empty(), "{phase:?}");
-        assert!(took <= seconds(7), "{phase:?}: {took:?}");
+        assert_canceled(&result, phase);
+        assert!(result.steps.is_empty(), "{operation:?}");
+        assert!(took <= seconds(7), "{operation:?}: {took:?}");
         assert_clean(&engine, &result);
     }
 }
@@ -372,7 +380,7 @@ async fn a_cancellation_is_heard_in_every_phase() {
 async fn a_cancelled_wait_for_a_service_ends_at_once() {
     let engine = large_engine();
     let (result, took) = run_and_stop(&engine, &large_job(), 1).await;
-    assert_canceled(&result);
+    assert_canceled(&result, Phase::Start);
     assert_eq!(took, Duration::ZERO);
     assert_clean(&engine, &result);
 }
@@ -382,7 +390,7 @@ async fn a_pull_that_is_cancelled_ends_at_once() {
     let engine = large_engine();
     engine.stall_pulls();
     let (result, took) = run_and_stop(&engine, &large_job(), 1).await;
-    assert_canceled(&result);
+    assert_canceled(&result, Phase::Prepare);
     assert_eq!(took, Duration::ZERO);
     assert_clean(&engine, &result);
 }
@@ -404,7 +412,7 @@ async fn an_engine_that_hangs_between_steps_keeps_nobody_from_stopping_a_job() {
         };
         let (result, ()) = tokio::join!(executor.run(&job, Box::new(NullSink), &cancel), people);
         let result = result.unwrap();
-        assert_canceled(&result);
+        assert_canceled(&result, Phase::Script);
         assert!(begin.elapsed() <= seconds(10), "{held:?}: {:?}", begin.elapsed());
         assert_clean(&engine, &result);
     }
@@ -444,11 +452,44 @@ async fn whoever_watches_hears_of_an_interruption_when_it_begins() {
     let executor = executor(&engine).with_observer(std::sync::Arc::new(events.clone()));
     let job = with_after_script(job([step("a")]));
     let result = run_and(&executor, &job, NullSink, seconds(1), Cancel::stop).await;
-    assert_canceled(&result);
+    assert_canceled(&result, Phase::Script);
     assert_eq!(events.count("Stopping"), 1);
     let texts = events.texts();
     let place = |beginning| texts.iter().position(|text| text.starts_with(beginning)).unwrap();
     assert!(place("Stopping") < place("StepEnded"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_interruption_is_told_once() {
+    let always = |name| step_when(name, StepWhen::Always);
+    let watched = |engine: &FakeDocker| {
+        let events = Events::default();
+        let executor = executor(engine).with_observer(std::sync::Arc::new(events.clone()));
+        (executor, events)
+    };
+    // Stopped in the second step, which runs although the first has failed; the third one begins no more.
+    let engine = engine();
+    engine.script_next(ScriptedRun::exits(1).lasting(seconds(2)));
+    engine.script_next(ScriptedRun::never_ends());
+    let (executor, events) = watched(&engine);
+    let stopped = job([step("a"), always("b"), always("c")]);
+    let result = run_and(&executor, &stopped, NullSink, seconds(3), Cancel::stop).await;
+    let FailureReason::Script { exit_code: 1, .. } = failure(&result, Phase::Script, false) else {
+        panic!("{:?}", result.outcome)
+    };
+    assert_eq!(words(&result), [("a", "failed"), ("b", "failed"), ("c", "skipped")]);
+    assert_eq!(events.count("Stopping"), 1);
+    // A step's limit is one thing, the job's another.
+    let engine = common::engine();
+    engine.script_next(ScriptedRun::never_ends());
+    engine.script_next(ScriptedRun::never_ends());
+    let (executor, events) = watched(&engine);
+    let mut limited = job([step("a"), always("b"), always("c")]);
+    limited.steps[0].timeout = Some(seconds(1));
+    limited.timeout = Some(seconds(5));
+    let result = executor.run(&limited, Box::new(NullSink), &Cancel::new()).await.unwrap();
+    assert_timed_out(&result, TimedPart::Step, 1);
+    assert_eq!(events.count("Stopping"), 2);
 }
 
 /// Stops a job at each of its await points, every one in a run of its own.
@@ -464,7 +505,8 @@ async fn sweep(kill: bool, prepare: impl Fn(&FakeDocker), job: &JobSpec) -> usiz
             return polls;
         }
         if result.steps.is_empty() {
-            assert_canceled(&result);
+            assert!(result.phase <= Phase::Start, "{:?}", result.phase);
+            assert_canceled(&result, result.phase);
         }
     }
     unreachable!("a job ends")
@@ -513,7 +555,11 @@ async fn a_job_that_lost_its_engine_is_no_cancelled_one() {
     let away = |_: &Cancel| engine.unreachable();
     let job = with_after_script(job([step("a")]));
     let result = run_and(&executor(&engine), &job, NullSink, seconds(1), away).await;
-    assert!(matches!(error(&result), ExecutorError::ContainerLost { .. }), "{:?}", result.outcome);
+    assert!(
+        matches!(error(&result, Phase::Script, true), ExecutorError::ContainerLost { .. }),
+        "{:?}",
+        result.outcome
+    );
     assert_eq!(ran(&result), ["a"]);
     assert!(!result.cleanup.failed.is_empty());
 }

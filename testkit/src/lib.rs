@@ -37,9 +37,38 @@
 //!
 //! Real engines stay the judge: `tests/differential` sends the same calls to both and compares.
 //!
+//! [`FaultyDocker`] puts faults between a caller and any engine.
+//!
+//! [`Baseline`] compares an engine and this process before and after.
+//!
+//! With the feature `rig`: [`Proxy`] puts them on the wire, between any client and an engine's socket;
+//! [`PrivateEngine`] is an engine to be killed, and [`Crash`] kills programs, at each request.
+//!
+//! [`suite`] is what a test on a real engine is given.
+//!
 //! [`conformance`] judges implementations of our traits by their contracts.
 
 pub mod conformance;
+#[cfg(feature = "rig")]
+mod crash;
+#[cfg(feature = "rig")]
+mod engine;
 mod fake;
+mod fault;
+mod invariant;
+#[cfg(feature = "rig")]
+mod proxy;
+pub mod suite;
 
+#[cfg(feature = "rig")]
+pub use crash::{Crash, CrashEnd, CrashError, CrashReport, CrashSite, CrashSites};
+#[cfg(feature = "rig")]
+pub use engine::{EngineError, EngineOptions, PrivateEngine};
 pub use fake::{FakeDocker, ScriptedRun, UploadedEntry, VolumeRoot};
+pub use fault::{Call, Fault, FaultKind, FaultyDocker, Side, Site};
+pub use invariant::{Baseline, Difference};
+#[cfg(feature = "rig")]
+pub use proxy::{
+    Backend, Closed, Garbage, Passage, Proxy, RecordedRequest, Reply, Requests, Rule, WireFault,
+    WireRequest,
+};

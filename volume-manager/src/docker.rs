@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use backon::{ExponentialBuilder, FuturesTimerSleeper, Retryable as _};
-use docker_api_trait::{ApiError, ContainerId, DockerApi, MountPoint, VolumeName};
+use docker_api_trait::{ApiError, ContainerId, DockerApi, EngineProduct, MountPoint, VolumeName};
 use futures_util::{StreamExt as _, stream};
 
 use crate::{
@@ -143,9 +143,35 @@ impl DockerVolumeManager {
                 return Ok(None);
             }
             let archive = self.engine.download_archive(container, path.as_str()).await?;
-            return Ok(permission::is_untouched(archive, nested).await?.then_some(path));
+            let product = self.engine.product();
+            let is_untouched = permission::is_untouched(archive, nested, product).await?;
+            return Ok(is_untouched.then_some(path));
         }
         Ok(None)
+    }
+
+    /// Unpacks the folder headers: all at the container's root, which Docker's engine takes into the
+    /// volumes. Podman unpacks beside them what is not sent to a volume's own path; Docker's engine
+    /// passes over the header of a path itself.
+    async fn open(
+        &self,
+        container: &ContainerId,
+        roots: &[&str],
+        time: u64,
+    ) -> Result<(), ApiError> {
+        let archive = |folders: &[&str]| {
+            let packed = permission::archive(folders.iter().copied(), time);
+            packed.map_err(|error| permission::unsendable(&error))
+        };
+        if self.engine.product() != EngineProduct::Podman {
+            return self.engine.upload_archive(container, "/", archive(roots)?).await;
+        }
+        let itself = archive(&["."])?;
+        let uploads: Vec<_> = roots
+            .iter()
+            .map(|root| self.engine.upload_archive(container, root, itself.clone()))
+            .collect();
+        stream::iter(uploads).buffered(CONCURRENCY).collect::<Vec<_>>().await.into_iter().collect()
     }
 
     async fn adopted(
@@ -201,10 +227,8 @@ impl VolumeManager for DockerVolumeManager {
         let Some((first, _)) = closed.first() else { return Ok(Vec::new()) };
         let time = first.labels.get(label::CREATED_AT).and_then(|made| label::time(made));
         let time = time.and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
-        let destinations = closed.iter().map(|(_, root)| root.as_str());
-        let archive = permission::archive(destinations, time.unwrap_or_default().as_secs())
-            .map_err(|error| failed(permission::unsendable(&error)))?;
-        self.engine.upload_archive(container, "/", archive).await.map_err(failed)?;
+        let roots: Vec<_> = closed.iter().map(|(_, root)| root.as_str()).collect();
+        self.open(container, &roots, time.unwrap_or_default().as_secs()).await.map_err(failed)?;
         Ok(closed.into_iter().map(|(managed, _)| managed.name.clone()).collect())
     }
 

@@ -46,6 +46,36 @@ pub enum PlanError {
         /// Where it was to be mounted.
         destination: ContainerPath,
     },
+    /// Through the source, an engine's socket or a folder around one is reached, which the policy does
+    /// not allow.
+    #[error(
+        "the host's {path}, through which {real} with an engine's socket is reached, may not be \
+         mounted at {destination}"
+    )]
+    EngineSocketReached {
+        /// The path.
+        path: String,
+        /// What is reached through it.
+        real: String,
+        /// Where it was to be mounted.
+        destination: ContainerPath,
+    },
+    /// What the source really is could not be looked at: it might be an engine's socket.
+    #[error("the host's {path} cannot be looked at, and may not be mounted at {destination}")]
+    HostPathUnknown {
+        /// The path.
+        path: String,
+        /// Where it was to be mounted.
+        destination: ContainerPath,
+    },
+    /// The option would change the host, which the policy does not allow.
+    #[error("the option {option} changes the host and may not be had at {destination}")]
+    HostOptionRefused {
+        /// The option.
+        option: &'static str,
+        /// The volume.
+        destination: ContainerPath,
+    },
     /// A path of the host, made of what the policy says, is none.
     #[error("the host's path {path} {problem}")]
     HostPath {
@@ -113,7 +143,15 @@ impl PlanError {
             Self::HostPathRefused { destination, .. } => format!(
                 "use {destination} alone for a cache, or allow host paths with allow_host_paths"
             ),
-            Self::EngineSocketRefused { .. } => {
+            Self::HostPathUnknown { .. } => {
+                "name a path that this user may look at, or allow it with allow_engine_socket: the \
+                 job may be root on the host then"
+                    .to_owned()
+            }
+            Self::HostOptionRefused { option, .. } => {
+                format!("leave out {option}, or allow it with allow_host_options")
+            }
+            Self::EngineSocketRefused { .. } | Self::EngineSocketReached { .. } => {
                 "mount a folder without a socket in it, or allow it with allow_engine_socket: the \
                  job is root on the host then"
                     .to_owned()
@@ -215,6 +253,25 @@ impl VolumeError {
     /// Whether another try might succeed with nothing else changed.
     pub(crate) fn is_conflict(&self) -> bool {
         matches!(self, Self::NotRemoved { source: ApiError::Conflict { .. }, .. })
+    }
+
+    /// The error without these texts in the engine's words, which may repeat what a request said: see
+    /// [`VolumePlan::secrets`](crate::VolumePlan::secrets).
+    pub fn redacted<'a>(self, secrets: impl IntoIterator<Item = &'a str>) -> Self {
+        let redact = |source: ApiError| source.redacted(secrets);
+        match self {
+            Self::Engine { volume, source } => Self::Engine { volume, source: redact(source) },
+            Self::NotRemoved { volume, source } => {
+                Self::NotRemoved { volume, source: redact(source) }
+            }
+            Self::InUse { volume, source } => Self::InUse { volume, source: redact(source) },
+            Self::Closed { source } => Self::Closed { source: redact(source) },
+            // These say what was found in a volume's place, without the values of options.
+            error @ (Self::Mismatch { .. }
+            | Self::Foreign { .. }
+            | Self::Vanished { .. }
+            | Self::Unadoptable { .. }) => error,
+        }
     }
 
     /// What a person can do about it, when that is known.

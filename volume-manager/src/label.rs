@@ -40,11 +40,15 @@ pub const KEY: &str = "dev.berth.key";
 pub const CREATED_AT: &str = "dev.berth.created-at";
 /// When a temporary object may be taken for abandoned: RFC 3339, UTC, whole seconds.
 pub const DEADLINE: &str = "dev.berth.deadline";
+/// On a container whose anonymous volumes stay when it is removed: [`KEPT`].
+pub const ANONYMOUS_VOLUMES: &str = "dev.berth.anonymous-volumes";
 /// A digest of the driver and options that a volume was asked for with.
 pub const CONFIG_HASH: &str = "dev.berth.config-hash";
 
 /// The value of [`SCHEMA`].
 pub const SCHEMA_VERSION: &str = "1";
+/// The value of [`ANONYMOUS_VOLUMES`].
+pub const KEPT: &str = "kept";
 
 /// The labels that objects of every kind carry.
 pub fn common(kind: &str, scope: &Scope, provenance: &Provenance) -> BTreeMap<String, String> {
@@ -77,7 +81,7 @@ pub fn timestamp(time: SystemTime) -> String {
 }
 
 /// The point in time of a label's value; `None` when it is none.
-pub(crate) fn time(value: &str) -> Option<SystemTime> {
+pub fn time(value: &str) -> Option<SystemTime> {
     humantime::parse_rfc3339(value).ok()
 }
 

@@ -81,6 +81,6 @@ pub use plan::{
     BuildDemand, BuildPlacement, BuildStrategy, KeyedCache, ManagedVolume, PlanNote, PlannedSource,
     PlannedVolume, VolumeDemand, VolumePlan, plan,
 };
-pub use policy::Policy;
+pub use policy::{Policy, RealPath};
 pub use spec::{Mode, SpecError, SpecPart, SpecProblem, SpecReader, VolumeSource, VolumeSpec};
 pub use verify::VolumeField;

@@ -72,7 +72,7 @@ mod tests {
     fn mounted(spec: &str, policy: &Policy) -> Mount {
         let demand = VolumeDemand::new([spec.parse().unwrap()]);
         let origin = Provenance::new("run", SystemTime::UNIX_EPOCH);
-        let policy = policy.clone().with_host_paths(true);
+        let policy = policy.clone().with_host_paths(true).with_host_options(true);
         mount(&plan(&demand, &Scope::trusted("ci", "app"), &origin, &policy).unwrap().volumes[0])
     }
 

@@ -8,7 +8,7 @@
 //! because its image was missing or it was killed, is opened by the next.
 
 use bytes::Bytes;
-use docker_api_trait::{ApiError, Operation, PathDetails, PathKind};
+use docker_api_trait::{ApiError, EngineProduct, Operation, PathDetails, PathKind};
 use futures_util::{Stream, StreamExt as _};
 
 use crate::{ContainerPath, Mode, OperatingSystem, PreparedVolume, PreparedVolumes, VolumeDriver};
@@ -52,6 +52,7 @@ pub(crate) fn follow(path: &ContainerPath, target: &str) -> Option<ContainerPath
 pub(crate) async fn is_untouched(
     mut archive: impl Stream<Item = Result<Bytes, ApiError>> + Unpin,
     nested: &[String],
+    product: EngineProduct,
 ) -> Result<bool, ApiError> {
     let mut head = Vec::new();
     while let Some(chunk) = archive.next().await {
@@ -61,13 +62,22 @@ pub(crate) async fn is_untouched(
             return Ok(false);
         }
     }
-    let number = |read: std::io::Result<u64>| read.unwrap_or(u64::MAX);
     Ok(headers(&head).first().is_some_and(|Entry { header, .. }| {
         header.entry_type().is_dir()
-            && number(header.uid()) == 0
-            && number(header.gid()) == 0
+            && is_roots(header, product)
             && header.mode().is_ok_and(|mode| mode & 0o7777 == UNTOUCHED)
     }))
+}
+
+/// Whether a header says that its folder is root's. In Podman's archives everything has the numbers of
+/// the container's user; the names are still those of the owner.
+fn is_roots(header: &tar::Header, product: EngineProduct) -> bool {
+    if product == EngineProduct::Podman {
+        let is_root = |name: Option<&[u8]>| name == Some(b"root");
+        return is_root(header.username_bytes()) && is_root(header.groupname_bytes());
+    }
+    let is_zero = |number: std::io::Result<u64>| number.is_ok_and(|number| number == 0);
+    is_zero(header.uid()) && is_zero(header.gid())
 }
 
 /// One header of an archive.
@@ -180,10 +190,14 @@ mod tests {
     }
 
     fn judged(bytes: &[u8], chunk: usize) -> bool {
+        judged_of(EngineProduct::Docker, bytes, chunk)
+    }
+
+    fn judged_of(product: EngineProduct, bytes: &[u8], chunk: usize) -> bool {
         let chunks: Vec<_> =
             bytes.chunks(chunk).map(|chunk| Ok(Bytes::copy_from_slice(chunk))).collect();
         let nested = ["a/b".to_owned()];
-        is_untouched(stream::iter(chunks), &nested).now_or_never().unwrap().unwrap()
+        is_untouched(stream::iter(chunks), &nested, product).now_or_never().unwrap().unwrap()
     }
 
     #[test]
@@ -205,6 +219,29 @@ mod tests {
         ] {
             assert!(!judged(&touched, 512));
         }
+    }
+
+    #[test]
+    fn podmans_owners_are_told_by_their_names() {
+        for (names, is_untouched) in [
+            (["root", "root"], true),
+            (["", "root"], false),
+            (["root", "staff"], false),
+            (["root2", "root"], false),
+            (["", ""], false),
+        ] {
+            let mut header = header(1000, 1000, 0o755, tar::EntryType::Directory);
+            header.set_username(names[0]).unwrap();
+            header.set_groupname(names[1]).unwrap();
+            let archive = packed(&[("./", header)]);
+            assert_eq!(judged_of(EngineProduct::Podman, &archive, 512), is_untouched, "{names:?}");
+            assert!(!judged(&archive, 512));
+        }
+        assert!(!judged_of(
+            EngineProduct::Podman,
+            &folder(0, 0, 0o755, tar::EntryType::Directory),
+            512
+        ));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! What a job may have. Reading a spec says what was asked for; this says what is given.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{HostPath, PipePath, VolumeDriver};
@@ -41,8 +43,15 @@ pub struct Policy {
     /// Whether, of those, an engine's socket and the folders that it is in may be mounted. Default:
     /// no. A job that may is root on the host.
     pub allow_engine_socket: bool,
+    /// Whether a path of the host may be mounted with `z` or `Z`, which label the host's own files
+    /// anew, or so that mounts spread from or to the host (`shared`, `rshared`, `slave`, `rslave`).
+    /// Default: no.
+    pub allow_host_options: bool,
     /// Where the engine listens, beside the usual places. Default: none.
     pub engine_sockets: Vec<HostPath>,
+    /// What paths of the host really are, as far as somebody has looked: planning does no I/O. A path
+    /// that is not in it is judged by its text alone. Default: empty.
+    pub real_paths: BTreeMap<HostPath, RealPath>,
     /// Whether every cache is a temporary volume of this run. Default: no. Goes before `cache_dir`.
     pub disable_cache: bool,
     /// A folder of the engine's host to keep caches in, instead of in volumes: each in a folder of
@@ -54,13 +63,26 @@ pub struct Policy {
     pub driver: VolumeDriver,
 }
 
+/// What a path of the host really is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RealPath {
+    /// All that is reached through it beside itself: where its links lead, and what is mounted below
+    /// that comes from elsewhere.
+    Reaches(Vec<HostPath>),
+    /// Nobody could look.
+    Unknown,
+}
+
 impl Default for Policy {
     fn default() -> Self {
         Self {
             allow_host_paths: false,
             allow_named_volumes: true,
             allow_engine_socket: false,
+            allow_host_options: false,
             engine_sockets: Vec::new(),
+            real_paths: BTreeMap::new(),
             disable_cache: false,
             cache_dir: None,
             driver: VolumeDriver::default(),
@@ -85,6 +107,29 @@ impl Policy {
     pub fn with_engine_socket(mut self, allowed: bool) -> Self {
         self.allow_engine_socket = allowed;
         self
+    }
+
+    /// The policy with options that change the host allowed or not, where paths of the host are.
+    pub fn with_host_options(mut self, allowed: bool) -> Self {
+        self.allow_host_options = allowed;
+        self
+    }
+
+    /// The policy with what a path of the host really is.
+    pub fn with_real_path(mut self, path: HostPath, real: RealPath) -> Self {
+        self.real_paths.insert(path, real);
+        self
+    }
+
+    /// Every place where an engine may listen: the usual ones, and the policy's own. Those of ordinary
+    /// users are for the users whose numbers are given.
+    pub fn sockets(&self, users: &[u32]) -> Vec<HostPath> {
+        let usual = SOCKETS.iter().map(|socket| (*socket).to_owned());
+        let of_users = users.iter().flat_map(|user| {
+            USERS_SOCKETS.iter().map(move |socket| format!("/run/user/{user}/{socket}"))
+        });
+        let sockets = usual.chain(of_users).filter_map(|socket| socket.parse().ok());
+        sockets.chain(self.engine_sockets.iter().cloned()).collect()
     }
 
     /// The policy with one place more where the engine listens.
@@ -112,8 +157,8 @@ impl Policy {
     }
 
     /// Whether mounting `path` would hand out an engine's socket: it is one, or a folder around one.
-    /// By the path's text, in which `/var/run` is `/run`, as it is on every system with either;
-    /// other links are the host's to see. `/proc` has another way to every folder.
+    /// By the path's text, in which `/var/run` is `/run`, as it is on every system with either. Other
+    /// links are in [`real_paths`](Self::real_paths). `/proc` has another way to every folder.
     pub(crate) fn has_socket(&self, path: &HostPath) -> bool {
         let written = path.identity();
         let path = canonical(path);

@@ -25,14 +25,12 @@ mod on_a_real_engine {
     use std::sync::Arc;
 
     use docker_api_trait::{BollardDocker, Endpoint, EndpointSources};
-    use testkit::conformance::volume_manager::DockerSubject;
+    use testkit::{conformance::volume_manager::DockerSubject, suite};
 
     fn subject() -> DockerSubject {
         let endpoint = Endpoint::resolve(&EndpointSources::from_process(None)).unwrap();
-        let owner = std::env::var("BERTH_E2E_OWNER").unwrap_or_else(|_| "e2e-manual".to_owned());
-        let image = std::env::var("BERTH_E2E_IMAGE").unwrap_or_else(|_| "busybox".to_owned());
         let engine = Arc::new(BollardDocker::new(endpoint).unwrap());
-        DockerSubject::new(engine, owner, image.parse().unwrap())
+        DockerSubject::new(engine, suite::owner(), suite::image())
     }
 
     testkit::volume_manager_conformance!(ignore = "needs Docker: cargo xtask e2e", subject());

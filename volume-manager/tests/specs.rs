@@ -5,32 +5,17 @@
 use std::{collections::BTreeMap, time::SystemTime};
 
 use docker_api_trait::{
-    BollardDocker, ContainerApi as _, ContainerRequest, Endpoint, EndpointSources, ImageReference,
-    LabelFilter, MountKind, VolumeApi as _,
+    ApiError, BollardDocker, ContainerApi as _, ContainerRequest, Endpoint, EndpointSources,
+    EngineProduct, LabelFilter, MountKind, SystemApi as _, VolumeApi as _,
 };
+use fastrand::Rng;
+use testkit::suite;
 use volume_manager::{
     OperatingSystem, PlanError, Policy, Provenance, Scope, SpecReader, VolumeDemand, VolumePlan,
     VolumeSpec, label, plan,
 };
 
 const SPECS: u64 = 100_000;
-
-/// A generator of numbers that look random and are the same in every run: `SplitMix64`.
-struct Numbers(u64);
-
-impl Numbers {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut number = self.0;
-        number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        usize::try_from((number ^ (number >> 31)) % limit as u64).unwrap()
-    }
-
-    fn pick<'a>(&mut self, choices: &[&'a str]) -> &'a str {
-        choices[self.below(choices.len())]
-    }
-}
 
 const SOURCES: [&str; 16] = [
     "",
@@ -99,17 +84,17 @@ const OPTIONS: [&str; 20] = [
     ":",
 ];
 
-fn spec(numbers: &mut Numbers) -> String {
-    let mut spec = numbers.pick(&SOURCES).to_owned();
-    let depth = numbers.below(5);
-    spec.push_str(numbers.pick(&["/", "/", "/", "/", "", "//", r"c:\\"]));
-    let folders: Vec<_> = (0..depth).map(|_| numbers.pick(&FOLDERS)).collect();
+fn spec(numbers: &mut Rng) -> String {
+    let mut spec = numbers.choice(SOURCES).unwrap().to_owned();
+    let depth = numbers.usize(..5);
+    spec.push_str(numbers.choice(["/", "/", "/", "/", "", "//", r"c:\\"]).unwrap());
+    let folders: Vec<_> = (0..depth).map(|_| numbers.choice(FOLDERS).unwrap()).collect();
     spec.push_str(&folders.join("/"));
-    spec.push_str(numbers.pick(&OPTIONS));
+    spec.push_str(numbers.choice(OPTIONS).unwrap());
     // Now and then a character is lost, or doubled.
-    if numbers.below(10) == 0 && !spec.is_empty() {
-        let at = numbers.below(spec.chars().count());
-        let twice = numbers.below(2) == 0;
+    if numbers.usize(..10) == 0 && !spec.is_empty() {
+        let at = numbers.usize(..spec.chars().count());
+        let twice = numbers.usize(..2) == 0;
         let change = |(index, character)| {
             std::iter::repeat_n(character, if index == at { usize::from(twice) * 2 } else { 1 })
         };
@@ -132,7 +117,7 @@ fn planned(spec: VolumeSpec, scope: &Scope) -> Result<VolumePlan, PlanError> {
 
 #[test]
 fn a_hundred_thousand_specs_are_read_or_refused_without_a_panic() {
-    let mut numbers = Numbers(1);
+    let mut numbers = Rng::with_seed(1);
     let scope = Scope::trusted("ci", "app");
     let (mut read, mut planned_for) = (0, 0);
     for index in 0..SPECS {
@@ -155,34 +140,37 @@ fn a_hundred_thousand_specs_are_read_or_refused_without_a_panic() {
     assert!(read > SPECS / 10 && planned_for > SPECS / 20, "{read} read, {planned_for} planned");
 }
 
-/// What is accepted is mounted by an engine at the same destination: three hundred of them.
+/// What is accepted is mounted by an engine at the same destination: three hundred of them. On Podman,
+/// which takes half a second for each, sixty; those that it would misread are refused, and no others.
 #[tokio::test]
 #[ignore = "needs Docker: cargo xtask e2e"]
 async fn what_is_accepted_is_accepted_by_the_engine() {
-    let variable =
-        |name: &str, default: &str| std::env::var(name).unwrap_or_else(|_| default.to_owned());
     let endpoint = Endpoint::resolve(&EndpointSources::from_process(None)).unwrap();
     let engine = BollardDocker::new(endpoint).unwrap();
-    let owner = variable("BERTH_E2E_OWNER", "e2e-manual");
-    let image: ImageReference = variable("BERTH_E2E_IMAGE", "berth-busybox:local").parse().unwrap();
+    let owner = suite::owner();
+    let image = suite::image();
     let project = format!("specs-{}", std::process::id());
     let scope = Scope::trusted(owner.as_str(), project.as_str());
-    let mut numbers = Numbers(2);
+    let is_podman = engine.version().await.unwrap().product == EngineProduct::Podman;
+    let mut numbers = Rng::with_seed(2);
     let mut different = BTreeMap::new();
-    while different.len() < 300 {
+    while different.len() < if is_podman { 60 } else { 300 } {
         let text = spec(&mut numbers);
         let Ok(spec) = reader(OperatingSystem::Linux).read(&text) else { continue };
         // Podman's, which Docker refuses; and `vol-1` belongs to nobody.
         let is_overlay = text.contains(":O");
         let is_own = matches!(spec.source, volume_manager::VolumeSource::Named(_));
-        if is_overlay || is_own {
+        // A folder that is not there is the engine's to refuse.
+        let is_absent = matches!(&spec.source, volume_manager::VolumeSource::Host(path)
+            if !std::path::Path::new(path.as_str()).exists());
+        if is_overlay || is_own || is_absent {
             continue;
         }
         if let Ok(plan) = planned(spec, &scope) {
             different.entry(plan.volumes[0].destination.clone()).or_insert((text, plan));
         }
     }
-    let mut problems = Vec::new();
+    let (mut problems, mut refused) = (Vec::new(), 0);
     for (index, (destination, (text, plan))) in different.into_iter().enumerate() {
         let name = format!("{project}-{index}").parse().unwrap();
         let mut request = ContainerRequest::new(name, image.clone());
@@ -193,7 +181,14 @@ async fn what_is_accepted_is_accepted_by_the_engine() {
         for managed in plan.volumes.iter().filter_map(|volume| volume.source.managed()) {
             engine.create_volume(&managed.request()).await.unwrap();
         }
+        let is_misread = is_podman && destination.as_str().contains([',', '"', '\n']);
         match engine.create_container(&request).await {
+            Err(ApiError::Rejected { message, .. })
+                if is_misread && message.starts_with("Podman cannot mount") =>
+            {
+                refused += 1;
+            }
+            Ok(_) if is_misread => problems.push(format!("{text:?} is not refused")),
             Ok(created) => {
                 let details = engine.inspect_container(&created.id).await.unwrap();
                 engine.remove_container(&created.id).await.unwrap();
@@ -214,4 +209,5 @@ async fn what_is_accepted_is_accepted_by_the_engine() {
         engine.remove_volume(&volume.name.parse().unwrap()).await.unwrap();
     }
     assert!(problems.is_empty(), "{problems:#?}");
+    assert_eq!(refused > 0, is_podman, "{refused} were refused");
 }

@@ -1,9 +1,9 @@
 //! `e2e`: the tests that need a real engine, and a look at what they leave on it.
 
-use std::{io, process::Stdio, time::SystemTime};
+use std::{env, io, process::Stdio, time::SystemTime};
 
 use anyhow::{Context as _, Result, anyhow, bail};
-use docker_api_trait::DockerApi;
+use docker_api_trait::{DockerApi, ImageReference};
 use tokio::{
     io::{AsyncBufReadExt as _, BufReader},
     process::Command,
@@ -13,7 +13,7 @@ use tokio::{
 use crate::{
     engine::{self, Engine},
     failure::failure,
-    fixture::Fixtures,
+    fixture::{self, Fixtures},
     image::{self, IMAGE_VARIABLE},
     inventory,
     leftovers::{self, Leftovers, SUITE_PREFIX},
@@ -24,19 +24,15 @@ use crate::{
 /// The variable by which tests learn the owner that they put on everything they make.
 const OWNER_VARIABLE: &str = "BERTH_E2E_OWNER";
 
+/// How many tests run at once: most of the time they wait for the engine. `RUST_TEST_THREADS` says otherwise.
+const THREADS: (&str, &str) = ("RUST_TEST_THREADS", "4");
+
 /// Runs the suite, or those of its tests whose names contain `filter`; returns the engine.
 pub(crate) async fn run(workspace: &Workspace, filter: Option<&str>) -> Result<Engine> {
     let engine = engine::require().await?;
     println!("engine: {engine}");
-    let docker: &dyn DockerApi = &engine.docker;
-    let image = image::ensure_image(docker).await?;
-    let owner = format!("{SUITE_PREFIX}{:08x}", getrandom::u32().context("no random number")?);
-
-    let before = inventory::take(docker).await?;
-    let abandoned = leftovers::abandoned(&before, SystemTime::now());
-    println!("left by suites that were killed, and swept: {}", abandoned.len());
-    inventory::remove(docker, &abandoned).await?;
-    let fixtures = Fixtures::provide(workspace, &engine.docker, &image).await?;
+    let suite = Suite::prepare(&engine.docker).await?;
+    let fixtures = Fixtures::provide(workspace, &engine.docker, &suite.image).await?;
 
     // Without documentation tests: `--ignored` would run the examples that are marked `ignore`.
     let mut tests = workspace.cargo([
@@ -48,21 +44,102 @@ pub(crate) async fn run(workspace: &Workspace, filter: Option<&str>) -> Result<E
         "--",
         "--ignored",
     ]);
-    tests.args(filter).env(IMAGE_VARIABLE, image.as_str()).env(OWNER_VARIABLE, &owner);
     tests.envs(fixtures.variables());
-    let mut out = io::stdout();
-    let outcome = tokio::select! {
-        outcome = run_tests(&mut tests, filter, &mut out) => outcome,
-        // The tests hear of it from the terminal, as we do; what they leave is ours to sweep.
-        _ = signal::ctrl_c() => Err(anyhow!("interrupted")),
-    };
-
-    // Also after a failure: what a failed test leaves is a fault of its own.
-    let clean = clean_up(docker, &before, &owner).await;
+    let outcome = suite.run(&engine.docker, tests, filter).await;
     // After the containers that may have been made of images from the registries.
     let removed = fixtures.remove().await.context("the fixtures");
-    let faults: Vec<_> = [outcome, clean, removed].into_iter().filter_map(Result::err).collect();
+    let faults: Vec<_> = [outcome, removed].into_iter().filter_map(Result::err).collect();
     one_of(faults).map_or(Ok(engine), Err)
+}
+
+/// Runs on Podman, which is provided, what is listed below: each test passes there or asserts what
+/// docs/podman.md says of it.
+pub(crate) async fn podman(workspace: &Workspace, filter: Option<&str>) -> Result<Engine> {
+    let engine = engine::podman::up().await?;
+    let images = fixture::images(&engine.docker).await?;
+    let tests = [SHORT_ON_PODMAN, LONG_ON_PODMAN].concat();
+    on_podman(workspace, engine, &tests, images, filter).await
+}
+
+/// Runs the part that takes little more than a minute, and takes the Podman down.
+pub(crate) async fn short_on_podman(workspace: &Workspace) -> Result<()> {
+    let outcome = async {
+        let engine = engine::podman::up().await?;
+        on_podman(workspace, engine, SHORT_ON_PODMAN, Vec::new(), None).await.map(drop)
+    };
+    let outcome = outcome.await;
+    let down = engine::podman::down().await;
+    one_of([outcome, down].into_iter().filter_map(Result::err).collect()).map_or(Ok(()), Err)
+}
+
+async fn on_podman(
+    workspace: &Workspace,
+    engine: Engine,
+    tests: &[&str],
+    images: Vec<(&str, String)>,
+    filter: Option<&str>,
+) -> Result<Engine> {
+    let suite = Suite::prepare(&engine.docker).await?;
+    // Of the whole workspace, so that nothing is built anew with other features.
+    let mut words = vec!["test", "--workspace", "--all-features", "--no-fail-fast"];
+    words.extend(tests.iter().chain(BESIDE).flat_map(|test| ["--test", *test]));
+    words.extend(["--", "--ignored"]);
+    let mut tests = workspace.cargo(words);
+    tests.env("DOCKER_HOST", engine.docker.endpoint().to_string()).envs(images);
+    suite.run(&engine.docker, tests, filter).await?;
+    Ok(engine)
+}
+
+/// What runs on Podman: the tests of these names, in whichever packages.
+const SHORT_ON_PODMAN: &[&str] = &["conformance", "specs", "engine", "volumes"];
+/// Tests that need no engine, of the packages that have none of these: without a test of each, dependencies
+/// have other features than in the other suites, and are built anew for minutes.
+const BESIDE: &[&str] = &["faulty", "wire"];
+/// These wait much, or need the service images.
+const LONG_ON_PODMAN: &[&str] = &["differential", "job", "services", "sweep"];
+
+/// An engine with an image, as it was before the tests, and the owner of what they make.
+struct Suite {
+    image: ImageReference,
+    owner: String,
+    before: Vec<leftovers::Object>,
+}
+
+impl Suite {
+    /// Provides the image, and sweeps what suites have left that were killed.
+    async fn prepare(docker: &dyn DockerApi) -> Result<Self> {
+        let image = image::ensure_image(docker).await?;
+        let owner = format!("{SUITE_PREFIX}{:08x}", getrandom::u32().context("no random number")?);
+        let before = inventory::take(docker).await?;
+        let abandoned = leftovers::abandoned(&before, SystemTime::now());
+        println!("left by suites that were killed, and swept: {}", abandoned.len());
+        inventory::remove(docker, &abandoned).await?;
+        Ok(Self { image, owner, before })
+    }
+
+    /// Runs the tests, and looks at what they leave.
+    async fn run(
+        &self,
+        docker: &dyn DockerApi,
+        mut tests: Command,
+        filter: Option<&str>,
+    ) -> Result<()> {
+        tests.args(filter).env(IMAGE_VARIABLE, self.image.as_str());
+        tests.env(OWNER_VARIABLE, &self.owner);
+        if env::var_os(THREADS.0).is_none() {
+            tests.env(THREADS.0, THREADS.1);
+        }
+        let mut out = io::stdout();
+        let outcome = tokio::select! {
+            outcome = run_tests(&mut tests, filter, &mut out) => outcome,
+            // The tests hear of it from the terminal, as we do; what they leave is ours to sweep.
+            _ = signal::ctrl_c() => Err(anyhow!("interrupted")),
+        };
+        // Also after a failure: what a failed test leaves is a fault of its own.
+        let clean = clean_up(docker, &self.before, &self.owner).await;
+        let faults: Vec<_> = [outcome, clean].into_iter().filter_map(Result::err).collect();
+        one_of(faults).map_or(Ok(()), Err)
+    }
 }
 
 /// The faults as one; a single one as it is, with its hint.

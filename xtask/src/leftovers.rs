@@ -17,21 +17,23 @@ const NAME_PREFIX: &str = "berth-";
 /// A suite that runs beside us is younger than this.
 const ABANDONED_AFTER: Duration = Duration::from_hours(1);
 
-/// What an object is; containers go first, since they hold volumes.
+/// What an object is; containers go first, since they hold networks and volumes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
     /// A container, running or not.
     Container,
-    /// A named volume.
+    /// A network; also the engine's own, which are no business of ours.
+    Network,
+    /// A volume, named or not.
     Volume,
 }
 
 /// Something on the engine.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Object {
-    /// Container or volume.
+    /// Container, network or volume.
     pub(crate) kind: Kind,
-    /// What the engine knows it by: a container's id, a volume's name.
+    /// What the engine knows it by: a container's or network's id, a volume's name.
     pub(crate) id: String,
     /// The name that people read.
     pub(crate) name: String,
@@ -65,6 +67,7 @@ impl fmt::Display for Object {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = match self.kind {
             Kind::Container => "container",
+            Kind::Network => "network",
             Kind::Volume => "volume",
         };
         write!(formatter, "{kind} {} ", self.name)?;
@@ -171,6 +174,9 @@ mod tests {
         let after = [
             object(Kind::Container, "labelled", &[(OWNER_LABEL, OURS)]),
             object(Kind::Container, "half-labelled", &[("dev.berth.job", "7")]),
+            object(Kind::Network, "connected", &[(OWNER_LABEL, OURS)]),
+            object(Kind::Network, "berth-n1-unlabelled", &[]),
+            object(Kind::Network, "bridge", &[]),
             object(Kind::Volume, "berth-t1-unlabelled", &[]),
             object(Kind::Volume, "scratch", &[(OWNER_LABEL, OURS), (KIND_LABEL, "temporary")]),
             object(Kind::Volume, "stranger", &[("com.example", "x")]),
@@ -178,17 +184,27 @@ mod tests {
         let leftovers = Leftovers::between(&[], &after, OURS);
         assert_eq!(
             names(&leftovers.ours),
-            ["labelled", "half-labelled", "berth-t1-unlabelled", "scratch"]
+            [
+                "labelled",
+                "half-labelled",
+                "connected",
+                "berth-n1-unlabelled",
+                "berth-t1-unlabelled",
+                "scratch"
+            ]
         );
         assert_eq!(leftovers.of_others, []);
     }
 
     #[test]
-    fn a_cache_volume_is_meant_to_stay_and_a_container_that_says_so_is_not() {
+    fn a_cache_volume_is_meant_to_stay_and_what_else_says_so_is_not() {
         let labels = [(OWNER_LABEL, OURS), (KIND_LABEL, "cache")];
-        let after =
-            [object(Kind::Volume, "berth-c1", &labels), object(Kind::Container, "odd", &labels)];
-        assert_eq!(names(&Leftovers::between(&[], &after, OURS).ours), ["odd"]);
+        let after = [
+            object(Kind::Volume, "berth-c1", &labels),
+            object(Kind::Container, "odd", &labels),
+            object(Kind::Network, "even", &labels),
+        ];
+        assert_eq!(names(&Leftovers::between(&[], &after, OURS).ours), ["odd", "even"]);
     }
 
     #[test]
@@ -204,10 +220,39 @@ mod tests {
     }
 
     #[test]
-    fn a_container_and_a_volume_of_one_name_are_two_objects() {
+    fn objects_of_two_kinds_and_one_name_are_two_objects() {
         let before = [object(Kind::Container, "berth-x", &[])];
-        let after = [before[0].clone(), object(Kind::Volume, "berth-x", &[])];
-        assert_eq!(Leftovers::between(&before, &after, OURS).ours, [after[1].clone()]);
+        let (network, volume) =
+            (object(Kind::Network, "berth-x", &[]), object(Kind::Volume, "berth-x", &[]));
+        let after = [before[0].clone(), network.clone(), volume.clone()];
+        assert_eq!(Leftovers::between(&before, &after, OURS).ours, [network, volume]);
+    }
+
+    #[test]
+    fn another_network_of_a_name_that_was_there_is_a_leftover() {
+        let before = [object(Kind::Network, "berth-x", &[])];
+        let mut again = before[0].clone();
+        again.id = "another".to_owned();
+        let after = [before[0].clone(), again.clone()];
+        assert_eq!(Leftovers::between(&before, &after, OURS).ours, [again]);
+    }
+
+    #[test]
+    fn a_leftover_is_told_with_its_kind_and_its_owner() {
+        let told = [
+            object(Kind::Container, "berth-x", &[(OWNER_LABEL, OURS)]),
+            object(Kind::Network, "berth-x", &[]),
+            object(Kind::Volume, "berth-x", &[]),
+        ]
+        .map(|object| object.to_string());
+        assert_eq!(
+            told,
+            [
+                "container berth-x (owner e2e-0a1b2c3d)",
+                "network berth-x (without an owner)",
+                "volume berth-x (without an owner)"
+            ]
+        );
     }
 
     #[test]
@@ -220,6 +265,11 @@ mod tests {
             suite("old", "2026-01-01T10:59:59Z"),
             suite("young", "2026-01-01T11:00:01Z"),
             suite("of-the-future", "2026-01-01T13:00:00Z"),
+            object(
+                Kind::Network,
+                "old-network",
+                &[(OWNER_LABEL, "e2e-ffffffff"), (CREATED_LABEL, "2026-01-01T10:59:59Z")],
+            ),
             suite("unreadable", "yesterday"),
             object(Kind::Volume, "undated", &[(OWNER_LABEL, "e2e-ffffffff")]),
             object(
@@ -228,7 +278,7 @@ mod tests {
                 &[(OWNER_LABEL, "ci"), (CREATED_LABEL, "2020-01-01T00:00:00Z")],
             ),
         ];
-        assert_eq!(names(&abandoned(&objects, now)), ["old"]);
+        assert_eq!(names(&abandoned(&objects, now)), ["old", "old-network"]);
     }
 
     #[test]

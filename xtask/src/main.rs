@@ -10,12 +10,14 @@ mod e2e;
 mod engine;
 mod failure;
 mod fixture;
+mod fuzz;
 mod image;
 mod inventory;
 mod leftovers;
 mod process;
 mod rootfs;
 mod shells;
+mod soak;
 mod test;
 mod tidy;
 mod workspace;
@@ -63,10 +65,41 @@ enum Command {
     E2e {
         /// Only tests whose names contain this
         filter: Option<String>,
+        /// On Podman, which is provided: jobs, volumes and the differences
+        #[arg(long)]
+        podman: bool,
+        /// Of those the part that `ci` runs; the Podman goes after it
+        #[arg(long, requires = "podman", conflicts_with = "filter")]
+        short: bool,
     },
     /// Measure against a baseline, in the same run
     #[command(subcommand)]
     Bench(BenchCommand),
+    /// Run many jobs, with faults, and look at what is left of them
+    Soak {
+        /// How many jobs
+        #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u64).range(1..))]
+        jobs: u64,
+        /// How many of a hundred jobs something befalls
+        #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u8).range(0..=100))]
+        faults: u8,
+        /// What decides which; the same again gives the same
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// Print one JSON object and nothing else
+        #[arg(long)]
+        json: bool,
+    },
+    /// Run the fuzz targets, one after the other
+    ///
+    /// Installs cargo-fuzz when it is missing; its library is C++, and needs a compiler for that.
+    Fuzz {
+        /// How long each is run
+        #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..))]
+        seconds: u32,
+        /// Only these; without any, all
+        targets: Vec<String>,
+    },
     /// Check the rules of this workspace that no lint can check
     Tidy,
     /// Run everything that a change must pass, up to the first failure
@@ -151,9 +184,17 @@ enum EngineCommand {
     /// Does nothing when one does. On Debian and its derivatives, as root, installs the package
     /// docker.io when it is missing, and starts the daemon. Elsewhere it says what to do. An engine
     /// that `DOCKER_HOST` or a context names is never replaced.
-    Up,
+    Up {
+        /// Podman instead, with a socket and folders of its own
+        #[arg(long)]
+        podman: bool,
+    },
     /// Stop the engine that `up` started, and no other
-    Down,
+    Down {
+        /// The Podman that `up --podman` started; all that it has goes
+        #[arg(long)]
+        podman: bool,
+    },
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -173,13 +214,19 @@ async fn main() -> ExitCode {
 async fn dispatch(command: Command) -> Result<()> {
     match command {
         Command::Engine(EngineCommand::Status) => engine::status().await,
-        Command::Engine(EngineCommand::Up) => engine::up().await.map(drop),
-        Command::Engine(EngineCommand::Down) => engine::down().await,
+        Command::Engine(EngineCommand::Up { podman: false }) => engine::up().await.map(drop),
+        Command::Engine(EngineCommand::Up { podman: true }) => engine::podman::up().await.map(drop),
+        Command::Engine(EngineCommand::Down { podman: false }) => engine::down().await,
+        Command::Engine(EngineCommand::Down { podman: true }) => engine::podman::down().await,
         Command::Demo => demo::run(&Workspace::load().await?).await,
         Command::Test { require_engine } => {
             test::run(&Workspace::load().await?, require_engine).await
         }
-        Command::E2e { filter } => {
+        Command::E2e { short: true, .. } => e2e::short_on_podman(&Workspace::load().await?).await,
+        Command::E2e { filter, podman: true, .. } => {
+            e2e::podman(&Workspace::load().await?, filter.as_deref()).await.map(drop)
+        }
+        Command::E2e { filter, .. } => {
             e2e::run(&Workspace::load().await?, filter.as_deref()).await.map(drop)
         }
         Command::Bench(BenchCommand::Floor { pairs, json }) => bench::floor(pairs, json).await,
@@ -193,6 +240,10 @@ async fn dispatch(command: Command) -> Result<()> {
         }
         Command::Bench(BenchCommand::Volumes { rounds, json }) => {
             bench::volumes(rounds, json).await
+        }
+        Command::Soak { jobs, faults, seed, json } => soak::soak(jobs, faults, seed, json).await,
+        Command::Fuzz { seconds, targets } => {
+            fuzz::run(&Workspace::load().await?, seconds, &targets).await
         }
         Command::Tidy => tidy::run(&Workspace::load().await?),
         Command::Ci { no_engine } => ci::run(&Workspace::load().await?, !no_engine).await,

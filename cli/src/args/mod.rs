@@ -4,14 +4,16 @@ mod job;
 mod run;
 mod shared;
 mod spec;
+mod sweep;
 mod volumes;
 mod workspace;
 
 use clap::Parser;
 
 pub(crate) use run::{Request, RunArguments};
-pub(crate) use shared::{EngineArguments, EngineKind};
+pub(crate) use shared::{EngineArguments, EngineKind, StateArguments};
 pub(crate) use spec::SpecArguments;
+pub(crate) use sweep::SweepArguments;
 pub(crate) use volumes::{
     ExplainArguments, InspectArguments, LsArguments, RmArguments, VolumesArguments,
     VolumesSubcommand,
@@ -42,4 +44,12 @@ pub(crate) enum Subcommand {
     ///
     /// Exit codes: 0; 1 when a volume is not there or stays; 125 when berth itself failed.
     Volumes(Box<VolumesArguments>),
+    /// Remove what runs have left that were killed, never a cache
+    ///
+    /// What a run of this machine left goes when its process has ended; of runs of other machines, and
+    /// of other state folders, when its deadline has passed by the engine's clock. `berth run` does this
+    /// by itself when an earlier run of this machine was killed.
+    ///
+    /// Exit codes: 0; 1 when something stays that should not; 125 when berth itself failed.
+    Sweep(Box<SweepArguments>),
 }

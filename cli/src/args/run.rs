@@ -7,7 +7,7 @@ use executor::{ConfigNote, ExecutorConfig, JobSpec, RunnerConfig, RunnerSelectio
 
 use super::{
     job::JobArguments,
-    shared::{EngineArguments, PolicyArguments},
+    shared::{EngineArguments, PolicyArguments, StateArguments},
     workspace::WorkspaceArguments,
 };
 use crate::failure::Failure;
@@ -42,6 +42,8 @@ pub(crate) struct RunArguments {
     /// Write a report as JSON to this file
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) state: StateArguments,
     #[command(flatten)]
     pub(crate) engine: EngineArguments,
     /// With --engine memory: the exit code that the script is taken to end with [default: 0]

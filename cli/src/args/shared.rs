@@ -1,6 +1,6 @@
 //! Arguments that several subcommands have.
 
-use std::path::PathBuf;
+use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::{Args, ValueEnum};
 use docker_api_trait::{Endpoint, EndpointSources};
@@ -12,7 +12,7 @@ use crate::failure::Failure;
 /// Which engine.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct EngineArguments {
-    /// The engine's address [default: as the docker program finds it]
+    /// The engine's address, or `podman` [default: as the docker program finds it]
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) host: Option<String>,
     /// A real engine, or one in memory that plans, names and reuses volumes but runs no script
@@ -21,6 +21,9 @@ pub(crate) struct EngineArguments {
     /// With --engine memory: a file that keeps the volumes between runs
     #[arg(long, value_name = "FILE")]
     pub(crate) memory_state: Option<PathBuf>,
+    /// How long an engine that has answered may be away, such as 60s; 0s gives up at once
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = humantime::parse_duration)]
+    pub(crate) outage: Duration,
     /// TLS as a configuration file has it.
     #[arg(skip)]
     tls: Option<ConfiguredTls>,
@@ -43,6 +46,23 @@ impl EngineArguments {
             files: configured.tls_cert_path.clone(),
             verify: configured.tls_verify,
         });
+    }
+
+    /// The engine's address: what tells it from other engines. Empty when it cannot be read, which is
+    /// told where it is connected to.
+    pub(crate) fn address(&self) -> String {
+        match self.engine {
+            EngineKind::Docker => Endpoint::resolve(&self.sources())
+                .map(|endpoint| endpoint.to_string())
+                .unwrap_or_default(),
+            EngineKind::Memory => "memory".to_owned(),
+        }
+    }
+
+    /// Whether the engine is on this host, as far as its address tells: a socket may be forwarded.
+    pub(crate) fn is_on_this_host(&self) -> bool {
+        let endpoint = Endpoint::resolve(&self.sources());
+        self.engine == EngineKind::Memory || matches!(endpoint, Ok(Endpoint::Unix(_)))
     }
 
     /// Where the engine is looked for.
@@ -69,6 +89,30 @@ pub(crate) enum EngineKind {
     Docker,
     /// In memory; no script is executed
     Memory,
+}
+
+/// Where processes give evidence that they live.
+#[derive(Debug, Args)]
+#[allow(clippy::doc_markdown, reason = "these comments are shown as help, not as Markdown")]
+pub(crate) struct StateArguments {
+    /// The folder in which runs on this machine tell that they live [default: berth in
+    /// $XDG_STATE_HOME or ~/.local/state]
+    #[arg(long, value_name = "FOLDER", env = "BERTH_STATE_DIR")]
+    state_dir: Option<OsString>,
+}
+
+impl StateArguments {
+    /// The folder; none when nothing says where.
+    pub(crate) fn folder(&self) -> Option<PathBuf> {
+        let variable = |name: &str| {
+            // As the rules for these folders have it, what is not absolute does not count.
+            std::env::var_os(name).map(PathBuf::from).filter(|folder| folder.is_absolute())
+        };
+        let given = self.state_dir.clone().filter(|folder| !folder.is_empty()).map(PathBuf::from);
+        given
+            .or_else(|| variable("XDG_STATE_HOME").map(|folder| folder.join("berth")))
+            .or_else(|| variable("HOME").map(|home| home.join(".local/state/berth")))
+    }
 }
 
 /// Whose volumes.
@@ -165,6 +209,9 @@ pub(crate) struct PolicyArguments {
     /// With --allow-host-paths: allow the engine's socket and the folders around it, too
     #[arg(long, requires = "allow_host_paths")]
     allow_engine_socket: bool,
+    /// With --allow-host-paths: allow options that change the host (z, Z, shared, slave), too
+    #[arg(long, requires = "allow_host_paths")]
+    allow_host_options: bool,
     /// Keep caches in folders under this one of the engine's host, instead of in volumes
     #[arg(long, value_name = "PATH", conflicts_with = "no_cache")]
     cache_dir: Option<String>,
@@ -187,6 +234,7 @@ impl PolicyArguments {
         let mut policy = Policy::default()
             .with_host_paths(self.allow_host_paths)
             .with_engine_socket(self.allow_engine_socket)
+            .with_host_options(self.allow_host_options)
             .with_cache_disabled(self.no_cache)
             .with_driver(driver);
         if let Some(folder) = &self.cache_dir {
@@ -235,6 +283,7 @@ impl PolicyArguments {
         let policy = &mut config.policy;
         policy.allow_host_paths |= own.allow_host_paths;
         policy.allow_engine_socket |= own.allow_engine_socket;
+        policy.allow_host_options |= own.allow_host_options;
         policy.disable_cache |= own.disable_cache;
         policy.engine_sockets.extend(own.engine_sockets);
         Ok(config)

@@ -1,6 +1,9 @@
 //! The arguments for files that come and go with a job.
 
-use std::path::PathBuf;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use clap::Args;
 use executor::{Artifacts, BuildSpec, ExecutorConfig, JobSpec, Transfers, Workspace};
@@ -61,10 +64,17 @@ impl WorkspaceArguments {
                 // Whoever gives the option may read and write the folder anyway.
                 config.volumes.push(format!("{path}:{folder}"));
             } else {
+                if !project.is_dir() {
+                    return Err(no_folder("--workspace", project, "a folder that exists"));
+                }
                 transfers = transfers.with_workspace(Workspace::new(project));
             }
         }
         if let Some(output) = &self.output {
+            // A job may take an hour; that its artifacts have no place is better known before.
+            if fs::symlink_metadata(output).is_ok() && !output.is_dir() {
+                return Err(no_folder("--output", output, "a folder, or a path that is free"));
+            }
             let artifacts = Artifacts::new(&self.artifacts).map_err(|error| {
                 let hint = error.hint().map(str::to_owned);
                 Failure::from_error(&error, hint)
@@ -92,6 +102,11 @@ fn refuse_socket(
         let hint = error.hint();
         Failure::from_error(&error, Some(hint))
     })
+}
+
+fn no_folder(option: &str, path: &Path, instead: &str) -> Failure {
+    let message = format!("{} is no folder", path.display());
+    Failure::new(message, format!("give {option} {instead}"))
 }
 
 fn absolute(folder: &std::path::Path) -> Result<String, Failure> {

@@ -11,6 +11,7 @@ use std::{
 };
 
 use tempfile::TempDir;
+use testkit::suite;
 
 /// What `cargo xtask e2e` says where a fixture is.
 pub(crate) fn variable(name: &str) -> String {
@@ -47,6 +48,7 @@ pub(crate) fn unique(word: &str) -> String {
 /// A project of a test's own, with a folder for its files.
 pub(crate) struct Project {
     pub(crate) name: String,
+    pub(crate) owner: String,
     folder: TempDir,
     settings: Vec<(String, String)>,
 }
@@ -54,7 +56,8 @@ pub(crate) struct Project {
 impl Project {
     pub(crate) fn new(test: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        Self { name: unique(test), folder, settings: Vec::new() }
+        let owner = suite::owner();
+        Self { name: unique(test), owner, folder, settings: Vec::new() }
     }
 
     pub(crate) fn folder(&self) -> &Path {
@@ -77,9 +80,8 @@ impl Project {
     /// section of that name in the configuration.
     pub(crate) fn command(&self, job: &str, docker: Option<&str>, more: &[&str]) -> Command {
         let job = format!("project = {:?}\ntrust = \"trusted\"\n{job}", self.name);
-        let owner = env::var("BERTH_E2E_OWNER").unwrap_or_else(|_| "e2e-manual".to_owned());
         let mut command = Command::new(env!("CARGO_BIN_EXE_berth"));
-        command.args(["run", "--owner", &owner, "--file"]).arg(self.write("job.toml", &job));
+        command.args(["run", "--owner", &self.owner, "--file"]).arg(self.write("job.toml", &job));
         if let Some(docker) = docker {
             let text = format!(
                 "[[runners]]\nname = \"test\"\nexecutor = \"docker\"\n[runners.docker]\n{docker}"
@@ -89,6 +91,8 @@ impl Project {
         command.args(more);
         // The user's own credentials are not a test's.
         command.env("DOCKER_CONFIG", self.folder.path());
+        // What a test kills is not for the runs of other tests to sweep.
+        command.env("BERTH_STATE_DIR", self.folder.path().join("state"));
         command.envs(self.settings.iter().map(|(name, value)| (name, value)));
         command
     }
@@ -100,7 +104,13 @@ impl Project {
     /// Starts a job and returns when its script has written `started`.
     #[track_caller]
     pub(crate) fn start(&self, job: &str, docker: Option<&str>) -> Running<'_> {
-        let mut command = self.command(job, docker, &[]);
+        self.start_with(job, docker, &[])
+    }
+
+    /// As [`start`](Self::start), with more arguments.
+    #[track_caller]
+    pub(crate) fn start_with(&self, job: &str, docker: Option<&str>, more: &[&str]) -> Running<'_> {
+        let mut command = self.command(job, docker, more);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
@@ -151,6 +161,12 @@ impl Running<'_> {
     #[track_caller]
     pub(crate) fn inspect(&self, kind: &str, format: &str) -> String {
         docker_says(&["inspect", "--format", format, &self.container(kind)])
+    }
+
+    /// Kills the program at once, and waits for its end.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
     }
 
     /// Lets the script go on, and waits for the job's end.

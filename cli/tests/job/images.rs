@@ -17,8 +17,12 @@ impl Made {
         let container = format!("{name}-source");
         docker(&["run", "--name", &container, "--entrypoint", "sh", &image(), "-c", script]);
         let made = Self(format!("{name}:local"));
-        docker(&["commit", "--change", change, &container, &made.0]);
+        // Podman refuses the `commit` of the docker program, which sends no settings.
+        let script =
+            format!("docker export {container} | docker import --change '{change}' - {}", made.0);
+        let imported = Command::new("sh").args(["-ec", &script]).output().unwrap();
         docker(&["rm", "--force", &container]);
+        assert!(imported.status.success(), "{}", String::from_utf8_lossy(&imported.stderr));
         made
     }
 

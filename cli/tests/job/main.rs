@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "../engine_kind/mod.rs"]
+mod engine_kind;
 mod images;
 mod logs;
 mod project;

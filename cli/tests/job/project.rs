@@ -9,6 +9,7 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+use testkit::suite;
 use tokio::time::Instant;
 
 /// A project's name, and a folder of this machine for its files.
@@ -31,9 +32,11 @@ impl Project {
 
     /// `berth run` for the project.
     pub(crate) fn berth(&self, more: &[&str]) -> Command {
-        let owner = std::env::var("BERTH_E2E_OWNER").unwrap_or_else(|_| "e2e-manual".to_owned());
+        let owner = suite::owner();
         let mut command = Command::new(env!("CARGO_BIN_EXE_berth"));
         command.args(["run", "--owner", &owner, "--project", &self.name]).args(more);
+        // What a test kills is not for the runs of other tests to sweep.
+        command.env("BERTH_STATE_DIR", self.path("state"));
         command
     }
 
@@ -51,9 +54,13 @@ impl Project {
 
     /// As [`job`](Self::job), of another image.
     pub(crate) fn job_of(&self, image: &str, more: &[&str], keys: &str) -> Command {
+        self.job_file(more, &format!("image = {image:?}\n{keys}"))
+    }
+
+    /// As [`job`](Self::job), of an image that the keys tell.
+    pub(crate) fn job_file(&self, more: &[&str], keys: &str) -> Command {
         let file = self.path("job.toml");
-        let text =
-            format!("project = {:?}\ntrust = \"trusted\"\nimage = {image:?}\n{keys}", self.name);
+        let text = format!("project = {:?}\ntrust = \"trusted\"\n{keys}", self.name);
         std::fs::write(&file, text).unwrap();
         let mut command = self.berth(&["--file", file.to_str().unwrap()]);
         command.args(more);
@@ -82,8 +89,13 @@ impl Project {
         let none: [String; 0] = [];
         assert_eq!(self.containers(), none, "containers");
         assert_eq!(self.objects(&["network", "ls", "--quiet"]), none, "networks");
-        let temporary = ["volume", "ls", "--quiet", "--filter", "label=dev.berth.kind=temporary"];
-        assert_eq!(self.objects(&temporary), none, "temporary volumes");
+        // Of several labels Podman lists what has any: the kind is looked at here.
+        let mut volumes = self.objects(&["volume", "ls", "--quiet"]);
+        let kind = "{{index .Labels \"dev.berth.kind\"}}";
+        volumes.retain(|volume| {
+            docker(&["volume", "inspect", "--format", kind, volume]).trim() == "temporary"
+        });
+        assert_eq!(volumes, none, "temporary volumes");
     }
 
     fn objects(&self, words: &[&str]) -> Vec<String> {
@@ -141,7 +153,7 @@ pub(crate) fn pause(time: Duration) {
 
 /// The image of most tests: busybox.
 pub(crate) fn image() -> String {
-    std::env::var("BERTH_E2E_IMAGE").unwrap_or_else(|_| "berth-busybox:local".to_owned())
+    suite::image().to_string()
 }
 
 pub(crate) fn stdout(output: &Output) -> String {

@@ -1,8 +1,9 @@
 //! Steps: what a script meets in its container, and what its end is called.
 
 use crate::{
+    engine_kind::{EngineKind, engine_kind},
     images::Made,
-    project::{Project, Running, docker, stderr, stdout, text},
+    project::{Project, Running, docker, image, stderr, stdout, text},
 };
 
 /// The code and outputs of a script.
@@ -85,7 +86,7 @@ fn neither_script_nor_secrets_show_on_the_engine_while_a_job_runs() {
     assert!(seen.contains("dev.berth.run"), "it was the right container");
     // The engine keeps no second copy of the log.
     assert!(seen.contains("\"Type\": \"none\""), "the log driver");
-    running.signal(rustix::process::Signal::INT);
+    running.signal(rustix::process::Signal::TERM);
     assert_eq!(running.end().status.code(), Some(130));
     project.assert_nothing_left();
 }
@@ -190,8 +191,13 @@ fn an_image_without_a_shell_runs_programs_and_says_that_it_runs_no_script() {
     assert!(stderr(&output).contains("has no shell"), "{}", stderr(&output));
     let keys = "[[steps]]\nname = \"one\"\ncommand = [\"/no-such-program\"]\n";
     let (output, report) = project.report(&mut project.job_of(&image.0, &[], keys));
-    assert_eq!(report["exit_code"], 127, "{report}");
-    assert_eq!(output.status.code(), Some(127), "{}", stderr(&output));
+    // Podman's first process of a container finds the program missing, and ends with 1.
+    let code = match engine_kind() {
+        EngineKind::Docker => 127,
+        EngineKind::Podman => 1,
+    };
+    assert_eq!(report["exit_code"], code, "{report}");
+    assert_eq!(output.status.code(), Some(code), "{}", stderr(&output));
     project.assert_nothing_left();
 }
 
@@ -262,4 +268,29 @@ fn what_runs_in_the_background_does_not_hold_up_the_next_step() {
     assert_eq!(stdout(&output), "one\n1\ntwo\n", "{}", stderr(&output));
     assert!(begin.elapsed().as_secs() < 30);
     project.assert_nothing_left();
+}
+
+#[test]
+#[ignore = "needs Docker: cargo xtask e2e"]
+fn a_user_that_the_image_does_not_have_is_refused_once_and_for_all() {
+    let project = Project::new("user");
+    for (user, words) in [("nobody-such", "nobody-such"), ("99999999999", "in range")] {
+        let keys = format!(
+            "image = {{ name = {:?}, user = {user:?} }}\n[[steps]]\nname = \"a\"\nscript = [\"true\"]\n",
+            image()
+        );
+        let (output, report) = project.report(&mut project.job_file(&[], &keys));
+        assert_eq!(output.status.code(), Some(125), "{}", stderr(&output));
+        // Podman notices when somebody attaches.
+        let phase = match engine_kind() {
+            EngineKind::Docker => "start",
+            EngineKind::Podman => "prepare",
+        };
+        assert_eq!(report["phase"], phase, "{report}");
+        assert_eq!(report["retryable"], false, "{report}");
+        let said = stderr(&output);
+        assert!(said.contains("hint: `/etc/passwd`"), "{said}");
+        assert!(said.contains(words) && !said.contains("again in"), "{said}");
+        project.assert_nothing_left();
+    }
 }

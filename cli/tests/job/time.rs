@@ -5,7 +5,10 @@ use std::time::Duration;
 use rustix::process::Signal;
 use tokio::time::Instant;
 
-use crate::project::{Project, Running, docker, pause, stderr, stdout, within};
+use crate::{
+    engine_kind::{EngineKind, engine_kind},
+    project::{Project, Running, docker, image, pause, stderr, stdout, within},
+};
 
 /// A script that cannot be asked to stop.
 const DEAF: &str = "trap '' TERM; echo ready; while :; do sleep 60; done";
@@ -14,6 +17,11 @@ const DEAF: &str = "trap '' TERM; echo ready; while :; do sleep 60; done";
 #[ignore = "needs Docker: cargo xtask e2e"]
 fn a_limit_ends_what_it_is_for_and_leaves_nothing() {
     let sleep = "script = \"echo ready; sleep 60\"";
+    // Podman takes seconds to say which engine it is.
+    let (whole, most) = match engine_kind() {
+        EngineKind::Docker => ("3s", Duration::from_secs(20)),
+        EngineKind::Podman => ("15s", Duration::from_secs(40)),
+    };
     for (name, keys, output, words) in [
         (
             "step",
@@ -31,7 +39,7 @@ fn a_limit_ends_what_it_is_for_and_leaves_nothing() {
         ),
         (
             "job",
-            format!("after_script = \"echo after\"\ntimeout = \"3s\"\n[[steps]]\nname = \"a\"\n{sleep}"),
+            format!("after_script = \"echo after\"\ntimeout = {whole:?}\n[[steps]]\nname = \"a\"\n{sleep}"),
             "ready\n",
             "the job took longer",
         ),
@@ -43,7 +51,7 @@ fn a_limit_ends_what_it_is_for_and_leaves_nothing() {
         assert_eq!(stdout(&ran), output, "{name}");
         assert_eq!(report["failure_reason"], "job_execution_timeout", "{name}");
         assert!(stderr(&ran).contains(words), "{name}: {}", stderr(&ran));
-        assert!(begin.elapsed() < Duration::from_secs(20), "{name}: {:?}", begin.elapsed());
+        assert!(begin.elapsed() < most, "{name}: {:?}", begin.elapsed());
         project.assert_nothing_left();
     }
 }
@@ -71,7 +79,7 @@ fn an_interrupt_is_seen_by_the_script_and_the_after_script_runs() {
                   echo ready; sleep 60 & wait";
     let more = ["--after-script", "echo after"];
     let running = Running::start(&mut project.script(&more, script), "ready\n");
-    running.signal(Signal::INT);
+    running.signal(Signal::TERM);
     let output = running.end();
     assert_eq!(output.status.code(), Some(130), "{}", stderr(&output));
     assert_eq!(stdout(&output), "asked\ntidied\nafter\n", "{}", stderr(&output));
@@ -83,7 +91,7 @@ fn an_interrupt_is_seen_by_the_script_and_the_after_script_runs() {
 fn a_program_in_the_foreground_is_asked_too_and_whoever_it_runs_as() {
     for user in ["0", "1234"] {
         let project = Project::new("foreground");
-        let more = ["--user", user, "--after-script", "echo after"];
+        let more = ["--user", user, "--stop-grace", "5m", "--after-script", "echo after"];
         // The shell of the script ends at once; what it called has something to do yet.
         let script =
             "sh -c \"trap 'sleep 1; echo asked; exit' TERM; echo ready; sleep 60\"; echo on";
@@ -93,7 +101,7 @@ fn a_program_in_the_foreground_is_asked_too_and_whoever_it_runs_as() {
         let output = running.end();
         assert_eq!(output.status.code(), Some(130), "{}", stderr(&output));
         assert_eq!(stdout(&output), "asked\nafter\n", "{}", stderr(&output));
-        assert!(begin.elapsed() < Duration::from_secs(8), "the grace was not used up");
+        assert!(begin.elapsed() < Duration::from_mins(1), "the grace was not used up");
         project.assert_nothing_left();
     }
 }
@@ -104,14 +112,14 @@ fn a_second_interrupt_kills_at_once() {
     let project = Project::new("twice");
     let more = ["--stop-grace", "10m", "--after-script", "echo after"];
     let running = Running::start(&mut project.script(&more, DEAF), "ready\n");
-    running.signal(Signal::INT);
+    running.signal(Signal::TERM);
     // The first one has to be seen as the first.
     pause(Duration::from_millis(500));
     assert_eq!(project.containers().len(), 1, "the grace is given");
     let begin = Instant::now();
-    running.signal(Signal::INT);
+    running.signal(Signal::TERM);
     let output = running.end();
-    assert!(begin.elapsed() < Duration::from_secs(4), "{:?}", begin.elapsed());
+    assert!(begin.elapsed() < Duration::from_mins(1), "the grace was not used up");
     assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(130), ""));
     project.assert_nothing_left();
 }
@@ -126,7 +134,7 @@ fn a_deaf_script_is_gone_soon_after_its_grace_also_when_nobody_reads_the_log() {
         let running = Running::start(&mut project.script(&more, script), "ready\n");
         // Until every pipe on the way is full.
         pause(Duration::from_millis(500));
-        running.signal(Signal::INT);
+        running.signal(Signal::TERM);
         within(Duration::from_secs(4), || project.containers().is_empty());
         let output = running.end();
         assert_eq!(output.status.code(), Some(130), "{name}: {}", stderr(&output));
@@ -166,4 +174,61 @@ fn a_container_ends_by_itself_when_its_client_was_killed() {
         docker(&["rm", "--force", "--volumes", &containers[0]]);
         project.assert_nothing_left();
     }
+}
+
+/// Neither the script's own lines nor ours are read, and both have filled what is between.
+#[test]
+#[ignore = "needs Docker: cargo xtask e2e"]
+fn outputs_that_nobody_reads_keep_no_signal_and_no_limit_from_the_job() {
+    for (name, more, code) in [("signal", &[][..], 130), ("limit", &["--timeout", "3s"], 124)] {
+        let project = Project::new(&format!("unread-{name}"));
+        let (reader, writer) = std::io::pipe().unwrap();
+        let mut command = project.script(more, "while :; do echo 0123456789; done >&2");
+        command.stdout(writer.try_clone().unwrap()).stderr(writer);
+        let begin = Instant::now();
+        let mut berth = command.spawn().unwrap();
+        // Its copies of the writing end would never be full otherwise.
+        drop(command);
+        let pid = rustix::process::Pid::from_child(&berth);
+        if name == "signal" {
+            within(Duration::from_secs(30), || !project.containers().is_empty());
+            pause(Duration::from_secs(2));
+            rustix::process::kill_process(pid, Signal::TERM).unwrap();
+        }
+        let mut status = None;
+        within(Duration::from_secs(40), || {
+            status = berth.try_wait().unwrap();
+            status.is_some()
+        });
+        assert_eq!(status.unwrap().code(), Some(code), "{name}");
+        assert!(begin.elapsed() < Duration::from_mins(1), "{:?}", begin.elapsed());
+        drop(reader);
+        project.assert_nothing_left();
+    }
+}
+
+/// A container of somebody else's in the job's network: the engine does not remove that, and the rest
+/// goes all the same.
+#[test]
+#[ignore = "needs Docker: cargo xtask e2e"]
+fn a_strangers_container_in_the_jobs_network_holds_nothing_else_up() {
+    let project = Project::new("guest");
+    let image = image();
+    let keys = format!(
+        "[[services]]\nimage = \"{image}\"\ncommand = [\"sleep\", \"600\"]\n\
+         [[steps]]\nname = \"a\"\nscript = \"echo ready; sleep 4\"\n"
+    );
+    let running = Running::start(&mut project.job(&["--quiet"], &keys), "ready\n");
+    let filter = format!("label=dev.berth.project={}", project.name);
+    let network = docker(&["network", "ls", "--quiet", "--filter", &filter]);
+    let guest = docker(&["run", "--detach", "--network", network.trim(), &image, "sleep", "600"]);
+    let begin = Instant::now();
+    let output = running.end();
+    let (took, code) = (begin.elapsed(), output.status.code());
+    docker(&["rm", "--force", guest.trim()]);
+    docker(&["network", "rm", network.trim()]);
+    assert_eq!(code, Some(0), "{}", stderr(&output));
+    assert!(took < Duration::from_secs(20), "{took:?}");
+    assert!(stderr(&output).contains("the network"), "{}", stderr(&output));
+    project.assert_nothing_left();
 }

@@ -29,7 +29,8 @@ pub trait ImageApi: Debug + Send + Sync {
     ///
     /// # Errors
     /// Before the stream: [`ApiError::NotFound`] and others when the registry refuses. In the
-    /// stream: [`ApiError::Engine`] with the engine's words when the pull breaks off. An end without
+    /// stream: [`ApiError::Reported`] with the engine's words when the pull fails, [`ApiError::Lost`] or
+    /// [`ApiError::Protocol`] when it breaks off. An end without
     /// an error does not prove that the image is there: inspect it.
     async fn pull_image(&self, request: &PullRequest) -> Result<PullStream, ApiError>;
 

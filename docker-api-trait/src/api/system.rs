@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use crate::{
     ApiError,
-    model::{EngineVersion, VolumeUsage},
+    model::{EngineInfo, EngineProduct, EngineVersion, VolumeUsage},
 };
 
 /// What the engine says of itself.
@@ -15,9 +15,25 @@ pub trait SystemApi: Debug + Send + Sync {
     /// The engine's version. One request; it also proves that the engine can be reached.
     async fn version(&self) -> Result<EngineVersion, ApiError>;
 
+    /// Which engine it is, and what its clock says. One request, about as quick as
+    /// [`version`](Self::version).
+    async fn info(&self) -> Result<EngineInfo, ApiError>;
+
     /// How much each volume holds. The engine looks at every file of every volume: that may take
     /// minutes.
     async fn disk_usage(&self) -> Result<Vec<VolumeUsage>, ApiError>;
+
+    /// How often this handle has lost contact with its engine in such a way that the engine may
+    /// have been started anew meanwhile. A handle that does not watch over that says 0.
+    fn outages(&self) -> u64 {
+        0
+    }
+
+    /// Whose engine it is, as far as the replies to this handle have told. Without a reply, and where
+    /// nothing is told, it is Docker's. No request.
+    fn product(&self) -> EngineProduct {
+        EngineProduct::Docker
+    }
 
     /// How many requests this handle has sent, counted where they leave for the wire. It only
     /// grows. Clones of a handle share the count.

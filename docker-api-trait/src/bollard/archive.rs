@@ -1,16 +1,24 @@
 //! `ArchiveApi` on a real engine.
 
-use std::time::Duration;
+use std::{io, pin::pin, time::Duration};
 
 use async_trait::async_trait;
 use bollard::query_parameters::{
     ContainerArchiveInfoOptions, DownloadFromContainerOptions, UploadToContainerOptions,
 };
 use bytes::Bytes;
-use futures_util::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
+use futures_util::{
+    FutureExt as _, StreamExt as _, TryStreamExt as _,
+    future::{Either, select},
+    stream,
+};
+use tokio::{
+    sync::watch,
+    time::{sleep, timeout},
+};
 
-use super::{BollardDocker, convert};
-use crate::{ApiError, ArchiveApi, ArchiveStream, ContainerId, Operation, PathDetails};
+use super::{BollardDocker, client, convert};
+use crate::{ApiError, ArchiveApi, ArchiveStream, ContainerId, Operation, PathDetails, PathKind};
 
 #[async_trait]
 impl ArchiveApi for BollardDocker {
@@ -37,17 +45,29 @@ impl ArchiveApi for BollardDocker {
         folder: &str,
         archive: ArchiveStream,
     ) -> Result<(), ApiError> {
-        let pieces = archive.map_err(std::io::Error::other);
-        self.call_within(
-            Operation::UploadArchive,
+        let operation = Operation::UploadArchive;
+        let limit = client::limit(operation);
+        // The whole may take as long as it likes; each piece, and the answer after the last, may not.
+        let (taken, mut news) = watch::channel(());
+        let pieces = archive.inspect(move |_| taken.send_replace(())).map_err(io::Error::other);
+        let reply = self.call_within(
+            operation,
             Duration::MAX,
             self.docker().upload_to_container(
                 container.as_str(),
                 Some(upload_options(folder)),
                 bollard::body_try_stream(pieces),
             ),
-        )
-        .await
+        );
+        let stalled = async {
+            // When all have been taken, or are not wanted any more, there is no more news.
+            while let Ok(Ok(())) = timeout(limit, news.changed()).await {}
+            sleep(limit).await;
+        };
+        match select(pin!(reply), pin!(stalled)).await {
+            Either::Left((reply, _)) => reply,
+            Either::Right(_) => Err(ApiError::TimedOut { operation, limit }),
+        }
     }
 
     async fn inspect_path(
@@ -63,7 +83,9 @@ impl ArchiveApi for BollardDocker {
             )
             .await?;
         let mut details = convert::path_details(reply.file_mode);
-        details.target = Some(reply.link_target).filter(|target| !target.is_empty());
+        // Of what is no link, Podman gives the path itself.
+        let is_link = details.kind == PathKind::Link;
+        details.target = Some(reply.link_target).filter(|target| is_link && !target.is_empty());
         Ok(details)
     }
 
@@ -79,8 +101,20 @@ impl ArchiveApi for BollardDocker {
         // The first piece is awaited here, so that a refusal is this call's error.
         let first = self.call(operation, pieces.next().map(Option::transpose)).await?;
         let endpoint = self.endpoint().clone();
-        let rest = pieces
-            .map(move |piece| piece.map_err(|error| convert::error(operation, &endpoint, error)));
+        let limit = client::limit(operation);
+        let rest = stream::unfold(Some(pieces), move |pieces| {
+            let endpoint = endpoint.clone();
+            async move {
+                let mut pieces = pieces?;
+                match timeout(limit, pieces.next()).await {
+                    Ok(piece) => {
+                        let translated = |error| convert::error(operation, &endpoint, error);
+                        Some((piece?.map_err(translated), Some(pieces)))
+                    }
+                    Err(_) => Some((Err(ApiError::TimedOut { operation, limit }), None)),
+                }
+            }
+        });
         Ok(stream::iter(first.map(Ok)).chain(rest).boxed())
     }
 }

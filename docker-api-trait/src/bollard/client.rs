@@ -2,8 +2,11 @@
 
 use std::{fmt, future::Future, time::Duration};
 
-use bollard::{API_DEFAULT_VERSION, Docker};
-
+use bollard::{API_DEFAULT_VERSION, BollardRequest, Docker, errors::Error};
+use bytes::Bytes;
+use http_body_util::BodyExt as _;
+use hyper::{Request, header::HOST};
+use serde::de::DeserializeOwned;
 use tracing::Instrument as _;
 
 use super::{Endpoint, EndpointError, convert, transport::Transport};
@@ -93,6 +96,49 @@ impl BollardDocker {
     }
 }
 
+impl BollardDocker {
+    /// Asks for a JSON document of which the client library knows too little, or asks too much.
+    pub(super) async fn get<T: DeserializeOwned>(
+        &self,
+        operation: Operation,
+        path: &str,
+        query: &[(&str, &str)],
+    ) -> Result<T, ApiError> {
+        let protocol = |error: &dyn std::error::Error| ApiError::Protocol {
+            operation,
+            detail: error.to_string(),
+        };
+        let request: BollardRequest = Request::get(self.target(path, query))
+            .header(HOST, "docker")
+            .body(bollard::body_full(Bytes::new()))
+            .map_err(|error| protocol(&error))?;
+        let reply = async {
+            let reply = self.transport().request(request).await?;
+            let status = reply.status().as_u16();
+            let body = reply.into_body().collect().await;
+            let body = body.map_err(|err| Error::HyperResponseError { err })?.to_bytes();
+            Ok((status, body))
+        };
+        let (status, body) = self.call(operation, reply).await?;
+        if status != 200 {
+            let detail = format!("its status is {status}");
+            return Err(ApiError::Protocol { operation, detail });
+        }
+        serde_json::from_slice(&body).map_err(|error| protocol(&error))
+    }
+
+    /// The address of what a request is about. Ids and names in `path` are validated before.
+    pub(super) fn target(&self, path: &str, query: &[(&str, &str)]) -> String {
+        let mut target = format!("{}{path}", convert::base_address(&self.endpoint));
+        if query.is_empty() {
+            return target;
+        }
+        target.push('?');
+        let start = target.len();
+        form_urlencoded::Serializer::for_suffix(target, start).extend_pairs(query).finish()
+    }
+}
+
 impl fmt::Debug for BollardDocker {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
@@ -103,18 +149,20 @@ impl fmt::Debug for BollardDocker {
     }
 }
 
-/// How long the whole reply may take. For a wait, a pull and a download it is the time until the engine has
-/// begun to answer.
+/// How long the whole reply may take. For a wait and a pull it is the time until the engine has begun
+/// to answer; for a stream of files, the time for each piece.
 pub(super) fn limit(operation: Operation) -> Duration {
     Duration::from_secs(match operation {
-        Operation::Version
-        | Operation::InspectImage
+        Operation::InspectImage
         | Operation::InspectVolume
         | Operation::InspectContainer
         | Operation::InspectNetwork
         | Operation::InspectExec
         | Operation::InspectPath => 10,
-        Operation::ListVolumes
+        // Podman runs two programs for each: seconds on a busy machine.
+        Operation::Info
+        | Operation::Version
+        | Operation::ListVolumes
         | Operation::ListContainers
         | Operation::ListNetworks
         | Operation::KillContainer

@@ -1,13 +1,13 @@
 //! `ContainerApi` on a real engine.
 
-use std::{fmt, pin::Pin, time::Duration};
+use std::{collections::HashMap, time::Duration};
 
 use async_trait::async_trait;
 use bollard::{
     errors::Error,
     query_parameters::{
-        AttachContainerOptions, CreateContainerOptions, KillContainerOptions,
-        ListContainersOptions, RemoveContainerOptions, StopContainerOptions, WaitContainerOptions,
+        CreateContainerOptions, KillContainerOptions, RemoveContainerOptions, StopContainerOptions,
+        WaitContainerOptions,
     },
 };
 use bytes::Bytes;
@@ -15,13 +15,12 @@ use futures_util::{
     FutureExt as _, StreamExt as _,
     future::{self, Either},
 };
-use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 
-use super::{BollardDocker, client, convert, request, transport::HeadSignal};
+use super::{BollardDocker, client, convert, inspect, mount, request, transport::HeadSignal};
 use crate::{
-    ApiError, Attachment, ContainerApi, ContainerDetails, ContainerId, ContainerInput,
-    ContainerRequest, ContainerSummary, CreatedContainer, ExitFuture, LabelFilter, LogStream,
-    Operation, Signal, VolumeName, WaitCondition,
+    ApiError, Attachment, ContainerApi, ContainerDetails, ContainerId, ContainerRequest,
+    ContainerSummary, CreatedContainer, EngineProduct, ExitFuture, LabelFilter, LogStream,
+    Operation, Signal, SystemApi as _, VolumeName, WaitCondition,
 };
 
 #[async_trait]
@@ -30,6 +29,17 @@ impl ContainerApi for BollardDocker {
         &self,
         request: &ContainerRequest,
     ) -> Result<CreatedContainer, ApiError> {
+        // Asked for only where it matters: whose engine it is costs a request.
+        if let Some(text) = mount::breaks_a_line(&request.mounts)
+            && self.version().await?.product == EngineProduct::Podman
+        {
+            return Err(ApiError::Rejected {
+                operation: Operation::CreateContainer,
+                message: format!(
+                    "Podman cannot mount {text:?}: it would read the comma, quote or line end in it as its own"
+                ),
+            });
+        }
         let options = CreateContainerOptions {
             name: Some(request.name.as_str().to_owned()),
             platform: request.platform.clone().unwrap_or_default(),
@@ -42,25 +52,17 @@ impl ContainerApi for BollardDocker {
     }
 
     async fn inspect_container(&self, id: &ContainerId) -> Result<ContainerDetails, ApiError> {
-        let reply = self
-            .call(Operation::InspectContainer, self.docker().inspect_container(id.as_str(), None))
-            .await?;
-        Ok(convert::container(id, reply))
+        let path = format!("/containers/{id}/json");
+        Ok(inspect::details(id, self.get(Operation::InspectContainer, &path, &[]).await?))
     }
 
     async fn list_containers(
         &self,
         labels: &[LabelFilter],
     ) -> Result<Vec<ContainerSummary>, ApiError> {
-        let options = ListContainersOptions {
-            all: true,
-            filters: convert::label_filters(labels),
-            ..ListContainersOptions::default()
-        };
-        let reply = self
-            .call(Operation::ListContainers, self.docker().list_containers(Some(options)))
-            .await?;
-        reply.into_iter().map(convert::container_summary).collect()
+        let found = self.listed(convert::label_filters(labels)).await?;
+        let found = found.into_iter().map(|(_, summary)| summary);
+        Ok(found.filter(|found| convert::has(labels, &found.labels)).collect())
     }
 
     async fn list_containers_using(
@@ -68,20 +70,10 @@ impl ContainerApi for BollardDocker {
         volume: &VolumeName,
     ) -> Result<Vec<ContainerSummary>, ApiError> {
         let filter = ("volume".to_owned(), vec![volume.as_str().to_owned()]);
-        let options = ListContainersOptions {
-            all: true,
-            filters: Some([filter].into()),
-            ..ListContainersOptions::default()
-        };
-        let reply = self
-            .call(Operation::ListContainers, self.docker().list_containers(Some(options)))
-            .await?;
+        let found = self.listed(Some([filter].into())).await?;
         // The engine's filter also means a place in the container.
-        reply
-            .into_iter()
-            .filter(|container| convert::uses_volume(container, volume))
-            .map(convert::container_summary)
-            .collect()
+        let using = found.into_iter().filter(|(listed, _)| inspect::uses_volume(listed, volume));
+        Ok(using.map(|(_, summary)| summary).collect())
     }
 
     async fn attach_container(&self, id: &ContainerId) -> Result<LogStream, ApiError> {
@@ -174,6 +166,17 @@ impl ContainerApi for BollardDocker {
 }
 
 impl BollardDocker {
+    /// The containers, in every state, that pass the engine's own filters.
+    async fn listed(
+        &self,
+        filters: Option<HashMap<String, Vec<String>>>,
+    ) -> Result<Vec<(inspect::Listed, ContainerSummary)>, ApiError> {
+        let filters = serde_json::json!(filters.unwrap_or_default()).to_string();
+        let query = [("all", "true"), ("filters", &filters)];
+        let reply = self.get(Operation::ListContainers, "/containers/json", &query).await?;
+        Ok(inspect::summaries(reply))
+    }
+
     async fn remove(&self, id: &ContainerId, volumes: bool) -> Result<(), ApiError> {
         let options = RemoveContainerOptions { force: true, v: volumes, link: false };
         self.call(
@@ -184,47 +187,9 @@ impl BollardDocker {
     }
 
     async fn attach(&self, id: &ContainerId, stdin: bool) -> Result<Attachment, ApiError> {
-        let operation = Operation::AttachContainer;
-        let options = AttachContainerOptions {
-            stdin,
-            stdout: true,
-            stderr: true,
-            stream: true,
-            ..AttachContainerOptions::default()
-        };
-        let attached = self
-            .call(operation, self.docker().attach_container(id.as_str(), Some(options)))
-            .await?;
-        let endpoint = self.endpoint().clone();
-        let output = attached
-            .output
-            .map(move |frame| convert::log_chunk(&endpoint, operation, frame))
-            .boxed();
-        Ok(Attachment { input: Box::new(Writer(attached.input)), output })
+        let path = format!("/containers/{id}/attach");
+        let stdin = if stdin { "true" } else { "false" };
+        let query = [("stream", "true"), ("stdin", stdin), ("stdout", "true"), ("stderr", "true")];
+        self.attached(Operation::AttachContainer, &path, &query, Bytes::new()).await
     }
-}
-
-/// The write half of an attachment.
-struct Writer(Pin<Box<dyn AsyncWrite + Send>>);
-
-#[async_trait]
-impl ContainerInput for Writer {
-    async fn write(&mut self, bytes: Bytes) -> Result<(), ApiError> {
-        self.0.write_all(&bytes).await.map_err(lost)?;
-        self.0.flush().await.map_err(lost)
-    }
-
-    async fn close(&mut self) -> Result<(), ApiError> {
-        self.0.shutdown().await.map_err(lost)
-    }
-}
-
-impl fmt::Debug for Writer {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("Writer")
-    }
-}
-
-fn lost(error: std::io::Error) -> ApiError {
-    ApiError::Lost { operation: Operation::AttachContainer, source: error.into() }
 }

@@ -1,25 +1,25 @@
 //! Between our plain data and the client library's types. Pure.
 
-use std::{collections::HashMap, fmt::Write as _, os::unix::ffi::OsStrExt as _, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt::Write as _,
+    os::unix::ffi::OsStrExt as _,
+    time::{Duration, SystemTime},
+};
 
 use bollard::{
-    container::LogOutput,
     errors::Error,
     models::{
-        ContainerCreateResponse, ContainerInspectResponse, ContainerStateStatusEnum,
-        ContainerSummary as EngineContainerSummary, ContainerSummaryStateEnum,
-        ContainerWaitResponse, CreateImageInfo, Health as EngineHealth, HealthStatusEnum,
-        ImageInspect, MountPoint, NetworkSettings, SystemVersion, Volume as EngineVolume,
-        VolumeCreateRequest,
+        ContainerCreateResponse, ContainerWaitResponse, CreateImageInfo, ImageInspect,
+        SystemVersion, Volume as EngineVolume, VolumeCreateRequest,
     },
 };
 
-use super::{Endpoint, mount, transport::TransportError};
+use super::{Endpoint, transport::TransportError};
 use crate::{
-    ApiError, ApiVersion, ConnectFailure, ContainerDetails, ContainerId, ContainerStatus,
-    ContainerSummary, CreatedContainer, EngineVersion, ExitStatus, Health, HealthStatus,
-    ImageDetails, ImageReference, LabelFilter, LogChunk, LogSource, NetworkPlace, Operation,
-    PathDetails, PathKind, PullProgress, Volume, VolumeName, VolumeRequest, WaitCondition,
+    ApiError, ApiVersion, ConnectFailure, ContainerId, CreatedContainer, EngineProduct,
+    EngineVersion, ExitStatus, ImageDetails, ImageReference, LabelFilter, Operation, PathDetails,
+    PathKind, PullProgress, Volume, VolumeRequest, WaitCondition, error::tells_of_unknown_user,
 };
 
 /// The address as the client library wants it: of a socket's path, the hexadecimal digits.
@@ -40,7 +40,7 @@ pub(super) fn base_address(endpoint: &Endpoint) -> String {
 pub(super) fn error(operation: Operation, endpoint: &Endpoint, error: Error) -> ApiError {
     match error {
         Error::DockerResponseServerError { status_code, message } => {
-            ApiError::from_status(operation, status_code, message)
+            refused(operation, status_code, message)
         }
         Error::DockerStreamError { error } => ApiError::Reported { operation, message: error },
         Error::IOError { err } => match err.downcast::<TransportError>() {
@@ -62,6 +62,34 @@ pub(super) fn error(operation: Operation, endpoint: &Endpoint, error: Error) -> 
     }
 }
 
+/// What Podman says to one of two who make a volume at once.
+pub(super) const VOLUME_EXISTS: &str = "volume already exists";
+
+/// What Podman answers 500 to where Docker's engine has a status of its own, by the error that
+/// Podman's words end with.
+const SAID_BY_PODMAN: [(&str, u16); 7] = [
+    ("that name is already in use", 409),
+    ("network already exists", 409),
+    (VOLUME_EXISTS, 409),
+    ("container state improper", 409),
+    ("exec session state improper", 409),
+    ("duplicate mount destination", 400),
+    ("network is being used", 403),
+];
+
+/// A reply that is a refusal; the same one from every engine.
+fn refused(operation: Operation, status: u16, message: String) -> ApiError {
+    let said = |(end, status): &(&str, u16)| message.trim_end().ends_with(end).then_some(*status);
+    let meant = match status {
+        // As later engines do. Podman looks for the user when somebody attaches, and calls that a
+        // conflict.
+        409 | 500 if tells_of_unknown_user(operation, &message) => 400,
+        500 => SAID_BY_PODMAN.iter().find_map(said).unwrap_or(status),
+        status => status,
+    };
+    ApiError::from_status(operation, meant, message)
+}
+
 pub(super) fn engine_version(reply: SystemVersion) -> Result<EngineVersion, ApiError> {
     let api_version = reply.api_version.unwrap_or_default();
     let Some(api_version) = ApiVersion::parse(&api_version) else {
@@ -70,12 +98,23 @@ pub(super) fn engine_version(reply: SystemVersion) -> Result<EngineVersion, ApiE
             detail: format!("its API version is {api_version:?}"),
         });
     };
-    Ok(EngineVersion::new(
+    let mut version = EngineVersion::new(
         reply.version.unwrap_or_default(),
         api_version,
         reply.os.unwrap_or_default(),
         reply.arch.unwrap_or_default(),
-    ))
+    );
+    let components = reply.components.unwrap_or_default();
+    if components.iter().any(|component| component.name == "Podman Engine") {
+        version.product = EngineProduct::Podman;
+    }
+    Ok(version)
+}
+
+/// A time as an engine writes it: RFC 3339, with any offset. The year 1 stands for none.
+pub(super) fn moment(text: &str) -> Option<SystemTime> {
+    let time: jiff::Timestamp = text.parse().ok()?;
+    (time.as_second() > 0).then(|| time.into())
 }
 
 pub(super) fn image(reply: ImageInspect) -> ImageDetails {
@@ -136,11 +175,26 @@ pub(super) fn volume(reply: EngineVolume) -> Volume {
     Volume {
         name: reply.name,
         driver: reply.driver,
-        options: reply.options.into_iter().collect(),
+        options: asked_for(reply.options.into_iter().collect()),
         labels: reply.labels.into_iter().collect(),
         scope: reply.scope.map(|scope| scope.to_string()).unwrap_or_default(),
         mountpoint: reply.mountpoint,
+        created: reply.created_at.as_deref().and_then(moment),
     }
+}
+
+/// The options of a volume without those that Podman adds: the owner that `o` names, once more.
+fn asked_for(mut options: BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let mounted = options.get("o").cloned().unwrap_or_default();
+    for (added, named) in [("UID", "uid"), ("GID", "gid")] {
+        let mut words = mounted.split(',').filter_map(|word| word.split_once('='));
+        if words
+            .any(|(key, value)| key == named && options.get(added).is_some_and(|is| is == value))
+        {
+            options.remove(added);
+        }
+    }
+    options
 }
 
 /// The engine gives the bits of Go's `FileMode`, in which those of `chmod` beyond the nine are at
@@ -166,6 +220,12 @@ pub(super) fn label_filters(labels: &[LabelFilter]) -> Option<HashMap<String, Ve
     Some(HashMap::from([("label".to_owned(), labels)]))
 }
 
+/// Whether an object with the labels `found` passes all filters. Of several, Podman lists the volumes
+/// that pass any, so every list is looked through once more.
+pub(super) fn has(filters: &[LabelFilter], found: &BTreeMap<String, String>) -> bool {
+    filters.iter().all(|filter| filter.matches(found))
+}
+
 pub(super) fn created_container(
     reply: ContainerCreateResponse,
 ) -> Result<CreatedContainer, ApiError> {
@@ -173,106 +233,7 @@ pub(super) fn created_container(
     Ok(CreatedContainer { id, warnings: reply.warnings })
 }
 
-pub(super) fn container(id: &ContainerId, reply: ContainerInspectResponse) -> ContainerDetails {
-    let state = reply.state.unwrap_or_default();
-    ContainerDetails {
-        id: id.clone(),
-        name: reply.name.as_deref().map(container_name).unwrap_or_default(),
-        status: match state.status {
-            Some(ContainerStateStatusEnum::CREATED) => ContainerStatus::Created,
-            Some(
-                ContainerStateStatusEnum::RUNNING
-                | ContainerStateStatusEnum::PAUSED
-                | ContainerStateStatusEnum::RESTARTING,
-            ) => ContainerStatus::Running,
-            Some(ContainerStateStatusEnum::EXITED | ContainerStateStatusEnum::DEAD) => {
-                ContainerStatus::Exited
-            }
-            _ => ContainerStatus::Other,
-        },
-        exit_code: state.exit_code.unwrap_or_default(),
-        oom_killed: state.oom_killed.unwrap_or_default(),
-        error: state.error.unwrap_or_default(),
-        started_at: state.started_at.map(time).unwrap_or_default(),
-        finished_at: state.finished_at.map(time).unwrap_or_default(),
-        health: state.health.and_then(health),
-        image: reply.image.unwrap_or_default(),
-        networks: reply.network_settings.map(network_places).unwrap_or_default(),
-        labels: reply
-            .config
-            .and_then(|config| config.labels)
-            .unwrap_or_default()
-            .into_iter()
-            .collect(),
-        mounts: mount::mount_points(reply.mounts.unwrap_or_default()),
-    }
-}
-
-/// The engine writes the year 1 where there was no such time.
-fn time(time: String) -> String {
-    if time.starts_with("0001-") { String::new() } else { time }
-}
-
-fn health(health: EngineHealth) -> Option<Health> {
-    let status = match health.status? {
-        HealthStatusEnum::STARTING => HealthStatus::Starting,
-        HealthStatusEnum::HEALTHY => HealthStatus::Healthy,
-        HealthStatusEnum::UNHEALTHY => HealthStatus::Unhealthy,
-        HealthStatusEnum::EMPTY | HealthStatusEnum::NONE => return None,
-    };
-    let last = health.log.unwrap_or_default().pop();
-    Some(Health { status, output: last.and_then(|check| check.output).unwrap_or_default() })
-}
-
-fn network_places(settings: NetworkSettings) -> Vec<NetworkPlace> {
-    let some = |text: Option<String>| text.filter(|text| !text.is_empty());
-    let networks = settings.networks.unwrap_or_default().into_iter();
-    let places = networks.map(|(network, place)| NetworkPlace {
-        network,
-        ipv4: some(place.ip_address),
-        ipv6: some(place.global_ipv6_address),
-        aliases: place.aliases.unwrap_or_default(),
-    });
-    let mut places: Vec<_> = places.collect();
-    places.sort_by(|one, other| one.network.cmp(&other.network));
-    places
-}
-
-/// The engine begins a name with a slash.
-fn container_name(name: &str) -> String {
-    name.trim_start_matches('/').to_owned()
-}
-
-pub(super) fn container_summary(
-    reply: EngineContainerSummary,
-) -> Result<ContainerSummary, ApiError> {
-    let id = container_id(Operation::ListContainers, reply.id.unwrap_or_default())?;
-    let name = reply.names.unwrap_or_default().first().map(|name| container_name(name));
-    Ok(ContainerSummary {
-        id,
-        name: name.unwrap_or_default(),
-        status: match reply.state {
-            Some(ContainerSummaryStateEnum::CREATED) => ContainerStatus::Created,
-            Some(
-                ContainerSummaryStateEnum::RUNNING
-                | ContainerSummaryStateEnum::PAUSED
-                | ContainerSummaryStateEnum::RESTARTING,
-            ) => ContainerStatus::Running,
-            Some(ContainerSummaryStateEnum::EXITED | ContainerSummaryStateEnum::DEAD) => {
-                ContainerStatus::Exited
-            }
-            _ => ContainerStatus::Other,
-        },
-        labels: reply.labels.unwrap_or_default().into_iter().collect(),
-    })
-}
-
-pub(super) fn uses_volume(container: &EngineContainerSummary, volume: &VolumeName) -> bool {
-    let named = |point: &MountPoint| point.name.as_deref() == Some(volume.as_str());
-    container.mounts.as_ref().is_some_and(|points| points.iter().any(named))
-}
-
-fn container_id(operation: Operation, id: String) -> Result<ContainerId, ApiError> {
+pub(super) fn container_id(operation: Operation, id: String) -> Result<ContainerId, ApiError> {
     ContainerId::new(id)
         .map_err(|error| ApiError::Protocol { operation, detail: error.to_string() })
 }
@@ -296,28 +257,6 @@ pub(super) fn failed_exit_status(message: String, code: i64) -> ExitStatus {
     ExitStatus { code, error: Some(message).filter(|message| !message.is_empty()) }
 }
 
-/// A frame of an attached container without a terminal. What the client library could not read as
-/// a whole frame it hands out as `Console`: a stream that was cut, or a message of the engine's.
-pub(super) fn log_chunk(
-    endpoint: &Endpoint,
-    operation: Operation,
-    frame: Result<LogOutput, Error>,
-) -> Result<LogChunk, ApiError> {
-    match frame {
-        Ok(LogOutput::StdOut { message } | LogOutput::StdIn { message }) => {
-            Ok(LogChunk { source: LogSource::Stdout, bytes: message })
-        }
-        Ok(LogOutput::StdErr { message }) => {
-            Ok(LogChunk { source: LogSource::Stderr, bytes: message })
-        }
-        Ok(LogOutput::Console { .. }) => Err(ApiError::Protocol {
-            operation,
-            detail: "a piece of output is cut short or of an unknown kind".to_owned(),
-        }),
-        Err(frame_error) => Err(error(operation, endpoint, frame_error)),
-    }
-}
-
 /// Rounded up: a grace of 0.5 s must not become none.
 pub(super) fn whole_seconds(time: Duration) -> i32 {
     let seconds = time.as_secs().saturating_add(u64::from(time.subsec_nanos() > 0));
@@ -326,9 +265,59 @@ pub(super) fn whole_seconds(time: Duration) -> i32 {
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
 
     use super::*;
+
+    #[test]
+    fn a_user_that_there_is_not_is_no_failure_of_the_engines() {
+        for words in [
+            "unable to find user nobody2: no matching entries in passwd file",
+            "unable to find group g: no matching entries in group file",
+            "uids and gids must be in range 0-2147483647",
+        ] {
+            for (operation, status) in [
+                (Operation::StartContainer, 500),
+                (Operation::AttachContainer, 409),
+                (Operation::CreateContainer, 500),
+            ] {
+                let error = refused(operation, status, words.to_owned());
+                assert!(matches!(error, ApiError::Rejected { .. }), "{error:?}");
+                assert!(error.is_unknown_user() && !error.is_transient());
+            }
+            // A registry may say what it likes.
+            let error = refused(Operation::PullImage, 500, words.to_owned());
+            assert!(matches!(error, ApiError::Engine { status: 500, .. }), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn what_podman_calls_a_failure_is_the_refusal_that_it_is() {
+        let taken = "creating container storage: the container name \"a\" is already in use by b. \
+                     You have to remove that container to be able to reuse that name: that name is \
+                     already in use\n";
+        let error =
+            |status, message: &str| refused(Operation::CreateContainer, status, message.to_owned());
+        assert!(matches!(error(500, taken), ApiError::Conflict { .. }));
+        let twice = "multiple volumes at \"/c\": duplicate mount destination";
+        assert!(matches!(error(500, twice), ApiError::Rejected { .. }));
+        let used = "\"n\" has associated containers with it: network is being used";
+        assert!(matches!(error(500, used), ApiError::Engine { status: 403, .. }));
+        assert!(matches!(error(503, taken), ApiError::Engine { status: 503, .. }));
+        let other = "that name is already in use, or so it seems";
+        assert!(matches!(error(500, other), ApiError::Engine { status: 500, .. }));
+    }
+
+    #[test]
+    fn an_owner_that_podman_repeats_is_no_option_of_its_own() {
+        let options = |list: &[(&str, &str)]| -> BTreeMap<String, String> {
+            list.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+        };
+        let asked = [("o", "nodev,uid=5,gid=7"), ("type", "tmpfs")];
+        let told = [&asked[..], &[("UID", "5"), ("GID", "7")]].concat();
+        assert_eq!(asked_for(options(&told)), options(&asked));
+        let strange = [("o", "nodev,uid=5"), ("UID", "0")];
+        assert_eq!(asked_for(options(&strange)), options(&strange));
+    }
 
     #[test]
     fn a_paths_mode_has_the_bits_of_chmod() {
@@ -341,6 +330,19 @@ mod tests {
         assert_eq!(path_details(1 << 27 | 0o777).kind, PathKind::Link);
         assert_eq!(path_details(1 << 23 | 0o755), PathDetails::new(PathKind::File, 0o4755));
         assert_eq!(path_details(1 << 25 | 0o600).kind, PathKind::Other);
+    }
+
+    #[test]
+    fn a_moment_is_the_same_at_every_offset() {
+        let expected = Some(SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_590_909));
+        for text in
+            ["2026-11-25T07:15:09Z", "2026-11-25T08:15:09+01:00", "2026-11-24T23:45:09-07:30"]
+        {
+            assert_eq!(moment(text), expected, "{text}");
+        }
+        for text in ["", "yesterday", "0001-01-01T00:00:00Z"] {
+            assert_eq!(moment(text), None, "{text}");
+        }
     }
 
     #[test]
@@ -358,13 +360,5 @@ mod tests {
         assert_eq!(whole_seconds(Duration::from_millis(1)), 1);
         assert_eq!(whole_seconds(Duration::from_secs(2)), 2);
         assert_eq!(whole_seconds(Duration::MAX), i32::MAX);
-    }
-
-    #[test]
-    fn a_cut_frame_is_an_error_not_output() {
-        let endpoint = Endpoint::Unix(PathBuf::from("/x"));
-        let cut = LogOutput::Console { message: "half".into() };
-        let error = log_chunk(&endpoint, Operation::AttachContainer, Ok(cut)).unwrap_err();
-        assert!(matches!(error, ApiError::Protocol { .. }), "{error:?}");
     }
 }

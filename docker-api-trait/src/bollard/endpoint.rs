@@ -10,6 +10,8 @@ use std::{
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
+use super::podman;
+
 const DEFAULT_SOCKET: &str = "unix:///var/run/docker.sock";
 
 /// The address of an engine.
@@ -54,10 +56,12 @@ impl TlsFiles {
 /// What says where the engine is.
 #[derive(Debug, Clone, Default)]
 pub struct EndpointSources {
-    /// A host given for this run; goes before everything else.
+    /// A host given for this run; goes before everything else. The word `podman` stands for the
+    /// place where Podman listens.
     pub host: Option<String>,
     /// The environment: `DOCKER_HOST`, `DOCKER_CONTEXT`, `DOCKER_CONFIG`, `DOCKER_TLS`,
-    /// `DOCKER_TLS_VERIFY`, `DOCKER_CERT_PATH` and `HOME` are read.
+    /// `DOCKER_TLS_VERIFY`, `DOCKER_CERT_PATH` and `HOME` are read; for Podman `CONTAINER_HOST` and
+    /// `XDG_RUNTIME_DIR`.
     pub environment: BTreeMap<String, String>,
 }
 
@@ -71,7 +75,7 @@ impl EndpointSources {
         Self { host, environment }
     }
 
-    fn variable(&self, name: &str) -> Option<&str> {
+    pub(super) fn variable(&self, name: &str) -> Option<&str> {
         self.environment.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
@@ -107,6 +111,12 @@ pub enum EndpointError {
         /// The setting that asks.
         setting: String,
     },
+    /// Podman was asked for, and there is no socket where it would listen.
+    #[error("Podman does not listen: there is no {}", podman::one_of(.looked_at))]
+    PodmanAbsent {
+        /// Where it was looked for, in this order.
+        looked_at: Vec<PathBuf>,
+    },
     /// The current context is not defined.
     #[error("the context {name:?} is not defined: there is no {}", .path.display())]
     ContextMissing {
@@ -131,6 +141,23 @@ pub enum EndpointError {
         /// The cause.
         source: serde_json::Error,
     },
+    /// A socket, or a folder that it is in, is another ordinary user's.
+    #[error("the engine's socket is not to be trusted: {} belongs to user {owner}", .path.display())]
+    Foreign {
+        /// The socket or the folder.
+        path: PathBuf,
+        /// Whose it is.
+        owner: u32,
+    },
+    /// A folder that a socket is in lets everybody replace it.
+    #[error(
+        "the engine's socket is not to be trusted: everybody may replace what is in {}",
+        .path.display()
+    )]
+    Replaceable {
+        /// The folder.
+        path: PathBuf,
+    },
     /// A certificate or key could not be used.
     #[error("the certificates for TLS cannot be used: {}: {detail}", .path.display())]
     Certificate {
@@ -150,6 +177,14 @@ impl EndpointError {
             }
             Self::Unverified { .. } => {
                 "set DOCKER_TLS_VERIFY=1, and DOCKER_CERT_PATH to a folder with ca.pem, cert.pem and key.pem"
+            }
+            Self::Foreign { .. } => {
+                "use a socket of root's or of your own, or run as the user whose engine it is"
+            }
+            Self::Replaceable { .. } => "take the right to write to it from others: chmod o-w",
+            Self::PodmanAbsent { .. } => {
+                "start it with `systemctl start podman.socket` (with --user for one of your own), or \
+                 set CONTAINER_HOST to its address"
             }
             Self::ContextMissing { .. } => {
                 "choose another with `docker context use`, or set DOCKER_HOST"
@@ -189,10 +224,16 @@ impl Endpoint {
     /// `DOCKER_CONTEXT`, the current context of `config.json`, and at last the default socket.
     /// Reads files of the Docker configuration; does not connect.
     ///
+    /// The given host `podman` stands for the address in `CONTAINER_HOST`, or the first of the user's
+    /// and the system's socket of Podman that is there. A machine of that name is `tcp://podman`.
+    ///
     /// # Errors
     /// [`EndpointError`] when a source is there but cannot be used; none is skipped for that.
     pub fn resolve(sources: &EndpointSources) -> Result<Self, EndpointError> {
         let named = sources.host.as_deref().filter(|host| !host.is_empty());
+        if named == Some(podman::HOST) {
+            return podman::endpoint(sources, Path::new(podman::SYSTEM_SOCKET));
+        }
         if let Some(host) = named.or_else(|| sources.variable("DOCKER_HOST")) {
             return Self::from_host(host, sources);
         }
@@ -238,7 +279,7 @@ impl Endpoint {
         Self::parse(&endpoint.host, tls.is_dir().then(|| TlsFiles::in_folder(&tls)))
     }
 
-    fn parse(host: &str, tls: Option<TlsFiles>) -> Result<Self, EndpointError> {
+    pub(super) fn parse(host: &str, tls: Option<TlsFiles>) -> Result<Self, EndpointError> {
         let (scheme, rest) = host.split_once("://").unwrap_or(("tcp", host));
         let incomplete = |missing| EndpointError::Incomplete { host: host.to_owned(), missing };
         match scheme {

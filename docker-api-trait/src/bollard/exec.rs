@@ -1,13 +1,10 @@
 //! `ExecApi` on a real engine.
 
 use async_trait::async_trait;
-use bollard::{
-    exec::{StartExecOptions, StartExecResults},
-    models::ExecConfig,
-};
-use futures_util::StreamExt as _;
+use bollard::models::ExecConfig;
+use bytes::Bytes;
 
-use super::{BollardDocker, convert};
+use super::BollardDocker;
 use crate::{
     ApiError, ContainerId, ExecApi, ExecDetails, ExecId, ExecRequest, LogStream, Operation,
 };
@@ -28,18 +25,10 @@ impl ExecApi for BollardDocker {
     }
 
     async fn start_exec(&self, id: &ExecId) -> Result<LogStream, ApiError> {
-        let operation = Operation::StartExec;
-        let options = StartExecOptions { detach: false, tty: false, output_capacity: None };
-        let started =
-            self.call(operation, self.docker().start_exec(id.as_str(), Some(options))).await?;
-        let StartExecResults::Attached { output, input: _ } = started else {
-            return Err(ApiError::Protocol {
-                operation,
-                detail: "it runs detached although its output was asked for".to_owned(),
-            });
-        };
-        let endpoint = self.endpoint().clone();
-        Ok(output.map(move |frame| convert::log_chunk(&endpoint, operation, frame)).boxed())
+        let body = Bytes::from_static(br#"{"Detach":false,"Tty":false}"#);
+        let path = format!("/exec/{id}/start");
+        // The write half is dropped: nothing is written to the standard input.
+        Ok(self.attached(Operation::StartExec, &path, &[], body).await?.output)
     }
 
     async fn inspect_exec(&self, id: &ExecId) -> Result<ExecDetails, ApiError> {

@@ -5,15 +5,19 @@
 //! a limit on every reply, exits that are values instead of errors, and errors in our own terms.
 
 mod archive;
+mod attachment;
 mod client;
 mod container;
 mod convert;
 mod endpoint;
 mod exec;
 mod image;
+mod inspect;
 mod mount;
 mod network;
+mod podman;
 mod request;
+mod socket;
 mod system;
 mod transport;
 mod volume;

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use bollard::models::{
-    Mount as EngineMount, MountBindOptions, MountBindOptionsPropagationEnum,
-    MountPoint as EngineMountPoint, MountType, MountVolumeOptions, MountVolumeOptionsDriverConfig,
+    Mount as EngineMount, MountBindOptions, MountBindOptionsPropagationEnum, MountType,
+    MountVolumeOptions, MountVolumeOptionsDriverConfig,
 };
 
+use super::inspect::Mounted as Found;
 use crate::{ApiError, Mount, MountKind, MountPoint, MountSource, Operation, Propagation};
 
 /// The two forms in which a request names what is mounted.
@@ -31,6 +32,22 @@ pub(super) fn mounted(mounts: &[Mount]) -> Result<Mounted, ApiError> {
         }
     }
     Ok(sorted)
+}
+
+/// What of the mounts an engine would misread that makes one line of comma-separated values of them,
+/// without quotes, and reads it again, as Podman does: a job's `/c,src=/etc` would mount something
+/// that nobody allowed.
+pub(super) fn breaks_a_line(mounts: &[Mount]) -> Option<&str> {
+    let texts = mounts.iter().flat_map(|mount| {
+        let (source, options) = match &mount.source {
+            MountSource::Volume { name, options, .. } => (name.as_str(), Some(options)),
+            MountSource::Host { path, .. } | MountSource::Pipe { path } => (path.as_str(), None),
+        };
+        let options = options.into_iter().flatten();
+        let options = options.flat_map(|(key, value)| [key.as_str(), value.as_str()]);
+        [mount.destination.as_str(), source].into_iter().chain(options)
+    });
+    texts.into_iter().find(|text| text.contains([',', '"', '\n', '\r']))
 }
 
 fn engine_mount(mount: &Mount) -> EngineMount {
@@ -68,15 +85,15 @@ fn engine_mount(mount: &Mount) -> EngineMount {
 }
 
 /// What an inspection shows as mounted. The engine's order is another one in each reply.
-pub(super) fn mount_points(found: Vec<EngineMountPoint>) -> Vec<MountPoint> {
+pub(super) fn mount_points(found: Vec<Found>) -> Vec<MountPoint> {
     let mut points: Vec<_> = found.into_iter().map(mount_point).collect();
     points.sort_by(|one, other| one.destination.cmp(&other.destination));
     points
 }
 
-fn mount_point(found: EngineMountPoint) -> MountPoint {
+fn mount_point(found: Found) -> MountPoint {
     MountPoint {
-        kind: match found.typ.as_deref() {
+        kind: match found.kind.as_deref() {
             Some("volume") => MountKind::Volume,
             Some("bind") => MountKind::Host,
             Some("tmpfs") => MountKind::Tmpfs,
@@ -85,9 +102,16 @@ fn mount_point(found: EngineMountPoint) -> MountPoint {
         },
         name: found.name.filter(|name| !name.is_empty()),
         source: found.source.unwrap_or_default(),
-        destination: found.destination.unwrap_or_default(),
-        read_only: found.rw == Some(false),
+        destination: without_slash(found.destination.unwrap_or_default()),
+        read_only: found.writable == Some(false),
     }
+}
+
+/// Podman repeats a destination as it was asked for; Docker's engine cleans it.
+fn without_slash(mut destination: String) -> String {
+    let cleaned = destination.trim_end_matches('/').len().max(1);
+    destination.truncate(cleaned);
+    destination
 }
 
 fn driver_config(
@@ -151,6 +175,26 @@ mod tests {
     }
 
     #[test]
+    fn a_text_that_a_line_of_values_cannot_hold_is_found_wherever_it_is() {
+        let options = |value: &str| MountSource::Volume {
+            name: "cache".parse().unwrap(),
+            labels: BTreeMap::new(),
+            driver: None,
+            options: [("o".to_owned(), value.to_owned())].into(),
+            no_copy: true,
+        };
+        for (mount, found) in [
+            (Mount::new("/c,src=/etc", volume(None)), Some("/c,src=/etc")),
+            (Mount::new("/c\"", volume(None)), Some("/c\"")),
+            (Mount::new("/c", host("/a\nb", false)), Some("/a\nb")),
+            (Mount::new("/c", options("uid=1,gid=2")), Some("uid=1,gid=2")),
+            (Mount::new("/c d=e:f", options("uid=1")), None),
+        ] {
+            assert_eq!(breaks_a_line(&[mount]), found);
+        }
+    }
+
+    #[test]
     fn propagation_and_consistency_are_the_mounts_own() {
         let mut mount = Mount::new("/c", host("/a:b", false));
         mount.consistency = Some(Consistency::Delegated);
@@ -163,14 +207,14 @@ mod tests {
 
     #[test]
     fn mount_points_have_the_order_of_their_destinations() {
-        let found = |kind: &str, destination: &str| EngineMountPoint {
-            typ: Some(kind.to_owned()),
+        let found = |kind: &str, destination: &str| Found {
+            kind: Some(kind.to_owned()),
             name: Some(String::new()),
             destination: Some(destination.to_owned()),
-            rw: Some(false),
-            ..EngineMountPoint::default()
+            writable: Some(false),
+            ..Found::default()
         };
-        let points = mount_points(vec![found("tmpfs", "/b"), found("cluster", "/a")]);
+        let points = mount_points(vec![found("tmpfs", "/b"), found("cluster", "/a/")]);
         let mut first = MountPoint::new(MountKind::Other, "", "/a");
         first.read_only = true;
         assert_eq!((&points[0], points[1].kind), (&first, MountKind::Tmpfs));

@@ -35,7 +35,8 @@ impl NetworkApi for BollardDocker {
         let options = ListNetworksOptions { filters: convert::label_filters(labels) };
         let reply =
             self.call(Operation::ListNetworks, self.docker().list_networks(Some(options))).await?;
-        reply.into_iter().map(listed).collect()
+        let found: Result<Vec<_>, _> = reply.into_iter().map(listed).collect();
+        Ok(found?.into_iter().filter(|found| convert::has(labels, &found.labels)).collect())
     }
 
     async fn remove_network(&self, id: &NetworkId) -> Result<(), ApiError> {
@@ -76,6 +77,7 @@ fn inspected(reply: NetworkInspect) -> Result<Network, ApiError> {
         ipv6: reply.enable_ipv6.unwrap_or_default(),
         options: reply.options.unwrap_or_default().into_iter().collect(),
         containers,
+        created: reply.created.as_deref().and_then(convert::moment),
     })
 }
 
@@ -87,6 +89,7 @@ fn listed(reply: EngineNetwork) -> Result<Network, ApiError> {
         ipv6: reply.enable_ipv6.unwrap_or_default(),
         options: reply.options.unwrap_or_default().into_iter().collect(),
         containers: Vec::new(),
+        created: reply.created.as_deref().and_then(convert::moment),
     })
 }
 

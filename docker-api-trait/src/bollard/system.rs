@@ -1,13 +1,12 @@
 //! `SystemApi` on a real engine.
 
 use async_trait::async_trait;
-use bollard::{BollardRequest, errors::Error};
-use http_body_util::BodyExt as _;
-use hyper::Request;
 use serde::Deserialize;
 
 use super::{BollardDocker, convert};
-use crate::{ApiError, EngineVersion, Operation, SystemApi, VolumeUsage};
+use crate::{
+    ApiError, EngineInfo, EngineProduct, EngineVersion, Operation, SystemApi, VolumeUsage,
+};
 
 #[async_trait]
 impl SystemApi for BollardDocker {
@@ -16,32 +15,22 @@ impl SystemApi for BollardDocker {
         convert::engine_version(reply)
     }
 
+    async fn info(&self) -> Result<EngineInfo, ApiError> {
+        let reply: Info = self.get(Operation::Info, "/info", &[]).await?;
+        Ok(reply.engine())
+    }
+
     /// The client library reads only the form that engines have since version 1.52 of the API.
     async fn disk_usage(&self) -> Result<Vec<VolumeUsage>, ApiError> {
         let operation = Operation::DiskUsage;
-        let address = convert::base_address(self.endpoint());
-        let request: BollardRequest =
-            Request::get(format!("{address}/system/df?type=volume&verbose=1"))
-                .header("host", "docker")
-                .body(bollard::body_full(bytes::Bytes::new()))
-                .map_err(|error| protocol(operation, &error))?;
-        let reply = async {
-            let reply = self.transport().request(request).await?;
-            let status = reply.status().as_u16();
-            let body = reply.into_body().collect().await;
-            let body = body.map_err(|err| Error::HyperResponseError { err })?.to_bytes();
-            Ok((status, body))
-        };
-        let (status, body) = self.call(operation, reply).await?;
-        if status != 200 {
-            let message = serde_json::from_slice::<Refusal>(&body).map(|refusal| refusal.message);
-            let message = message.unwrap_or_else(|_| String::from_utf8_lossy(&body).into_owned());
-            return Err(ApiError::from_status(operation, status, message));
-        }
-        let usage: Usage =
-            serde_json::from_slice(&body).map_err(|error| protocol(operation, &error))?;
+        let query = [("type", "volume"), ("verbose", "1")];
+        let usage: Usage = self.get(operation, "/system/df", &query).await?;
         let volumes = usage.volumes.or(usage.volume_usage.and_then(|usage| usage.items));
         Ok(volumes.unwrap_or_default().into_iter().map(MeasuredVolume::usage).collect())
+    }
+
+    fn product(&self) -> EngineProduct {
+        self.transport().product()
     }
 
     fn requests_sent(&self) -> u64 {
@@ -49,16 +38,39 @@ impl SystemApi for BollardDocker {
     }
 }
 
-fn protocol(operation: Operation, error: &dyn std::error::Error) -> ApiError {
-    ApiError::Protocol { operation, detail: error.to_string() }
-}
-
-#[derive(Deserialize)]
-struct Refusal {
-    message: String,
-}
-
 /// The reply in both forms: a list of its own, and since version 1.52 one among totals.
+#[derive(Deserialize)]
+struct Info {
+    #[serde(rename = "ID")]
+    id: Option<String>,
+    #[serde(rename = "LiveRestoreEnabled")]
+    live_restore: Option<bool>,
+    #[serde(rename = "DockerRootDir")]
+    folder: Option<String>,
+    #[serde(rename = "SystemTime")]
+    time: Option<String>,
+    /// What builds images; Podman alone tells it.
+    #[serde(rename = "BuildahVersion")]
+    buildah: Option<String>,
+}
+
+impl Info {
+    fn engine(self) -> EngineInfo {
+        // Podman has no id of an engine: each of its replies has another one.
+        let draws_ids = self.buildah.is_some();
+        let id = self.id.filter(|id| !id.is_empty() && !draws_ids);
+        // Engines on one host share the id, and so do hosts that were copied; what is on them is in
+        // folders of their own.
+        let folder = self.folder.filter(|folder| !folder.is_empty());
+        EngineInfo {
+            id: id.map(|id| folder.map_or(id.clone(), |folder| format!("{id} in {folder}"))),
+            // Each of Podman's containers has a process of its own that watches over it.
+            live_restore: draws_ids || self.live_restore.unwrap_or_default(),
+            now: self.time.as_deref().and_then(convert::moment),
+        }
+    }
+}
+
 #[derive(Deserialize)]
 struct Usage {
     #[serde(rename = "Volumes")]
@@ -105,6 +117,15 @@ impl MeasuredVolume {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_id_that_is_drawn_for_each_reply_is_none() {
+        let id = |reply| serde_json::from_value::<Info>(reply).unwrap().engine().id;
+        // An engine for Windows has no program that is process 1, either.
+        assert!(id(serde_json::json!({ "ID": "a", "InitBinary": "" })).is_some());
+        assert!(id(serde_json::json!({ "ID": "a", "BuildahVersion": "1.28.2" })).is_none());
+        assert!(id(serde_json::json!({ "ID": "" })).is_none());
+    }
 
     #[test]
     fn both_forms_of_the_reply_are_read() {

@@ -6,15 +6,19 @@ use std::{
     io,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
 
 use bollard::BollardRequest;
 use bytes::Bytes;
-use http_body_util::{BodyExt, combinators::UnsyncBoxBody};
-use hyper::{Request, Response, body::Incoming, header::HeaderValue};
+use http_body_util::{BodyExt, Limited, combinators::UnsyncBoxBody};
+use hyper::{
+    Request, Response,
+    body::{Body as _, Incoming},
+    header::HeaderValue,
+};
 use hyper_rustls::HttpsConnector;
 use hyper_util::{
     client::legacy::{Client, Error as ClientError, connect::HttpConnector},
@@ -22,16 +26,26 @@ use hyper_util::{
 };
 use hyperlocal::UnixConnector;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
+use serde::Deserialize;
 use tokio::sync::oneshot;
 
 use super::{Endpoint, EndpointError, TlsFiles};
-use crate::ConnectFailure;
+use crate::{ConnectFailure, EngineProduct};
 
 /// How long an idle connection is kept. An engine keeps its side for longer.
 const IDLE: Duration = Duration::from_secs(20);
 
+/// `ENFILE` and `EMFILE`, of the machine and of the process. The standard library has no kind for them.
+const TOO_MANY_FILES: [i32; 2] = [23, 24];
+
 type BoxError = Box<dyn Error + Send + Sync>;
 type Body = UnsyncBoxBody<Bytes, BoxError>;
+
+/// An error with a longer body than this is not read.
+const LONGEST_ERROR: usize = 1 << 20;
+
+/// What Podman's service, and no other, sends with every reply.
+const PODMAN: &str = "libpod-api-version";
 
 /// Where a request carries a registry's credential.
 const REGISTRY_AUTH: &str = "x-registry-auth";
@@ -64,6 +78,8 @@ enum Pool {
 pub(super) struct Transport {
     pool: Pool,
     sent: Arc<AtomicU64>,
+    /// Whether a reply has said that it is Podman's.
+    podman: Arc<AtomicBool>,
 }
 
 /// Goes with a request as an extension; fires when the reply's head has come.
@@ -114,19 +130,27 @@ impl Transport {
                 Pool::Tls(builder.build(HttpsConnector::from((connector, tls_config(files)?))))
             }
         };
-        Ok(Self { pool, sent: Arc::default() })
+        Ok(Self { pool, sent: Arc::default(), podman: Arc::default() })
     }
 
     /// The same connections with a count of its own.
     pub(super) fn with_own_count(&self) -> Self {
-        Self { pool: self.pool.clone(), sent: Arc::default() }
+        Self { pool: self.pool.clone(), sent: Arc::default(), podman: Arc::clone(&self.podman) }
+    }
+
+    pub(super) fn product(&self) -> EngineProduct {
+        if self.podman.load(Ordering::Relaxed) {
+            EngineProduct::Podman
+        } else {
+            EngineProduct::Docker
+        }
     }
 
     pub(super) fn sent(&self) -> u64 {
         self.sent.load(Ordering::Relaxed)
     }
 
-    async fn send(self, request: Request<Body>) -> Result<Response<Incoming>, ClientError> {
+    async fn send(&self, request: Request<Body>) -> Result<Response<Incoming>, ClientError> {
         self.sent.fetch_add(1, Ordering::Relaxed);
         match &self.pool {
             Pool::Unix(client) => client.request(request).await,
@@ -153,12 +177,48 @@ impl Transport {
             let response = transport.send(request).await.map_err(|error| {
                 bollard::errors::Error::IOError { err: io::Error::other(classify(error)) }
             })?;
+            if response.headers().contains_key(PODMAN) {
+                transport.podman.store(true, Ordering::Relaxed);
+            }
+            let status = response.status();
+            if status.is_client_error() || status.is_server_error() {
+                return Err(bollard::errors::Error::DockerResponseServerError {
+                    status_code: status.as_u16(),
+                    message: reason(response.into_body()).await?,
+                });
+            }
             if let Some(signal) = signal {
                 signal.fire();
             }
             Ok(response)
         }
     }
+}
+
+/// Why an engine refused. The client library would read all of an endless answer.
+async fn reason(body: Incoming) -> Result<String, bollard::errors::Error> {
+    let unread =
+        || format!("it answered with more than {LONGEST_ERROR} bytes, which were not read");
+    if body.size_hint().lower() > LONGEST_ERROR as u64 {
+        return Ok(unread());
+    }
+    let text = match Limited::new(body, LONGEST_ERROR).collect().await {
+        Ok(text) => text.to_bytes(),
+        Err(error) => {
+            return match error.downcast::<hyper::Error>() {
+                Ok(err) => Err(bollard::errors::Error::HyperResponseError { err: *err }),
+                Err(_) => Ok(unread()),
+            };
+        }
+    };
+    let refusal = serde_json::from_slice::<Refusal>(&text).map(|refusal| refusal.message);
+    Ok(refusal.unwrap_or_else(|_| String::from_utf8_lossy(&text).into_owned()))
+}
+
+/// What an engine says when it does not do what was asked.
+#[derive(Deserialize)]
+struct Refusal {
+    message: String,
 }
 
 fn classify(error: ClientError) -> TransportError {
@@ -173,6 +233,9 @@ fn classify(error: ClientError) -> TransportError {
         }
         cause = if let Some(error) = current.downcast_ref::<io::Error>() {
             failure = match error.kind() {
+                _ if error.raw_os_error().is_some_and(|code| TOO_MANY_FILES.contains(&code)) => {
+                    ConnectFailure::TooManyFiles
+                }
                 io::ErrorKind::NotFound => ConnectFailure::Absent,
                 io::ErrorKind::ConnectionRefused => ConnectFailure::Refused,
                 io::ErrorKind::PermissionDenied => ConnectFailure::PermissionDenied,

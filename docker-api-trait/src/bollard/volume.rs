@@ -5,8 +5,8 @@ use bollard::query_parameters::{ListVolumesOptions, PruneVolumesOptions, RemoveV
 
 use super::{BollardDocker, convert};
 use crate::{
-    ApiError, ApiVersion, LabelFilter, Operation, SystemApi as _, Volume, VolumeApi, VolumeName,
-    VolumeRequest,
+    ApiError, ApiVersion, EngineProduct, LabelFilter, Operation, SystemApi as _, Volume, VolumeApi,
+    VolumeName, VolumeRequest,
 };
 
 /// The last version of the API in which pruning takes named volumes without being asked to.
@@ -16,8 +16,24 @@ const NAMED_ARE_PRUNED: ApiVersion = ApiVersion { major: 1, minor: 41 };
 impl VolumeApi for BollardDocker {
     async fn create_volume(&self, request: &VolumeRequest) -> Result<Volume, ApiError> {
         let body = convert::volume_request(request);
-        let reply = self.call(Operation::CreateVolume, self.docker().create_volume(body)).await?;
-        Ok(convert::volume(reply))
+        match self.call(Operation::CreateVolume, self.docker().create_volume(body)).await {
+            Ok(reply) => {
+                let volume = convert::volume(reply);
+                // Engine 20.10, when it was started anew, has forgotten scope, labels and options of a
+                // volume that is there, until somebody asks for the volume itself.
+                if volume.scope.is_empty() {
+                    return self.inspect_volume(&request.name).await;
+                }
+                Ok(volume)
+            }
+            // Making a volume is idempotent by name, on Podman only when nobody makes it meanwhile.
+            Err(ApiError::Conflict { message, .. })
+                if message.ends_with(convert::VOLUME_EXISTS) =>
+            {
+                self.inspect_volume(&request.name).await
+            }
+            Err(error) => Err(error),
+        }
     }
 
     async fn inspect_volume(&self, name: &VolumeName) -> Result<Volume, ApiError> {
@@ -31,8 +47,9 @@ impl VolumeApi for BollardDocker {
         let options = ListVolumesOptions { filters: convert::label_filters(labels) };
         let reply =
             self.call(Operation::ListVolumes, self.docker().list_volumes(Some(options))).await?;
+        let volumes = reply.volumes.unwrap_or_default().into_iter().map(convert::volume);
         let mut volumes: Vec<_> =
-            reply.volumes.unwrap_or_default().into_iter().map(convert::volume).collect();
+            volumes.filter(|volume| convert::has(labels, &volume.labels)).collect();
         volumes.sort_by(|one, other| one.name.cmp(&other.name));
         Ok(volumes)
     }
@@ -51,7 +68,11 @@ impl VolumeApi for BollardDocker {
         let mut filters = convert::label_filters(labels).unwrap_or_default();
         // Engines that do not know the filter, up to version 1.41 of the API, refuse it: asking for
         // all is only right, and only needed, where named volumes would be spared.
-        if self.version().await?.api_version > NAMED_ARE_PRUNED {
+        let version = self.version().await?;
+        if version.product == EngineProduct::Podman {
+            return self.prune_one_by_one(labels).await;
+        }
+        if version.api_version > NAMED_ARE_PRUNED {
             filters.insert("all".to_owned(), vec!["true".to_owned()]);
         }
         let options = PruneVolumesOptions { filters: Some(filters) };
@@ -59,6 +80,23 @@ impl VolumeApi for BollardDocker {
             self.call(Operation::PruneVolumes, self.docker().prune_volumes(Some(options))).await?;
         let mut names = reply.volumes_deleted.unwrap_or_default();
         names.sort();
+        Ok(names)
+    }
+}
+
+impl BollardDocker {
+    /// Podman prunes what has any of several labels, not all of them. A volume that is in use is
+    /// refused by the engine, as it is when pruning.
+    async fn prune_one_by_one(&self, labels: &[LabelFilter]) -> Result<Vec<String>, ApiError> {
+        let mut names = Vec::new();
+        for volume in self.list_volumes(labels).await? {
+            let Ok(name) = VolumeName::new(volume.name.clone()) else { continue };
+            match self.remove_volume(&name).await {
+                Ok(()) => names.push(volume.name),
+                Err(ApiError::Conflict { .. } | ApiError::NotFound { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
         Ok(names)
     }
 }

@@ -1,6 +1,6 @@
 //! Containers.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::SystemTime};
 
 use crate::{
     id::{ContainerId, ContainerName, ImageReference},
@@ -245,12 +245,20 @@ pub struct ContainerSummary {
     pub status: ContainerStatus,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
+    /// When it was created, by the engine's clock; `None` when the engine does not tell.
+    pub created: Option<SystemTime>,
 }
 
 impl ContainerSummary {
     /// A container without labels that was created and never started.
     pub fn new(id: ContainerId, name: impl Into<String>) -> Self {
-        Self { id, name: name.into(), status: ContainerStatus::Created, labels: BTreeMap::new() }
+        Self {
+            id,
+            name: name.into(),
+            status: ContainerStatus::Created,
+            labels: BTreeMap::new(),
+            created: None,
+        }
     }
 }
 

@@ -25,5 +25,5 @@ pub use label::LabelFilter;
 pub use mount::{Consistency, Mount, MountKind, MountPoint, MountSource, Propagation, Relabel};
 pub use network::{Network, NetworkAttachment, NetworkPlace, NetworkRequest};
 pub use path::{PathDetails, PathKind};
-pub use system::{ApiVersion, EngineVersion};
+pub use system::{ApiVersion, EngineInfo, EngineProduct, EngineVersion};
 pub use volume::{Volume, VolumeRequest, VolumeUsage};

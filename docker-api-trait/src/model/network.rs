@@ -1,6 +1,6 @@
 //! Networks.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::SystemTime};
 
 use crate::id::{ContainerId, NetworkId, NetworkName};
 
@@ -50,6 +50,8 @@ pub struct Network {
     pub options: BTreeMap<String, String>,
     /// The containers that are in it and run; empty in a list.
     pub containers: Vec<ContainerId>,
+    /// When it was created, by the engine's clock; `None` when the engine does not tell.
+    pub created: Option<SystemTime>,
 }
 
 impl Network {
@@ -62,6 +64,7 @@ impl Network {
             ipv6: false,
             options: BTreeMap::new(),
             containers: Vec::new(),
+            created: None,
         }
     }
 }

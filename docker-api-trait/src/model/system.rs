@@ -1,6 +1,6 @@
 //! What the engine says of itself.
 
-use std::fmt;
+use std::{fmt, time::SystemTime};
 
 /// A version of the Engine API, such as 1.41.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -37,10 +37,23 @@ pub struct EngineVersion {
     pub os: String,
     /// The processor architecture, in Go's words: `amd64`, `arm64`, …
     pub architecture: String,
+    /// Whose engine it is.
+    pub product: EngineProduct,
+}
+
+/// Whose engine speaks the API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
+#[non_exhaustive]
+pub enum EngineProduct {
+    /// Docker's, or one that does not say that it is another.
+    #[default]
+    Docker,
+    /// Podman's service, which answers in the form of Docker's API.
+    Podman,
 }
 
 impl EngineVersion {
-    /// A description of an engine.
+    /// A description of an engine of Docker's.
     pub fn new(
         version: impl Into<String>,
         api_version: ApiVersion,
@@ -52,7 +65,30 @@ impl EngineVersion {
             api_version,
             os: os.into(),
             architecture: architecture.into(),
+            product: EngineProduct::default(),
         }
+    }
+}
+
+/// Which engine it is, and how it is.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct EngineInfo {
+    /// What tells this engine from every other, and stays the same when it is started again: of
+    /// Docker's engine its id and the folder of what it has, as engines on one host share the id.
+    /// `None` where there is no such thing: Podman draws a new id for each reply.
+    pub id: Option<String>,
+    /// Whether containers run on while the engine is down.
+    pub live_restore: bool,
+    /// What the engine's clock says; ages of its objects are told by this clock, not by ours. `None`
+    /// when it does not tell.
+    pub now: Option<SystemTime>,
+}
+
+impl EngineInfo {
+    /// An engine by its id, without a clock, whose containers end with it.
+    pub fn new(id: impl Into<String>) -> Self {
+        Self { id: Some(id.into()), live_restore: false, now: None }
     }
 }
 

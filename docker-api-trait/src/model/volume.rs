@@ -1,6 +1,6 @@
 //! Volumes.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::SystemTime};
 
 use serde::{Deserialize, Serialize};
 
@@ -68,6 +68,10 @@ pub struct Volume {
     pub scope: String,
     /// Where it is on the engine's host.
     pub mountpoint: String,
+    /// When it was created, by the engine's clock; `None` when the engine does not tell. The local
+    /// driver tells when its root was last written to instead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created: Option<SystemTime>,
 }
 
 impl Volume {
@@ -80,6 +84,7 @@ impl Volume {
             labels: BTreeMap::new(),
             scope: "local".to_owned(),
             mountpoint: String::new(),
+            created: None,
         }
     }
 }

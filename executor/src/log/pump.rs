@@ -87,6 +87,12 @@ impl<'a> Pump<'a> {
         self.truncate(Truncation::Engine(error.to_string()));
     }
 
+    /// The output ended well before its container did, or did not end with it: its connection may
+    /// have been lost in a way that nothing else tells.
+    pub(crate) fn broken_off(&mut self, how: &str) {
+        self.truncate(Truncation::Engine(how.to_owned()));
+    }
+
     /// When [`idle`](Self::idle) is to be called, if nothing comes before; `None` when nothing is
     /// held back.
     pub(crate) fn idle_at(&self) -> Option<Instant> {

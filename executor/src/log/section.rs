@@ -6,7 +6,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use docker_api_trait::LogChunk;
+use docker_api_trait::{LogChunk, LogSource};
 
 use super::LogSink;
 
@@ -24,14 +24,22 @@ pub struct SectionSink<S> {
     inner: S,
     clock: Box<dyn Fn() -> SystemTime + Send>,
     collapsed: bool,
-    /// Whether the last line, of either output, has no end yet: both are shown as one.
-    open_line: bool,
+    /// Whether standard output's last line has no end yet.
+    open_stdout: bool,
+    /// Whether standard error's has none: both are shown as one.
+    open_stderr: bool,
 }
 
 impl<S> SectionSink<S> {
     /// Round the steps that go to `inner`, at the times of `clock`: [`SystemTime::now`], as a rule.
     pub fn new(inner: S, clock: impl Fn() -> SystemTime + Send + 'static) -> Self {
-        Self { inner, clock: Box::new(clock), collapsed: false, open_line: false }
+        Self {
+            inner,
+            clock: Box::new(clock),
+            collapsed: false,
+            open_stdout: false,
+            open_stderr: false,
+        }
     }
 
     /// Shows the sections folded up at first.
@@ -43,7 +51,7 @@ impl<S> SectionSink<S> {
     fn marker(&self, kind: &str, step: &str, options: &str) -> LogChunk {
         // A clock before 1970 is wrong in any case.
         let time = (self.clock)().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        let line_end = if self.open_line { "\n" } else { "" };
+        let line_end = if self.open_stdout || self.open_stderr { "\n" } else { "" };
         let name = name(step);
         LogChunk::stdout(format!("{line_end}\x1b[0Ksection_{kind}:{time}:{name}{options}\r\x1b[0K"))
     }
@@ -60,8 +68,13 @@ fn name(step: &str) -> String {
 #[async_trait]
 impl<S: LogSink> LogSink for SectionSink<S> {
     async fn write(&mut self, chunk: &LogChunk) -> io::Result<()> {
+        // Of two outputs that are shown as one, either may have left a line open.
         if let Some(last) = chunk.bytes.last() {
-            self.open_line = *last != b'\n';
+            let open = match chunk.source {
+                LogSource::Stdout => &mut self.open_stdout,
+                LogSource::Stderr => &mut self.open_stderr,
+            };
+            *open = *last != b'\n';
         }
         self.inner.write(chunk).await
     }
@@ -69,7 +82,7 @@ impl<S: LogSink> LogSink for SectionSink<S> {
     async fn begin(&mut self, step: &str) -> io::Result<()> {
         let options = if self.collapsed { "[collapsed=true]" } else { "" };
         let marker = self.marker("start", step, options);
-        self.open_line = false;
+        (self.open_stdout, self.open_stderr) = (false, false);
         self.inner.write(&marker).await?;
         self.inner.begin(step).await
     }
@@ -77,7 +90,7 @@ impl<S: LogSink> LogSink for SectionSink<S> {
     async fn end(&mut self, step: &str) -> io::Result<()> {
         self.inner.end(step).await?;
         let marker = self.marker("end", step, "");
-        self.open_line = false;
+        (self.open_stdout, self.open_stderr) = (false, false);
         self.inner.write(&marker).await
     }
 }
@@ -91,8 +104,6 @@ impl<S: fmt::Debug> fmt::Debug for SectionSink<S> {
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
-
-    use docker_api_trait::LogSource;
 
     use super::*;
     use crate::MemorySink;

@@ -155,6 +155,11 @@ fn container(
     if *network != NetworkPlan::None {
         host.network_mode = mode(network);
     }
+    let mut labels = labels(planner, kind.as_str())?;
+    if settings.keep_anonymous_volumes {
+        // A sweep knows no more of the job than its labels.
+        labels.insert(label::ANONYMOUS_VOLUMES.to_owned(), label::KEPT.to_owned());
+    }
     Ok(ContainerPlan {
         kind,
         name,
@@ -163,7 +168,7 @@ fn container(
         environment: environment(&planner.variables, secrets_in_environment),
         working_directory: planner.working_directory.as_ref().map(ToString::to_string),
         user: user(planner, kind, image)?,
-        labels: labels(planner, kind.as_str())?,
+        labels,
         host,
         hostname: settings.hostname.clone(),
         mac_address: settings.mac_address.clone(),

@@ -152,6 +152,9 @@ impl<'a> Planner<'a> {
             let folder: ContainerPath = expanded.parse().map_err(|problem| {
                 JobError::WorkingDirectory { folder: expanded.clone(), problem }
             })?;
+            if folder.is_reserved() {
+                return Err(JobError::ReservedWorkingDirectory { folder });
+            }
             reader = reader.with_working_directory(folder.clone());
             working_directory = Some(folder);
         }

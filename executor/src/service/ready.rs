@@ -9,6 +9,7 @@ use futures_util::StreamExt as _;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::listen::listening_ports;
+use crate::interrupt;
 
 /// Between two looks at a service, at first and at most.
 const FIRST_POLL: Duration = Duration::from_millis(100);
@@ -94,7 +95,7 @@ pub(crate) async fn await_ready(
 ) -> Result<Readiness, ApiError> {
     let Some(limit) = limit else { return Ok(Readiness::Unchecked) };
     let mut health = String::new();
-    let deadline = Instant::now() + limit;
+    let deadline = interrupt::end(Instant::now(), limit);
     match timeout_at(deadline, poll(docker, id, port, &mut health)).await {
         Ok(readiness) => readiness,
         Err(_) => Ok(Readiness::TimedOut { health }),
@@ -129,18 +130,35 @@ async fn poll(
                 if ports.is_empty() {
                     return Ok(Readiness::Running);
                 }
-                match listening(docker, id).await? {
-                    Some(open) => {
+                match listening(docker, id).await {
+                    Ok(Some(open)) => {
                         if let Some(port) = ports.intersection(&open).next() {
                             return Ok(Readiness::Listening(*port));
                         }
                     }
-                    None => return Ok(Readiness::Running),
+                    Ok(None) => return unlooked_at(docker, id, Ok(Readiness::Running)).await,
+                    Err(error) => return unlooked_at(docker, id, Err(error)).await,
                 }
             }
         }
         sleep(pause).await;
         pause = (pause * 2).min(LAST_POLL);
+    }
+}
+
+/// Of a service that cannot be looked at from inside: `otherwise`, unless it has ended just when it was
+/// looked at, which engines tell in many ways.
+async fn unlooked_at(
+    docker: &dyn DockerApi,
+    id: &ContainerId,
+    otherwise: Result<Readiness, ApiError>,
+) -> Result<Readiness, ApiError> {
+    // An engine may learn of an end a moment after the program that it was to run in there.
+    sleep(FIRST_POLL).await;
+    let details = docker.inspect_container(id).await?;
+    match details.status {
+        ContainerStatus::Exited => Ok(Readiness::Exited { exit_code: details.exit_code }),
+        _ => otherwise,
     }
 }
 

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use docker_api_trait::{
-    ApiError, ContainerId, ContainerInput, ExitFuture, ExitStatus, LogSource, LogStream,
+    ApiError, ContainerId, ContainerInput, ExitFuture, ExitStatus, LogSource, LogStream, Operation,
 };
 use futures_util::{FutureExt as _, StreamExt as _, future};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{Mark, Scanned, Scanner, scan::Both};
 use crate::log::Pump;
@@ -16,6 +16,8 @@ use crate::log::Pump;
 const DRAIN: Duration = Duration::from_secs(3);
 /// A shell begins a script within this time, or an image's entrypoint does not lead to a shell.
 pub(crate) const BEGIN_LIMIT: Duration = Duration::from_mins(2);
+/// Ends with the exit code of the script before, which the shell that reads scripts remembers.
+const LAST_CODE: &str = r#"exit "$berth_code""#;
 /// How much of what comes before a step begins is kept, to tell why it never began.
 const FIRST_WORDS: usize = 2048;
 
@@ -30,6 +32,8 @@ pub(crate) enum Ended {
     NotBegun,
     /// Nobody answers any more, or not what was asked; the container may still run.
     Lost(ApiError),
+    /// The engine has answered nothing for so long that it need not be asked what befell the container.
+    Mute(ApiError),
 }
 
 /// A shell in a container, attached to. Dropping it detaches.
@@ -47,6 +51,8 @@ pub(crate) struct Feed {
     frame: Option<Bytes>,
     /// Of a script; what a program writes is its output, all of it.
     scanners: Option<Both<Scanner>>,
+    /// Of the question that follows a script whose connection was lost.
+    question: Option<Both<Scanner>>,
     code: Option<i64>,
     /// Whether it is its container's end that is waited for.
     to_the_end: bool,
@@ -62,6 +68,7 @@ impl Feed {
         Self {
             frame: Some(mark.frame(script).into()),
             scanners: Some(scanners),
+            question: None,
             code: None,
             to_the_end: false,
             first_words: Vec::new(),
@@ -74,6 +81,7 @@ impl Feed {
         Self {
             frame: None,
             scanners: None,
+            question: None,
             code: None,
             to_the_end: false,
             first_words: Vec::new(),
@@ -102,14 +110,46 @@ impl Feed {
         self.to_the_end = true;
     }
 
+    /// Asks the shell, over a new connection, how the script ended: its mark may have been lost with
+    /// the old one. The shell reads that when the script has ended.
+    pub(crate) fn ask_again(&mut self, mark: &Mark) {
+        if self.scanners.is_some() {
+            self.frame = Some(mark.frame(LAST_CODE).into());
+            self.question = Some(Both { stdout: Scanner::new(mark), stderr: Scanner::new(mark) });
+        }
+    }
+
     /// What was written before the script began.
     pub(crate) fn first_words(&self) -> String {
         String::from_utf8_lossy(&self.first_words).trim().to_owned()
     }
 
+    /// Whether its connection was lost once.
+    pub(crate) fn was_asked_again(&self) -> bool {
+        self.question.is_some()
+    }
+
+    /// What was held back of an output, when nothing more comes.
+    fn rest(&mut self, source: LogSource) -> Bytes {
+        let mut rest = Vec::new();
+        if let Some(both) = &mut self.scanners {
+            rest.extend_from_slice(&both.of(source).rest());
+        }
+        if let Some(both) = &mut self.question {
+            for found in both.of(source).push(rest.split_off(0).into()) {
+                if let Scanned::Output(output) = found {
+                    rest.extend_from_slice(&output);
+                }
+            }
+            rest.extend_from_slice(&both.of(source).rest());
+        }
+        rest.into()
+    }
+
     fn has_ended(&self) -> bool {
         let ended = |both: &Both<Scanner>| both.stdout.has_ended() && both.stderr.has_ended();
-        !self.to_the_end && self.scanners.as_ref().is_some_and(ended)
+        let last = self.question.as_ref().or(self.scanners.as_ref());
+        !self.to_the_end && last.is_some_and(ended)
     }
 }
 
@@ -128,9 +168,17 @@ impl Session {
         &self.id
     }
 
-    /// Whether the container is known to have ended.
-    pub(crate) fn has_ended(&self) -> bool {
+    /// Whether there is nothing more to learn of the container's end: it has ended, or nobody can tell
+    /// any more whether it has.
+    pub(crate) fn knows_end(&self) -> bool {
         self.status.is_some()
+    }
+
+    /// Notes what was learnt of the container's end in another way than by waiting for it. What it
+    /// wrote until then is still delivered.
+    pub(crate) fn learn(&mut self, end: Result<ExitStatus, ApiError>) {
+        self.exit = None;
+        self.status = Some(end);
     }
 
     /// Notes an end that was learnt otherwise.
@@ -174,15 +222,25 @@ impl Session {
             }
             let deadline = status.as_ref().map(|_| Instant::now() + DRAIN);
             let Some(stream) = output else {
+                let output_ended = Instant::now();
                 let ended = tokio::select! {
                     biased;
                     interrupted = &mut until => return Err(interrupted),
                     ended = Self::without_output(exit, status) => ended,
+                    // A shell holds its outputs open as long as it lives; only a program may close its.
+                    () = sleep(DRAIN), if feed.scanners.is_some() => {
+                        return Ok(Ended::Lost(ApiError::Lost {
+                            operation: Operation::AttachContainer,
+                            source: "the output ended before the container did".into(),
+                        }));
+                    }
                 };
+                if output_ended.elapsed() >= DRAIN && matches!(ended, Ended::Container(_)) {
+                    pump.broken_off("it ended before the container did");
+                }
                 // What looked like the beginning of a mark was output.
                 for source in [LogSource::Stdout, LogSource::Stderr] {
-                    let rest = feed.scanners.as_mut().map(|both| both.of(source).rest());
-                    pump.deliver(source, rest.unwrap_or_default()).await;
+                    pump.deliver(source, feed.rest(source)).await;
                 }
                 return Ok(ended);
             };
@@ -212,6 +270,7 @@ impl Session {
                     pump.idle().await;
                 }
                 () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {
+                    pump.broken_off("its end did not come with that of the container");
                     *output = None;
                 }
             }
@@ -255,7 +314,17 @@ async fn take(feed: &mut Feed, pump: &mut Pump<'_>, source: LogSource, bytes: By
         return pump.deliver(source, bytes).await;
     };
     let began_before = scanners.stdout.has_begun() || scanners.stderr.has_begun();
-    let scanned = scanners.of(source).push(bytes);
+    let mut scanned = scanners.of(source).push(bytes);
+    if let Some(question) = &mut feed.question {
+        let question = question.of(source);
+        scanned = scanned
+            .into_iter()
+            .flat_map(|found| match found {
+                Scanned::Output(output) => question.push(output),
+                other => vec![other],
+            })
+            .collect();
+    }
     // The marks first: a delivery may be dropped half-way.
     for found in &scanned {
         match found {

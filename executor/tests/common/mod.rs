@@ -16,7 +16,8 @@ use async_trait::async_trait;
 use docker_api_trait::{DockerApi, ImageReference, LogChunk};
 use executor::{
     Cancel, Command, Executor, ExecutorConfig, ExecutorError, FailureReason, JobEvent, JobOutcome,
-    JobResult, JobSpec, LogSink, NullSink, Observer, StepOutcome, StepSpec, StepWhen,
+    JobResult, JobSpec, LogSink, NullSink, Observer, Phase, RunContext, StepOutcome, StepSpec,
+    StepWhen, Transfers, plan,
 };
 use testkit::FakeDocker;
 use tokio::time::sleep;
@@ -34,6 +35,13 @@ pub(crate) fn executor_with(engine: &FakeDocker, config: ExecutorConfig) -> Exec
     let docker: Arc<dyn DockerApi> = Arc::new(engine.clone());
     let volumes = DockerVolumeManager::new(Arc::clone(&docker));
     Executor::new(docker, Arc::new(volumes), config)
+}
+
+/// Runs a job on an engine that is the fake, or has it behind it.
+pub(crate) async fn run_on(docker: Arc<dyn DockerApi>, job: &JobSpec) -> JobResult {
+    let volumes = DockerVolumeManager::new(Arc::clone(&docker));
+    let executor = Executor::new(docker, Arc::new(volumes), ExecutorConfig::new("ci"));
+    executor.run(job, Box::new(NullSink), &Cancel::new()).await.unwrap()
 }
 
 pub(crate) fn image(name: &str) -> ImageReference {
@@ -104,7 +112,10 @@ pub(crate) async fn run_and_after_polls(
     act: impl FnOnce(&Cancel),
 ) -> (JobResult, bool) {
     let cancel = Cancel::new();
-    let mut run = pin!(executor.run(job, Box::new(NullSink), &cancel));
+    let plan = plan(job, executor.config(), &RunContext::draw()).unwrap();
+    // Its own await points are meant, not those of a task around it.
+    let run = executor.carry_out(plan, Transfers::none(), Box::new(NullSink), cancel.clone());
+    let mut run = pin!(run);
     let (mut polled, mut act) = (0, Some(act));
     let result = std::future::poll_fn(|context| {
         if polled == polls
@@ -114,7 +125,7 @@ pub(crate) async fn run_and_after_polls(
         }
         polled += 1;
         match run.as_mut().poll(context) {
-            Poll::Ready(result) => Poll::Ready(result.unwrap()),
+            Poll::Ready(result) => Poll::Ready(result),
             Poll::Pending => Poll::Pending,
         }
     })
@@ -137,17 +148,19 @@ pub(crate) fn assert_succeeded(result: &JobResult) {
     assert!(matches!(result.outcome, JobOutcome::Succeeded), "{:?}", result.outcome);
 }
 
+/// Why a job failed, in that phase, and as one that may or may not be tried again.
 #[track_caller]
-pub(crate) fn failure(result: &JobResult) -> &FailureReason {
-    match &result.outcome {
-        JobOutcome::Failed(reason) => reason,
-        outcome => panic!("{outcome:?}"),
-    }
+pub(crate) fn failure(result: &JobResult, phase: Phase, retryable: bool) -> &FailureReason {
+    let JobOutcome::Failed(reason) = &result.outcome else { panic!("{:?}", result.outcome) };
+    assert_eq!((result.phase, reason.is_retryable()), (phase, retryable), "{reason:?}");
+    reason
 }
 
+/// As [`failure`], of a job that was not its script's to lose.
 #[track_caller]
-pub(crate) fn error(result: &JobResult) -> &ExecutorError {
-    failure(result).error().unwrap_or_else(|| panic!("{:?}", result.outcome))
+pub(crate) fn error(result: &JobResult, phase: Phase, retryable: bool) -> &ExecutorError {
+    let reason = failure(result, phase, retryable);
+    reason.error().unwrap_or_else(|| panic!("{reason:?}"))
 }
 
 /// The steps by name and one word for what became of them.

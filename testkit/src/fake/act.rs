@@ -31,6 +31,8 @@ pub(super) struct Act {
     forced: Option<End>,
     /// What a shell writes round it, if it is a step.
     mark: Option<String>,
+    /// Whether it only tells what the step before it ended with.
+    question: bool,
 }
 
 /// A piece of an act's output.
@@ -46,7 +48,16 @@ pub(super) enum Piece {
 
 impl Act {
     pub(super) fn new(asked: Instant, script: ScriptedRun) -> Self {
-        Self { asked, script, forced: None, mark: None }
+        Self { asked, script, forced: None, mark: None, question: false }
+    }
+
+    /// The step that tells again what the one before it has ended with.
+    pub(super) fn question(asked: Instant, code: i64, mark: String) -> Self {
+        Self { question: true, ..Self::step(asked, ScriptedRun::exits(code), mark) }
+    }
+
+    pub(super) fn is_question(&self) -> bool {
+        self.question
     }
 
     pub(super) fn step(asked: Instant, script: ScriptedRun, mark: String) -> Self {

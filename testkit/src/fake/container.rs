@@ -206,6 +206,7 @@ fn create(
     let id = nth_id(state.containers_created);
     let mut summary = ContainerSummary::new(id.clone(), name);
     summary.labels = request.labels.clone();
+    summary.created = Some(state.time(Instant::now()));
     let life = watch::Sender::new(Life::default());
     let Mounted { volumes, mut points } = mounted;
     points.sort_by(|one, other| one.destination.cmp(&other.destination));

@@ -8,9 +8,11 @@ use std::{
 
 use async_trait::async_trait;
 use docker_api_trait::{
-    ApiError, ApiVersion, ContainerId, ContainerRequest, ContainerSummary, EngineVersion, Health,
-    ImageDetails, Operation, SystemApi, Volume, VolumeName, VolumeUsage,
+    ApiError, ApiVersion, ContainerId, ContainerRequest, ContainerSummary, EngineInfo,
+    EngineVersion, Health, ImageDetails, Operation, SystemApi, Volume, VolumeName, VolumeUsage,
 };
+
+use tokio::time::Instant;
 
 use super::{
     archive::VolumeRoot,
@@ -171,6 +173,18 @@ impl FakeDocker {
         self
     }
 
+    /// With containers that run on while the engine is down.
+    pub fn with_live_restore(self) -> Self {
+        self.state().live_restore = true;
+        self
+    }
+
+    /// Becomes another engine, as when another one is started at its address: the id of
+    /// [`info`](SystemApi::info) changes. What it has stays.
+    pub fn set_identity(&self, id: &str) {
+        self.state().identity = Some(id.to_owned());
+    }
+
     /// Sets what containers and steps do that are started from now on.
     pub fn script(&self, run: ScriptedRun) {
         self.state().script = run;
@@ -181,6 +195,11 @@ impl FakeDocker {
     /// Nor does that of a shell which is fed its steps: there each step takes one.
     pub fn script_next(&self, run: ScriptedRun) {
         self.state().next_scripts.push_back(run);
+    }
+
+    /// As [`script_next`](Self::script_next), before all that is queued.
+    pub fn script_first(&self, run: ScriptedRun) {
+        self.state().next_scripts.push_front(run);
     }
 
     /// Sets what containers of an image do that are started from now on: they take nothing from the
@@ -229,6 +248,16 @@ impl FakeDocker {
         self.state().container_requests.clone()
     }
 
+    /// What the containers' programs and their shells' steps have ended with that came to an end by
+    /// themselves, first those of containers that are gone. This does not count as a call.
+    pub fn exit_codes(&self) -> Vec<i64> {
+        let state = self.state();
+        let now = Instant::now();
+        let there = state.containers.values();
+        let there = there.flat_map(|container| container.life.borrow().exit_codes(now));
+        state.exit_codes.iter().copied().chain(there).collect()
+    }
+
     /// The names of the containers that were removed without their anonymous volumes, in order.
     pub fn removed_alone(&self) -> Vec<String> {
         self.state().removed_alone.clone()
@@ -261,6 +290,13 @@ impl FakeDocker {
         self.state().volumes.remove(name.as_str());
     }
 
+    /// Takes an image away, whether or not a container was made of it. It can be pulled again when it
+    /// is in the registry.
+    pub fn vanish_image(&self, reference: &str) {
+        let key = image::canonical(reference);
+        self.state().images.remove(&key);
+    }
+
     /// Takes a container away, killing it when it runs, as a forced removal by somebody else.
     /// Without such a container nothing happens.
     pub fn vanish_container(&self, id: &ContainerId) {
@@ -288,6 +324,18 @@ impl SystemApi for FakeDocker {
         let reply = self.admit(Operation::Version).await?;
         let api_version = ApiVersion { major: 1, minor: 41 };
         reply.deliver(Ok(EngineVersion::new("20.10.24", api_version, "linux", "amd64"))).await
+    }
+
+    async fn info(&self) -> Result<EngineInfo, ApiError> {
+        let reply = self.admit(Operation::Info).await?;
+        let info = {
+            let mut state = self.state();
+            let mut info = EngineInfo::new(state.identity.as_deref().unwrap_or("memory"));
+            info.live_restore = state.live_restore;
+            info.now = Some(state.time(Instant::now()));
+            info
+        };
+        reply.deliver(Ok(info)).await
     }
 
     /// The bytes of the files alone.

@@ -239,6 +239,17 @@ impl Life {
         }
     }
 
+    /// What the programs and steps have ended with that came to an end before their container did.
+    pub(super) fn exit_codes(&self, now: Instant) -> Vec<i64> {
+        let of_run = |run: &Run| {
+            let over = run.forced.map_or(now, |end| end.at.min(now));
+            let acts = beginnings(&run.acts).filter(|(act, _)| !act.is_question());
+            let ends = acts.filter_map(|(act, begun)| act.end(begun));
+            ends.filter(|end| end.at <= over).map(|end| end.code).collect::<Vec<_>>()
+        };
+        self.runs.iter().flat_map(of_run).collect()
+    }
+
     /// The place up to which the run that is going on has written already.
     pub(super) fn written(&self, now: Instant) -> Cursor {
         let mut cursor = Cursor::default();
@@ -378,6 +389,15 @@ impl Life {
     pub(super) fn play(&mut self, now: Instant, mark: String, script: ScriptedRun) {
         if let Some(run) = self.running(now) {
             run.acts.push(Act::step(now, script, mark));
+        }
+    }
+
+    /// Tells what the last step has ended with, when it has.
+    pub(super) fn answer(&mut self, now: Instant, mark: String) {
+        if let Some(run) = self.running(now) {
+            let last = beginnings(&run.acts).filter_map(|(act, begun)| act.end(begun)).last();
+            let code = last.map_or(0, |end| end.code);
+            run.acts.push(Act::question(now, code, mark));
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     net::{Ipv4Addr, Ipv6Addr},
+    time::SystemTime,
 };
 
 use async_trait::async_trait;
@@ -10,6 +11,8 @@ use docker_api_trait::{
     ApiError, ContainerId, ContainerRequest, LabelFilter, Network, NetworkApi, NetworkId,
     NetworkPlace, NetworkRequest, Operation,
 };
+
+use tokio::time::Instant;
 
 use super::{
     FakeDocker,
@@ -86,6 +89,14 @@ impl FakeDocker {
         let state = self.state();
         state.networks.by_id.values().map(|stored| inspected(&state, stored)).collect()
     }
+
+    /// Takes away the networks in which no container runs, as a prune by somebody else does: containers
+    /// that were created for one, or have ended in it, do not hold it. How many went.
+    pub fn vanish_unused_networks(&self) -> usize {
+        let state = &mut *self.state();
+        let ids: Vec<NetworkId> = state.networks.by_id.keys().cloned().collect();
+        ids.iter().filter(|id| remove(state, id).is_ok()).count()
+    }
 }
 
 #[async_trait]
@@ -94,7 +105,11 @@ impl NetworkApi for FakeDocker {
     /// container cannot be started in either then. The words about IPv6 come with a 404.
     async fn create_network(&self, request: &NetworkRequest) -> Result<NetworkId, ApiError> {
         let reply = self.admit(Operation::CreateNetwork).await?;
-        let outcome = self.state().networks.create(request);
+        let outcome = {
+            let mut state = self.state();
+            let now = state.time(Instant::now());
+            state.networks.create(request, now)
+        };
         reply.deliver(outcome).await
     }
 
@@ -130,7 +145,7 @@ impl NetworkApi for FakeDocker {
 }
 
 impl Networks {
-    fn create(&mut self, request: &NetworkRequest) -> Result<NetworkId, ApiError> {
+    fn create(&mut self, request: &NetworkRequest, now: SystemTime) -> Result<NetworkId, ApiError> {
         if request.ipv6 && !self.ipv6 {
             return Err(ApiError::NotFound {
                 operation: Operation::CreateNetwork,
@@ -147,6 +162,7 @@ impl Networks {
         network.labels = request.labels.clone();
         network.ipv6 = request.ipv6;
         network.options = request.options.clone();
+        network.created = Some(now);
         // The default network has the first range.
         self.by_id.insert(id.clone(), StoredNetwork { network, range: self.created });
         Ok(id)

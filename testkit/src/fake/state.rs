@@ -63,6 +63,12 @@ pub(super) struct State {
     pub(super) image_scripts: BTreeMap<String, ScriptedRun>,
     /// The scripts that shells were given, in order.
     pub(super) shell_scripts: Vec<String>,
+    /// What ended in containers that are gone.
+    pub(super) exit_codes: Vec<i64>,
+    /// What tells the engine from others.
+    pub(super) identity: Option<String>,
+    /// Whether containers run on while the engine is down.
+    pub(super) live_restore: bool,
     /// The moment that the engine's calendar begins with: the first that it was asked for.
     pub(super) epoch: Option<Instant>,
     /// Every call, in order.
@@ -138,6 +144,7 @@ impl State {
     pub(super) fn take_container(&mut self, id: &ContainerId) {
         self.execs.forget(id);
         if let Some(container) = self.containers.remove(id) {
+            self.exit_codes.extend(container.life.borrow().exit_codes(Instant::now()));
             container.life.send_modify(|life| life.remove(Instant::now()));
         }
     }
@@ -150,10 +157,14 @@ impl State {
     /// A moment as the engine writes it. Its calendar begins with 2026, whatever the day: it is the
     /// same in every run.
     pub(super) fn written_time(&mut self, moment: Instant) -> String {
+        humantime::format_rfc3339_nanos(self.time(moment)).to_string()
+    }
+
+    /// A moment by the engine's clock.
+    pub(super) fn time(&mut self, moment: Instant) -> SystemTime {
         const BEGINNING: Duration = Duration::from_hours(490_896);
         let epoch = *self.epoch.get_or_insert(moment);
-        let time = SystemTime::UNIX_EPOCH + BEGINNING + moment.saturating_duration_since(epoch);
-        humantime::format_rfc3339_nanos(time).to_string()
+        SystemTime::UNIX_EPOCH + BEGINNING + moment.saturating_duration_since(epoch)
     }
 
     /// The containers that refer to a volume, running or not, by id.

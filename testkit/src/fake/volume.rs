@@ -7,6 +7,8 @@ use docker_api_trait::{
     ApiError, LabelFilter, Operation, Volume, VolumeApi, VolumeName, VolumeRequest,
 };
 
+use tokio::time::Instant;
+
 use super::{
     FakeDocker,
     state::{State, StoredVolume},
@@ -114,6 +116,7 @@ pub(super) fn create(
     volume.options = request.options.clone();
     volume.labels = request.labels.clone();
     volume.mountpoint = mountpoint(name);
+    volume.created = Some(state.time(Instant::now()));
     state.volumes.insert(name.to_owned(), StoredVolume::from(volume.clone()));
     Ok(volume)
 }

@@ -156,6 +156,10 @@ behaviours! {
             let created = lab.engine.create_container(&request).await.map(|_| ());
             all.push(if create { done(created) } else { lab.words(created) });
         }
+        if lab.fake.is_none() {
+            // Podman makes it when it makes the container; the next run must find it missing.
+            let _ = std::fs::remove_dir(path);
+        }
         all
     }
 

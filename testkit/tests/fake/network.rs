@@ -127,3 +127,27 @@ async fn without_a_network_of_its_choice_a_container_is_in_the_engines_or_in_ano
         assert_eq!(found.collect::<Vec<_>>(), expected);
     }
 }
+
+#[tokio::test]
+async fn a_prune_by_somebody_else_leaves_only_networks_with_running_containers() {
+    let docker = docker();
+    docker.script(ScriptedRun::never_ends());
+    for name in ["empty", "created", "running"] {
+        docker.create_network(&network(name)).await.unwrap();
+    }
+    let created = create(&docker, &job_in("created", "one")).await;
+    let running = create(&docker, &job_in("running", "other")).await;
+    docker.start_container(&running).await.unwrap();
+    assert_eq!(docker.vanish_unused_networks(), 2);
+    assert_eq!(
+        docker.networks().iter().map(|one| one.name.as_str()).collect::<Vec<_>>(),
+        ["running"]
+    );
+    // Measured on Engine 20.10: the container's creation did not look for it, its start does.
+    let refused = docker.start_container(&created).await;
+    assert!(
+        matches!(&refused, Err(ApiError::NotFound { message, .. })
+            if message == "network created not found"),
+        "{refused:?}"
+    );
+}

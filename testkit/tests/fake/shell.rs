@@ -204,3 +204,29 @@ async fn what_only_resembles_a_shell_plays_its_run_at_its_start() {
     }
     assert!(docker.scripts().is_empty());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_shell_that_is_asked_again_tells_the_last_code_and_runs_nothing() {
+    let docker = docker();
+    docker.script_next(ScriptedRun::exits(3).prints_stdout("once").lasting(Duration::from_secs(1)));
+    let (id, mut attachment) = shell(&docker, Input::Kept).await;
+    attachment.input.write(step("a1", "make")).await.unwrap();
+    attachment.input.write(step("b2", "exit \"$berth_code\"")).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(docker.scripts(), ["make"]);
+    assert_eq!(docker.exit_codes(), [3]);
+    docker.remove_container(&id).await.unwrap();
+    assert_eq!(hear(&mut attachment).await.0, "a1+oncea1-3.b2+b2-3.");
+    assert_eq!(docker.exit_codes(), [3], "also of what is gone");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_killed_before_its_end_has_no_exit_code_of_its_own() {
+    let docker = docker();
+    docker.script(ScriptedRun::exits(0).lasting(Duration::from_mins(1)));
+    let (id, mut attachment) = shell(&docker, Input::Once).await;
+    attachment.input.write(step("a1", "make")).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    docker.remove_container(&id).await.unwrap();
+    assert!(docker.exit_codes().is_empty());
+}

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use docker_api_trait::Propagation;
+use docker_api_trait::{Propagation, Relabel};
 
 use super::{
     BuildPlacement, ManagedVolume, PlanNote, PlannedSource, PlannedVolume, VolumeDemand,
@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     CacheIdentity, ContainerPath, HostPath, Mode, PathProblem, PipePath, PlanError, Policy,
-    Provenance, Scope, VolumeDriver, VolumeSource, VolumeSpec, label, name,
+    Provenance, RealPath, Scope, VolumeDriver, VolumeSource, VolumeSpec, label, name,
 };
 
 /// The longest text that becomes a label.
@@ -38,8 +38,12 @@ pub fn plan(
             return Err(PlanError::taken(tmpfs, first, tmpfs_is()));
         }
     }
-    let generous =
-        policy.clone().with_named_volumes(true).with_host_paths(true).with_engine_socket(true);
+    let generous = policy
+        .clone()
+        .with_named_volumes(true)
+        .with_host_paths(true)
+        .with_engine_socket(true)
+        .with_host_options(true);
     let granting = Planner { policy: &generous, ..planner };
     let mut volumes = Vec::with_capacity(demand.specs.len() + 1);
     let granted = demand.granted.iter().map(|spec| (spec, &granting));
@@ -123,6 +127,8 @@ impl Planner<'_> {
             VolumeSource::Host(path) => {
                 let is_socket = self.policy.has_socket(path);
                 self.allow_host(path.as_str(), is_socket, destination)?;
+                self.allow_real(path, destination)?;
+                self.allow_options(spec)?;
                 PlannedSource::Host(path.clone())
             }
             VolumeSource::Pipe(pipe) => {
@@ -167,6 +173,46 @@ impl Planner<'_> {
             return Err(PlanError::EngineSocketRefused { path, destination });
         }
         Ok(())
+    }
+
+    /// What a path of the host really is must not be an engine's socket either, or a folder around one.
+    fn allow_real(&self, path: &HostPath, destination: &ContainerPath) -> Result<(), PlanError> {
+        if self.policy.allow_engine_socket {
+            return Ok(());
+        }
+        let (text, destination) = (path.to_string(), destination.clone());
+        match self.policy.real_paths.get(path) {
+            None => Ok(()),
+            Some(RealPath::Unknown) => Err(PlanError::HostPathUnknown { path: text, destination }),
+            Some(RealPath::Reaches(paths)) => {
+                match paths.iter().find(|real| self.policy.has_socket(real)) {
+                    None => Ok(()),
+                    Some(real) => {
+                        let real = real.to_string();
+                        Err(PlanError::EngineSocketReached { path: text, real, destination })
+                    }
+                }
+            }
+        }
+    }
+
+    /// Options that change the host itself, or let it and the container change one another.
+    fn allow_options(&self, spec: &VolumeSpec) -> Result<(), PlanError> {
+        use Propagation::{RecursiveShared, RecursiveSlave, Shared, Slave};
+        if self.policy.allow_host_options {
+            return Ok(());
+        }
+        let spreads = spec
+            .propagation
+            .filter(|how| matches!(how, RecursiveShared | RecursiveSlave | Shared | Slave))
+            .map(Propagation::as_str);
+        match spreads.or(spec.label.map(Relabel::as_str)) {
+            None => Ok(()),
+            Some(option) => {
+                let destination = spec.destination.clone();
+                Err(PlanError::HostOptionRefused { option, destination })
+            }
+        }
     }
 
     fn identity(&self, destination: &ContainerPath) -> CacheIdentity {

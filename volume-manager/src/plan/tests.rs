@@ -62,7 +62,7 @@ fn a_cache_has_the_name_and_labels_of_the_public_format() {
 #[test]
 fn options_come_through_to_the_plan() {
     let demand = specs(&["/cache:ro,Z,nocopy,cached", "/h:/h:rslave", "data:/d:O"]);
-    let plan = planned(&demand, &host()).unwrap();
+    let plan = planned(&demand, &host().with_host_options(true)).unwrap();
     let of = |destination: &str| {
         plan.volumes.iter().find(|volume| volume.destination == path(destination)).unwrap()
     };

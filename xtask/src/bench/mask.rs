@@ -9,6 +9,7 @@ use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use anyhow::{Result, ensure};
 use bytes::Bytes;
 use executor::Masker;
+use fastrand::Rng;
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::json;
 
@@ -72,8 +73,9 @@ struct Measured {
 }
 
 fn measure() -> Result<Measured> {
-    let mut random = Random(1);
-    let secrets: Vec<Vec<u8>> = (0..SECRETS).map(|_| random.secret()).collect();
+    // The same in every run.
+    let mut random = Rng::with_seed(1);
+    let secrets: Vec<Vec<u8>> = (0..SECRETS).map(|_| secret(&mut random)).collect();
     let begin = core_time();
     let ours = Masker::new(&secrets)?;
     let building = core_time().saturating_sub(begin);
@@ -116,7 +118,7 @@ fn count(output: &[u8]) -> usize {
 
 /// A log like many: times, levels, words, paths and hexadecimal ids.
 struct Log {
-    random: Random,
+    random: Rng,
     secrets: Vec<Vec<u8>>,
     text: Vec<u8>,
     until_secret: usize,
@@ -159,22 +161,22 @@ impl Log {
             "from",
         ];
         let random = &mut self.random;
-        let time = random.next() % 86_400_000;
-        let level = LEVELS[random.below(LEVELS.len())];
+        let time = random.u64(..86_400_000);
+        let level = LEVELS[random.usize(..LEVELS.len())];
         write!(self.text, "2026-11-25T{:08.3} {level} ", time % 86_400)?;
-        for _ in 0..2 + random.below(8) {
-            write!(self.text, "{} ", WORDS[random.below(WORDS.len())])?;
+        for _ in 0..2 + random.usize(..8) {
+            write!(self.text, "{} ", WORDS[random.usize(..WORDS.len())])?;
         }
-        match random.below(4) {
+        match random.usize(..4) {
             0 => {
                 write!(self.text, "src/module_{}/file_{}.rs:{}", time % 97, time % 31, time % 500)?;
             }
-            1 => write!(self.text, "sha256:{:016x}{:016x}", random.next(), random.next())?,
+            1 => write!(self.text, "sha256:{:016x}{:016x}", random.u64(..), random.u64(..))?,
             2 => write!(self.text, "took {} ms", time % 10_000)?,
             _ => {}
         }
         if self.until_secret == 0 {
-            let secret = random.below(self.secrets.len());
+            let secret = random.usize(..self.secrets.len());
             self.text.extend_from_slice(b" token=");
             self.text.extend_from_slice(&self.secrets[secret]);
             self.planted += 1;
@@ -185,26 +187,8 @@ impl Log {
     }
 }
 
-/// `SplitMix64`, from a fixed seed: every run measures the same.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn below(&mut self, limit: usize) -> usize {
-        // The remainder is less than a usize.
-        usize::try_from(self.next() % limit as u64).unwrap_or_default()
-    }
-
-    /// 8 to 64 letters and digits.
-    fn secret(&mut self) -> Vec<u8> {
-        const LETTERS: &[u8; 62] =
-            b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-        (0..8 + self.below(57)).map(|_| LETTERS[self.below(62)]).collect()
-    }
+/// 8 to 64 letters and digits.
+fn secret(random: &mut Rng) -> Vec<u8> {
+    let length = random.usize(8..=64);
+    (0..length).map(|_| random.alphanumeric() as u8).collect()
 }

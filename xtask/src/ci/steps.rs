@@ -41,13 +41,18 @@ async fn steps(workspace: &Workspace, with_engine: bool, report: &mut Report) ->
     let tests = ["test", "--workspace", "--all-features", "--locked"];
     report.step("tests", cargo(workspace, &tests)).await?;
     if !with_engine {
-        for name in ["engine", "e2e", "demo"] {
+        for name in ["engine", "e2e", "podman", "demo"] {
             report.omit(name, "NOT run, as asked by --no-engine");
         }
         return Ok(());
     }
     report.step("engine", async { engine::up().await.map(drop) }).await?;
     report.step("e2e", async { e2e::run(workspace, None).await.map(drop) }).await?;
+    if engine::podman::can_be_provided() {
+        report.step("podman", e2e::short_on_podman(workspace)).await?;
+    } else {
+        report.omit("podman", "NOT run, it is provided on Debian alone, as root");
+    }
     report.step("demo", demo::run(workspace)).await
 }
 

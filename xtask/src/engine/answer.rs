@@ -78,7 +78,12 @@ impl Silence {
 
 /// Finds the engine as the `docker` program does and asks for its version.
 pub(crate) async fn ask() -> Result<Answer> {
-    let docker = BollardDocker::new(Endpoint::resolve(&EndpointSources::from_process(None))?)?;
+    ask_at(Endpoint::resolve(&EndpointSources::from_process(None))?).await
+}
+
+/// Asks whoever is there for its version.
+pub(super) async fn ask_at(endpoint: Endpoint) -> Result<Answer> {
+    let docker = BollardDocker::new(endpoint)?;
     Ok(match docker.version().await {
         Ok(version) => Answer::Engine(Engine { docker, version }),
         Err(error) => Answer::Silence(Silence { docker, error }),

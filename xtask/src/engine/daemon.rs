@@ -168,7 +168,7 @@ pub(crate) async fn down() -> Result<()> {
     remove_file(PID_FILE)
 }
 
-fn read_pid(file: &str) -> Option<Pid> {
+pub(super) fn read_pid(file: &str) -> Option<Pid> {
     to_pid(fs::read_to_string(file).ok()?.trim().parse().ok()?)
 }
 
@@ -186,7 +186,7 @@ fn remove_file(file: &str) -> Result<()> {
 }
 
 /// Whether the process runs and is that program.
-fn runs(pid: Pid, program: &str) -> bool {
+pub(super) fn runs(pid: Pid, program: &str) -> bool {
     let stat = Path::new("/proc").join(pid.as_raw_nonzero().to_string()).join("stat");
     fs::read_to_string(stat).is_ok_and(|stat| stat_says(&stat, program))
 }
@@ -197,7 +197,7 @@ fn stat_says(stat: &str, program: &str) -> bool {
     name_and_state.is_some_and(|(name, state)| name == program && !state.starts_with(['Z', 'X']))
 }
 
-fn last_lines(log: &str) -> String {
+pub(super) fn last_lines(log: &str) -> String {
     let lines: Vec<&str> = log.lines().collect();
     lines[lines.len().saturating_sub(LOG_LINES_SHOWN)..].join("\n")
 }

@@ -6,26 +6,23 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use fastrand::Rng;
 
 use super::{MaskStream, Masker, automaton::Automaton};
 
 /// So many texts for each set of secrets: most of the time goes into building automata.
 const TEXTS: u64 = 40;
 
-/// `SplitMix64`: every seed is a good one.
-struct Random(u64);
+struct Random(Rng);
 
 impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
+    fn new(seed: u64) -> Self {
+        Self(Rng::with_seed(seed))
     }
 
     /// From `low` to `high`, both possible.
     fn between(&mut self, low: usize, high: usize) -> usize {
-        low + usize::try_from(self.next() % (high - low + 1) as u64).unwrap()
+        self.0.usize(low..=high)
     }
 
     fn bytes(&mut self, low: usize, high: usize, letters: usize) -> Vec<u8> {
@@ -124,7 +121,7 @@ fn cases(
 ) {
     // Other ones for tables than for links.
     for seed in (u64::from(table)..).step_by(2).take(usize::try_from(count / TEXTS).unwrap()) {
-        let mut random = Random(seed);
+        let mut random = Random::new(seed);
         let (secrets, letters) = random.secrets();
         let automaton =
             Arc::new(if table { Automaton::new(&secrets) } else { Automaton::links(&secrets) });
@@ -222,10 +219,9 @@ fn idling_anywhere_shows_no_more_than_was_asked_for() {
 
 #[test]
 fn each_of_a_thousand_secrets_is_masked_at_every_cut() {
-    let mut random = Random(0);
-    let secrets: Vec<Vec<u8>> = (0..1000)
-        .map(|_| (0..random.between(8, 64)).map(|_| random.next().to_le_bytes()[0]).collect())
-        .collect();
+    let mut random = Random::new(0);
+    let secrets: Vec<Vec<u8>> =
+        (0..1000).map(|_| (0..random.between(8, 64)).map(|_| random.0.u8(..)).collect()).collect();
     let masker = Masker::new(&secrets).unwrap();
     for secret in &secrets {
         let text = [b"<", secret.as_slice(), b">"].concat();
@@ -239,8 +235,8 @@ fn each_of_a_thousand_secrets_is_masked_at_every_cut() {
 
 #[test]
 fn secrets_of_any_length_are_masked_whatever_the_pieces() {
-    let mut random = Random(0);
-    let longest: Vec<u8> = (0..64 << 10).map(|_| random.next().to_le_bytes()[0]).collect();
+    let mut random = Random::new(0);
+    let longest: Vec<u8> = (0..64 << 10).map(|_| random.0.u8(..)).collect();
     for length in [1, 2, 3, 255, 256, 4096, 64 << 10] {
         let secret = &longest[..length];
         let masker = Masker::new([secret]).unwrap();

@@ -118,9 +118,25 @@ async fn an_end_of_the_output_is_no_exit() {
     let (mut session, _input) = session(pieces, &Then::End, exit.boxed());
     let begin = Instant::now();
     let (ended, text) = run(&mut session, &one).await;
+    // A shell that lives has its outputs open: it is the connection that has ended.
+    assert!(matches!(&ended, Ended::Lost(_)), "{ended:?}");
+    assert_eq!((text.as_str(), begin.elapsed()), ("half a lin", DRAIN));
+    assert!(!session.knows_end());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_exit_soon_after_the_end_of_the_output_counts() {
+    let (one, first) = mark(MARK);
+    let pieces = vec![out(format!("{first}+half a lin"))];
+    let exit = async {
+        sleep_until(Instant::now() + Duration::from_secs(2)).await;
+        Ok(ExitStatus::new(5))
+    };
+    let (mut session, _input) = session(pieces, &Then::End, exit.boxed());
+    let (ended, text) = run(&mut session, &one).await;
     assert!(matches!(&ended, Ended::Container(status) if status.code == 5), "{ended:?}");
-    assert_eq!((text.as_str(), begin.elapsed()), ("half a lin", Duration::from_secs(9)));
-    assert!(session.has_ended());
+    assert_eq!(text, "half a lin");
+    assert!(session.knows_end());
 }
 
 #[tokio::test(start_paused = true)]
@@ -131,7 +147,7 @@ async fn a_wait_that_broke_off_is_no_exit_and_the_output_is_read_for_a_moment() 
     let (ended, text) = run(&mut session, &one).await;
     assert!(matches!(ended, Ended::Lost(ApiError::Lost { .. })), "{ended:?}");
     assert_eq!(text, "on");
-    assert!(!session.has_ended());
+    assert!(!session.knows_end());
 }
 
 #[tokio::test(start_paused = true)]

@@ -265,18 +265,18 @@ pub async fn opens_what_was_never_opened(subject: &dyn Subject) {
     assert_eq!(opened(subject, &prepared).await, [name(&cache(&scope, "2"), 0)]);
 }
 
-fn in_memory_of(size: &str) -> Policy {
+fn in_memory_for(mode: &str) -> Policy {
     let driver = VolumeDriver::new(VolumeDriver::LOCAL)
         .with_option("type", "tmpfs")
         .with_option("device", "tmpfs")
-        .with_option("o", format!("size={size}"));
+        .with_option("o", format!("mode={mode}"));
     Policy::default().with_driver(driver)
 }
 
 /// "… what a driver or options of its own keep."
 pub async fn leaves_alone_what_has_options_of_its_own(subject: &dyn Subject) {
     let scope = Scope::trusted(subject.owner(), unique("options"));
-    let plan = planned(&scope, "1", &["/cache"], &in_memory_of("1m"));
+    let plan = planned(&scope, "1", &["/cache"], &in_memory_for("0700"));
     let prepared = prepare(subject, &plan).await;
     assert!(opened(subject, &prepared).await.is_empty());
 }
@@ -285,10 +285,10 @@ pub async fn leaves_alone_what_has_options_of_its_own(subject: &dyn Subject) {
 pub async fn says_created_under_a_new_name_when_the_configuration_changed(subject: &dyn Subject) {
     let scope = Scope::trusted(subject.owner(), unique("configuration"));
     for (run, policy, state) in [
-        ("1", in_memory_of("1m"), VolumeState::Created),
-        ("2", in_memory_of("2m"), VolumeState::Created),
+        ("1", in_memory_for("0700"), VolumeState::Created),
+        ("2", in_memory_for("0750"), VolumeState::Created),
         ("3", Policy::default(), VolumeState::Created),
-        ("4", in_memory_of("1m"), VolumeState::Reused),
+        ("4", in_memory_for("0700"), VolumeState::Reused),
     ] {
         let prepared = prepare(subject, &planned(&scope, run, &["/cache"], &policy)).await;
         assert_eq!(prepared.states(), [Some(state)], "{run}");

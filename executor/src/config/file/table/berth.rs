@@ -37,6 +37,10 @@ pub(super) const KEYS: &[Key] = &[
         draft.config().policy.allow_engine_socket = item.boolean()?;
         Ok(())
     }),
+    Key::supported("allow_host_options", Kind::Boolean, |draft, item| {
+        draft.config().policy.allow_host_options = item.boolean()?;
+        Ok(())
+    }),
     Key::supported("allow_named_volumes", Kind::Boolean, |draft, item| {
         draft.config().policy.allow_named_volumes = item.boolean()?;
         Ok(())

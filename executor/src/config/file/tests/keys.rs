@@ -310,6 +310,7 @@ const CASES: &[Case] = &[
     }),
     (BERTH, "allow_host_paths", "true", |r| r.config.policy.allow_host_paths),
     (BERTH, "allow_engine_socket", "true", |r| r.config.policy.allow_engine_socket),
+    (BERTH, "allow_host_options", "true", |r| r.config.policy.allow_host_options),
     (BERTH, "allow_named_volumes", "false", |r| !r.config.policy.allow_named_volumes),
 ];
 

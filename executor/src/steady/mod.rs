@@ -1,0 +1,12 @@
+//! An engine whose connection may fail: what is safe to repeat is repeated, and an engine that is
+//! away is waited for.
+
+mod decide;
+mod docker;
+mod event;
+mod link;
+mod policy;
+
+pub use docker::SteadyDocker;
+pub use event::{EngineEvent, EngineObserver};
+pub use policy::RetryPolicy;

@@ -1,0 +1,142 @@
+//! What the end of a step means: the script's own failure, or what befell its container or engine. Asks the
+//! engine what there is to know; `meaning` decides.
+
+use std::time::Duration;
+
+use docker_api_trait::{ContainerId, ExitStatus, Signal};
+use tokio::time::sleep;
+
+use super::{
+    Runner,
+    meaning::{AfterLoss, Progress, Unheard},
+};
+use crate::{
+    ContainerPlan, ExecutorError, ExitCause, FailureReason, Process, process,
+    shell::{BEGIN_LIMIT, Ended, Feed, Session},
+};
+
+/// The engine learns a moment after an exit that the kernel had killed for lack of memory.
+const LATE_NEWS: Duration = Duration::from_millis(100);
+/// An engine with few containers ends within the time that these take.
+const ENDING_LOOKS: usize = 4;
+/// Between two of them.
+const ENDING_LOOK: Duration = Duration::from_millis(500);
+
+impl Runner<'_> {
+    /// What an end means. Where the shell cannot tell, the engine is asked.
+    pub(super) async fn outcome(
+        &self,
+        ended: Ended,
+        session: &mut Session,
+        feed: &Feed,
+        plan: &ContainerPlan,
+    ) -> Result<(), FailureReason> {
+        match ended {
+            Ended::Code(0) => Ok(()),
+            Ended::Code(exit_code) => {
+                let cause = match ExitCause::of(exit_code) {
+                    ExitCause::Signal(9) if self.out_of_memory(session.id()).await => {
+                        ExitCause::OutOfMemory
+                    }
+                    cause => cause,
+                };
+                Err(FailureReason::Script { exit_code, cause })
+            }
+            Ended::NotBegun => {
+                let seconds = BEGIN_LIMIT.as_secs();
+                let words = feed.first_words();
+                let detail = format!("nothing began within {seconds} s: {words}");
+                // What runs there instead is nobody's business any more.
+                let _ = self.docker.kill_container(session.id(), Signal::Kill).await;
+                session.detach();
+                session.set_ended(ExitStatus::new(137));
+                Err(ExecutorError::NoShell { image: plan.image.reference.clone(), detail }.into())
+            }
+            Ended::Container(status) => {
+                self.container_ended(status, session.id(), feed, plan).await
+            }
+            Ended::Mute(source) => Err(ExecutorError::EngineLost { source }.into()),
+            Ended::Lost(error) => {
+                let details = self.docker.inspect_container(session.id()).await;
+                match self.unheard(feed, plan).broken(&error, details) {
+                    AfterLoss::Exited(exit_code) => {
+                        let status = ExitStatus::new(exit_code);
+                        session.set_ended(status.clone());
+                        self.container_ended(status, session.id(), feed, plan).await
+                    }
+                    AfterLoss::Failed(error) => Err(error.into()),
+                }
+            }
+        }
+    }
+
+    /// What the end of a container means. The engine is asked where that is not plain.
+    async fn container_ended(
+        &self,
+        status: ExitStatus,
+        id: &ContainerId,
+        feed: &Feed,
+        plan: &ContainerPlan,
+    ) -> Result<(), FailureReason> {
+        let unheard = self.unheard(feed, plan);
+        if let Some(meaning) = unheard.at_once(&status) {
+            return meaning;
+        }
+        let details = self.docker.inspect_container(id).await;
+        if unheard.may_be_the_engines_doing(status.code, &details) {
+            self.look_for_the_end_of_the_engine().await;
+        }
+        // By now the engine may have been away.
+        Err(self.unheard(feed, plan).ended(status.code, details))
+    }
+
+    fn unheard<'a>(&self, feed: &Feed, plan: &'a ContainerPlan) -> Unheard<'a> {
+        let progress = match &plan.process {
+            Process::Program(_) => Progress::Program,
+            Process::Shell(_) if feed.has_begun() => Progress::Begun,
+            Process::Shell(_) => Progress::Unbegun(feed.first_words()),
+        };
+        Unheard {
+            container: plan.name.as_str(),
+            image: &plan.image.reference,
+            progress,
+            was_asked_again: feed.was_asked_again(),
+            was_away: self.was_away(),
+            live_restore: self.live_restore,
+        }
+    }
+
+    /// Whether the kernel has killed in a container that runs on. Older engines tell only of one that
+    /// has ended.
+    async fn out_of_memory(&self, id: &ContainerId) -> bool {
+        if process::was_short_of_memory(self.docker, id).await {
+            return true;
+        }
+        for pause in [Duration::ZERO, LATE_NEWS] {
+            sleep(pause).await;
+            match self.docker.inspect_container(id).await {
+                Ok(details) if details.oom_killed => return true,
+                Ok(_) => {}
+                Err(_) => return false,
+            }
+        }
+        false
+    }
+
+    /// An engine that is asked to end stops its containers, tells of it, and goes on answering on the
+    /// connections that it has until it has ended itself. For one that was about to, this waits.
+    async fn look_for_the_end_of_the_engine(&self) {
+        for _ in 0..ENDING_LOOKS {
+            sleep(ENDING_LOOK).await;
+            // An engine that is away is waited for.
+            if self.docker.info().await.is_err() || self.was_away() {
+                return;
+            }
+        }
+    }
+
+    /// Whether the engine was away since the step began, and ends its containers with that.
+    fn was_away(&self) -> bool {
+        !self.live_restore && self.docker.outages() > self.outages
+    }
+}

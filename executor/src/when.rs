@@ -1,0 +1,55 @@
+//! Which steps run after what happened, and which failure is the job's. Pure.
+
+use crate::{
+    FailureReason, StepOutcome, StepResult, StepWhen, TimedPart, plan::build::AFTER_SCRIPT,
+};
+
+/// What made a job fail.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The step at this place among the results.
+    Step(usize),
+    /// Something before a step could begin.
+    Before(FailureReason),
+}
+
+impl Failure {
+    pub(crate) fn reason<'a>(&'a self, steps: &'a [StepResult]) -> Option<&'a FailureReason> {
+        match self {
+            Self::Before(reason) => Some(reason),
+            Self::Step(index) => match &steps[*index].outcome {
+                StepOutcome::Failed(reason) => Some(reason),
+                StepOutcome::Succeeded | StepOutcome::Skipped => None,
+            },
+        }
+    }
+}
+
+pub(crate) fn counts(result: &StepResult) -> bool {
+    match &result.outcome {
+        // Whatever becomes of the after-script, the job's outcome stays.
+        _ if result.name == AFTER_SCRIPT => false,
+        StepOutcome::Failed(FailureReason::Script { .. }) => !result.allow_failure,
+        StepOutcome::Failed(FailureReason::Timeout { what: TimedPart::Step, .. }) => {
+            !result.allow_failure
+        }
+        StepOutcome::Failed(_) => true,
+        StepOutcome::Succeeded | StepOutcome::Skipped => false,
+    }
+}
+
+pub(crate) fn first_failure(steps: &[StepResult]) -> Option<usize> {
+    steps.iter().position(counts)
+}
+
+/// Whether a step is to run after what happened so far. After an interruption of the whole, or when
+/// nobody can tell what happened, none is.
+pub(crate) fn wants(when: StepWhen, failed: Option<&FailureReason>) -> bool {
+    match failed {
+        None => when != StepWhen::Failure,
+        Some(
+            FailureReason::Script { .. } | FailureReason::Timeout { what: TimedPart::Step, .. },
+        ) => when != StepWhen::Success,
+        Some(_) => false,
+    }
+}

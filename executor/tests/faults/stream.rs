@@ -1,0 +1,79 @@
+//! Outputs and waits that break off, end too early, or stall.
+
+use docker_api_trait::{ApiError, Operation};
+use executor::{
+    ExecutorError, FailureReason, JobOutcome, JobResult, LogEnd, Phase, TimedPart, Truncation,
+};
+use testkit::{Fault, FaultKind, Side, Site};
+
+use crate::case::{Case, Scenario, calls};
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_breaks_ends_or_stalls_anywhere_never_makes_a_success_of_it() {
+    let mut cases = 0;
+    for scenario in Scenario::ALL {
+        for call in calls(scenario).await {
+            if !matches!(call.operation, Operation::AttachContainer | Operation::WaitContainer) {
+                continue;
+            }
+            for pieces in 0..6 {
+                for kind in
+                    [FaultKind::Cut(pieces), FaultKind::End(pieces), FaultKind::Stall(pieces)]
+                {
+                    cases += 1;
+                    let fault = Fault { site: Site::Nth(call.number), side: Side::After, kind };
+                    let what = format!("{scenario:?} {fault:?} {:?}", call.operation);
+                    let case = Case::new(scenario).await.with(&[fault]);
+                    let (result, log) = case.run().await;
+                    case.assert_result(&what, &result, &log);
+                    // After the one that filled the cache.
+                    let codes = &case.engine.exit_codes()[1..];
+                    assert_end(&what, scenario, kind, &result, codes);
+                    case.assert_invariants(&what).await;
+                }
+            }
+        }
+    }
+    assert!(cases >= 150, "{cases}");
+}
+
+/// Checks how a job ended, against what its steps have ended with on the engine.
+fn assert_end(what: &str, scenario: Scenario, kind: FaultKind, result: &JobResult, codes: &[i64]) {
+    assert_eq!(result.phase, Phase::Script, "{what}");
+    if let LogEnd::Truncated(Truncation::Engine(words)) = &result.log {
+        assert!(!words.is_empty(), "{what}");
+    }
+    match &result.outcome {
+        JobOutcome::Succeeded => {
+            assert_ne!(scenario, Scenario::Failing, "{what}");
+            assert_eq!(codes, vec![0; scenario.steps()], "{what}");
+        }
+        JobOutcome::Failed(reason @ FailureReason::Script { exit_code: 3, .. }) => {
+            assert_eq!(scenario, Scenario::Failing, "{what}");
+            assert!(codes.contains(&3) && !reason.is_retryable(), "{what}: {codes:?}");
+        }
+        // Of a shell that was never heard nobody can say whether it is one.
+        JobOutcome::Failed(reason @ FailureReason::System { error })
+            if matches!(**error, ExecutorError::NoShell { .. }) =>
+        {
+            assert!(
+                matches!(kind, FaultKind::Stall(_)) && !reason.is_retryable(),
+                "{what}: {error:?}"
+            );
+        }
+        JobOutcome::Failed(reason @ FailureReason::System { error }) => {
+            let is_lost = match &**error {
+                ExecutorError::ContainerLost { .. } => true,
+                ExecutorError::EngineLost { source } => matches!(source, ApiError::Lost { .. }),
+                _ => false,
+            };
+            assert!(is_lost && reason.is_retryable(), "{what}: {error:?}");
+        }
+        JobOutcome::Failed(reason @ FailureReason::Timeout { what: TimedPart::Job, .. }) => {
+            assert!(matches!(kind, FaultKind::Stall(_)), "{what}");
+            assert!(!matches!(result.log, LogEnd::Complete), "{what}: {:?}", result.log);
+            assert!(!reason.is_retryable(), "{what}");
+        }
+        other => panic!("{what}: {other:?}"),
+    }
+}

@@ -1,0 +1,138 @@
+//! An engine of a test's own, jobs on it, and what must be left of them.
+
+use std::{sync::Arc, time::Duration};
+
+use docker_api_trait::{BollardDocker, DockerApi, LogSource};
+use executor::{
+    BuildSpec, Cancel, Command, Executor, ExecutorConfig, ExecutorError, FailureReason, Instances,
+    JobOutcome, JobResult, JobSpec, MemorySink, NullSink, RetryPolicy, RunContext, SteadyDocker,
+    StepSpec, Sweep, plan,
+};
+use testkit::{EngineOptions, PrivateEngine, suite};
+use tokio::time::{sleep, timeout};
+use volume_manager::{BuildStrategy, DockerVolumeManager};
+
+pub(crate) fn seconds(count: u64) -> Duration {
+    Duration::from_secs(count)
+}
+
+pub(crate) async fn engine(options: EngineOptions) -> PrivateEngine {
+    let engine = PrivateEngine::start(options).await.unwrap();
+    engine.copy_image(&suite::socket(), &suite::image()).await.unwrap();
+    engine
+}
+
+pub(crate) struct Lab {
+    instances: Instances,
+    _folder: tempfile::TempDir,
+    pub(crate) bare: BollardDocker,
+    pub(crate) executor: Executor,
+}
+
+impl Lab {
+    pub(crate) fn on(engine: &PrivateEngine, outage: Duration) -> Self {
+        // The private engines have no bridge.
+        Self::by(engine, Arc::new(engine.docker()), outage, Some("none"))
+    }
+
+    /// With a way of its own to the engine; without a network mode each job has a network of its own.
+    pub(crate) fn by(
+        engine: &PrivateEngine,
+        docker: Arc<dyn DockerApi>,
+        outage: Duration,
+        network_mode: Option<&str>,
+    ) -> Self {
+        let policy = RetryPolicy::default().with_outage(outage);
+        let docker = Arc::new(SteadyDocker::new(docker, policy));
+        let volumes = DockerVolumeManager::new(docker.clone());
+        let mut config = ExecutorConfig::new("outages");
+        config.containers.host.network_mode = network_mode.map(str::to_owned);
+        config.stop_grace = seconds(1);
+        let executor = Executor::new(docker.clone(), Arc::new(volumes), config);
+        let folder = tempfile::tempdir().unwrap();
+        let instances = Instances::open(folder.path()).unwrap();
+        Self { instances, _folder: folder, bare: engine.docker(), executor }
+    }
+
+    /// Puts a canary into the job's cache.
+    pub(crate) async fn warm(&self) {
+        let script = "echo 0123456789abcdef0123456789abcdef > /cache/canary";
+        let result = self.run(&job([step("warm", script)])).await;
+        assert!(matches!(result.outcome, JobOutcome::Succeeded), "{:?}", result.outcome);
+    }
+
+    pub(crate) async fn assert_canary(&self) {
+        let script = "grep -q 0123456789abcdef0123456789abcdef /cache/canary";
+        let result = self.run(&job([step("look", script)])).await;
+        assert!(matches!(result.outcome, JobOutcome::Succeeded), "{:?}", result.outcome);
+    }
+
+    /// Runs a job as a process of its own would.
+    pub(crate) async fn run(&self, job: &JobSpec) -> JobResult {
+        let instance = self.instances.claim().unwrap();
+        let context = RunContext::draw().with_instance(&instance);
+        let plan = plan(job, self.executor.config(), &context).unwrap();
+        let result = self.executor.run_plan(&plan, Box::new(NullSink), &Cancel::new()).await;
+        instance.release(!result.cleanup.failed.is_empty());
+        result
+    }
+
+    pub(crate) async fn sweep(&self) {
+        let sweep = Sweep::new(Arc::new(self.bare.clone())).with_instances(self.instances.clone());
+        assert!(sweep.run().await.unwrap().is_complete());
+    }
+
+    /// Runs a job and does something to its engine when its output says `started`.
+    pub(crate) async fn run_and(
+        &self,
+        job: &JobSpec,
+        act: impl Future<Output = ()>,
+    ) -> (JobResult, String) {
+        self.run_with(job, &Cancel::new(), act).await
+    }
+
+    /// As [`run_and`](Self::run_and), with a handle to cancel the job.
+    pub(crate) async fn run_with(
+        &self,
+        job: &JobSpec,
+        cancel: &Cancel,
+        act: impl Future<Output = ()>,
+    ) -> (JobResult, String) {
+        let sink = MemorySink::new();
+        let instance = self.instances.claim().unwrap();
+        let context = RunContext::draw().with_instance(&instance);
+        let plan = plan(job, self.executor.config(), &context).unwrap();
+        let run = self.executor.run_plan(&plan, Box::new(sink.clone()), cancel);
+        let acting = async {
+            let started = async {
+                while !sink.text(LogSource::Stdout).contains("started") {
+                    sleep(Duration::from_millis(20)).await;
+                }
+            };
+            timeout(seconds(60), started).await.expect("the step starts");
+            act.await;
+        };
+        let (result, ()) = tokio::join!(run, acting);
+        instance.release(!result.cleanup.failed.is_empty());
+        (result, sink.text(LogSource::Stdout))
+    }
+}
+
+pub(crate) fn step(name: &str, script: &str) -> StepSpec {
+    StepSpec::new(name, Command::script(script).unwrap())
+}
+
+pub(crate) fn job(steps: impl IntoIterator<Item = StepSpec>) -> JobSpec {
+    let mut job = JobSpec::with_steps("app", suite::image(), steps);
+    job.volumes = vec!["/cache".to_owned()];
+    job.build = Some(BuildSpec::new("/builds", BuildStrategy::Clone));
+    job.timeout = Some(seconds(300));
+    job
+}
+
+pub(crate) fn cause(result: &JobResult) -> &ExecutorError {
+    let JobOutcome::Failed(FailureReason::System { error }) = &result.outcome else {
+        panic!("{:?}", result.outcome)
+    };
+    error
+}
