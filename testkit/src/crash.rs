@@ -48,6 +48,18 @@ pub struct CrashReport {
     pub stderr: Vec<u8>,
 }
 
+impl CrashReport {
+    /// The requests that the engine may still carry out: the program was killed before their
+    /// replies came. An engine in need of time does so seconds later; who looks at once for what a
+    /// program left, looks again when there are any.
+    pub fn unanswered(&self) -> impl Iterator<Item = &RecordedRequest> {
+        let held = |one: &RecordedRequest| {
+            self.site.side == Side::Before && one.request.number == self.site.request
+        };
+        self.requests.iter().filter(move |one| !one.answered && !held(one))
+    }
+}
+
 /// Why a run has no report.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -214,11 +226,30 @@ impl Iterator for CrashSites {
 mod tests {
     use std::os::unix::process::ExitStatusExt as _;
 
+    use bytes::Bytes;
+
     use super::*;
 
     fn report(site: CrashSite) -> CrashReport {
         let end = CrashEnd::Completed(ExitStatus::from_raw(0));
         CrashReport { site, end, requests: vec![], stdout: vec![], stderr: vec![] }
+    }
+
+    #[test]
+    fn what_was_held_before_the_engine_is_not_on_its_way() {
+        let request = |number, answered| {
+            let (method, target) = ("GET".to_owned(), "/".to_owned());
+            let request = WireRequest { number, method, target, head: Bytes::new() };
+            RecordedRequest { request, body: Bytes::new(), answered }
+        };
+        let requests = vec![request(0, true), request(1, false), request(2, false)];
+        let unanswered = |side| {
+            let report = report(CrashSite { request: 2, side });
+            let report = CrashReport { requests: requests.clone(), ..report };
+            report.unanswered().map(|one| one.request.number).collect::<Vec<_>>()
+        };
+        assert_eq!(unanswered(Side::Before), [1]);
+        assert_eq!(unanswered(Side::After), [1, 2]);
     }
 
     #[test]

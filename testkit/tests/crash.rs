@@ -93,6 +93,9 @@ async fn a_program_is_killed_at_every_request_before_and_after_its_effect() {
                 assert_eq!(heard, site.request + usize::from(site.side == Side::After));
                 let wrote = String::from_utf8_lossy(&report.stdout).contains("two of three");
                 assert_eq!(wrote, site.request == 2);
+                assert_eq!(report.unanswered().count(), 0, "one after the other");
+                let answered = report.requests.iter().filter(|one| one.answered).count();
+                assert_eq!(answered, heard);
             }
             CrashEnd::Completed(status) => {
                 assert!(status.success(), "{}", String::from_utf8_lossy(&report.stderr));

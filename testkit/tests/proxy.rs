@@ -114,11 +114,13 @@ async fn requests_and_replies_pass_byte_for_byte_on_one_connection() {
             client.write_all(request).await.unwrap();
         }
         assert_eq!(read(&mut engine, request.len()).await, request);
+        assert!(!raw.proxy.requests().last().unwrap().answered);
         engine.write_all(reply).await.unwrap();
         assert_eq!(read(&mut client, reply.len()).await, reply);
     }
     let requests = raw.proxy.requests();
     assert_eq!(requests.len(), 4);
+    assert!(requests.iter().all(|one| one.answered));
     assert_eq!(requests[0].request.head, GET);
     assert_eq!((requests[0].request.path(), requests[0].request.number), ("/version", 0));
     assert_eq!(&requests[1].body[..], b"3;a=b\r\nabc\r\n0\r\nT: x\r\n\r\n");

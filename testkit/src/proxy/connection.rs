@@ -148,6 +148,7 @@ impl Connection {
             return Ok(Next::Close);
         }
         let mut reply = answer(request);
+        self.shared.record_answer(request.number);
         if self.hook(request, Side::After).await == Passage::Drop {
             return Ok(Next::Close);
         }
@@ -245,6 +246,7 @@ impl Connection {
         upstream: &mut Upstream,
         fault: Option<WireFault>,
     ) -> io::Result<Next> {
+        self.shared.record_answer(request.number);
         if self.hook(request, Side::After).await == Passage::Drop {
             return Ok(Next::Close);
         }

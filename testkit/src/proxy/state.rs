@@ -33,6 +33,9 @@ pub struct RecordedRequest {
     /// What of its body has come so far, as it was on the wire, at most the first MiB. What goes
     /// into an attachment is not of the request's body.
     pub body: Bytes,
+    /// Whether a reply has begun to come. Without one, what was asked for may still be done: now,
+    /// later, or never.
+    pub answered: bool,
 }
 
 struct Known {
@@ -46,7 +49,13 @@ struct State {
     hook: Option<Hook>,
     backend: Backend,
     backends: u64,
-    recorded: Vec<(WireRequest, Vec<u8>)>,
+    recorded: Vec<Recorded>,
+}
+
+struct Recorded {
+    request: WireRequest,
+    body: Vec<u8>,
+    answered: bool,
 }
 
 /// Shared by a proxy and its connections.
@@ -124,7 +133,8 @@ impl Shared {
     pub(super) fn arrive(&self, request: &mut WireRequest) -> Faults {
         let mut state = self.state();
         request.number = state.recorded.len();
-        state.recorded.push((request.clone(), Vec::new()));
+        let recorded = Recorded { request: request.clone(), body: Vec::new(), answered: false };
+        state.recorded.push(recorded);
         let mut faults = Faults::default();
         for known in &mut state.rules {
             if !known.rule.requests.fit(request) {
@@ -149,17 +159,24 @@ impl Shared {
     }
 
     pub(super) fn record_body(&self, number: usize, bytes: &[u8]) {
-        if let Some((_, body)) = self.state().recorded.get_mut(number) {
-            let room = RECORDED_BODY - body.len();
-            body.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        if let Some(recorded) = self.state().recorded.get_mut(number) {
+            let room = RECORDED_BODY - recorded.body.len();
+            recorded.body.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        }
+    }
+
+    pub(super) fn record_answer(&self, number: usize) {
+        if let Some(recorded) = self.state().recorded.get_mut(number) {
+            recorded.answered = true;
         }
     }
 
     pub(super) fn requests(&self) -> Vec<RecordedRequest> {
         let state = self.state();
-        let recorded = state.recorded.iter().map(|(request, body)| RecordedRequest {
-            request: request.clone(),
-            body: Bytes::copy_from_slice(body),
+        let recorded = state.recorded.iter().map(|recorded| RecordedRequest {
+            request: recorded.request.clone(),
+            body: Bytes::copy_from_slice(&recorded.body),
+            answered: recorded.answered,
         });
         recorded.collect()
     }
