@@ -54,6 +54,11 @@ impl Observer for Narrator {
                 let (kind, name) = (source.kind(), source.name());
                 say(&format!("berth: {kind} {} {state} ({name})", volume.planned.destination));
             }
+            JobEvent::CacheVanished(volume) => {
+                let (destination, name) =
+                    (&volume.planned.destination, volume.planned.source.name());
+                say(&format!("berth: cache {destination} vanished and is empty now ({name})"));
+            }
             JobEvent::PullStarted(image) => say(&format!("berth: pulling {image}")),
             JobEvent::PullRetried { image, why } => {
                 say(&format!("berth: the pull of {image} failed and is tried again: {why}"));

@@ -18,6 +18,9 @@ pub enum JobEvent<'a> {
     Connected(&'a EngineVersion),
     /// A volume is ready.
     VolumeReady(&'a PreparedVolume),
+    /// A cache that was found was gone when the first container was made: others removed it
+    /// meanwhile, as by pruning. The engine has made it anew, and the job goes on with an empty one.
+    CacheVanished(&'a PreparedVolume),
     /// The engine does not have the image; it is being pulled.
     PullStarted(&'a ImageReference),
     /// The pull goes on.

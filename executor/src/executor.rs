@@ -16,7 +16,7 @@ use crate::{
     image::Images,
     interrupt::{self, Deadline, Interrupt},
     log::Guard,
-    plan, prepare,
+    plan, prepare, resume,
     state::RunState,
     step::{self, Runner},
     supervise::{Supervisor, caught},
@@ -307,7 +307,7 @@ impl Executor {
     pub async fn resume(&self, plan: &JobPlan) -> Result<PreparedJob, ExecutorError> {
         let masker = masker(plan)?;
         let mut state = RunState::new(plan, self.docker.requests_sent());
-        prepare::resume(&*self.docker, &*self.volumes, plan, &mut state).await?;
+        resume::resume(&*self.docker, &*self.volumes, plan, &mut state).await?;
         Ok(PreparedJob { plan: plan.clone(), state, masker })
     }
 

@@ -65,6 +65,7 @@ mod random;
 mod refusal;
 mod removal;
 mod report;
+mod resume;
 mod service;
 mod shell;
 mod state;

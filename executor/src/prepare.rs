@@ -2,12 +2,12 @@
 //! for.
 
 use docker_api_trait::{
-    ApiError, ContainerId, ContainerName, ContainerRequest, ContainerStatus, DockerApi,
-    EngineProduct, ImageReference, Input, Mount, NetworkId, Operation, WaitCondition,
+    ApiError, ContainerId, ContainerName, ContainerRequest, DockerApi, EngineProduct,
+    ImageReference, Input, Mount, NetworkId, Operation, WaitCondition,
 };
 use futures_util::{FutureExt as _, future};
 use tokio::time::Instant;
-use volume_manager::{PreparedVolumes, VolumeManager};
+use volume_manager::{PreparedVolumes, VolumeManager, VolumeState};
 
 use crate::{
     ContainerPlan, ExecutorError, FailureReason, ImagePlan, JobEvent, JobPlan, Masker, NetworkPlan,
@@ -54,13 +54,13 @@ impl Preparation<'_> {
         self.interrupt.check()?;
         let mounts = state.volumes.mounts();
         let prepared = state.volumes.clone();
-        let RunState { containers, services, timings, hosts, phase, .. } = &mut *state;
+        let RunState { containers, services, timings, hosts, phase, volumes, .. } = &mut *state;
         if self.plan.network == NetworkPlan::Bridge {
             // The job's host table needs the services' addresses.
             self.services_created(services, &mounts).await?;
             let first = services.iter().find_map(|slot| slot.trace.known().cloned());
             let heard = self.services_heard(services);
-            self.opened_and(heard, first.as_ref(), &prepared).await?;
+            *volumes = self.held(heard, first.as_ref(), &prepared).await?;
             self.interrupt.check()?;
             self.services_started(services).await;
             *hosts = addresses(self.docker, self.plan, services).await?;
@@ -83,7 +83,7 @@ impl Preparation<'_> {
             let heard =
                 future::join(self.containers_heard(containers), self.services_heard(services));
             let heard = heard.map(|(of_containers, of_services)| of_containers.and(of_services));
-            self.opened_and(heard, first.as_ref(), &prepared).await?;
+            *volumes = self.held(heard, first.as_ref(), &prepared).await?;
             timings.prepare = RunState::lap(&mut mark);
             self.interrupt.check()?;
             *phase = Phase::Start;
@@ -286,6 +286,25 @@ impl Preparation<'_> {
         is_refusal && self.docker.product() == EngineProduct::Podman
     }
 
+    /// Listens, and looks after the volumes, which this container holds from now on.
+    async fn held(
+        &self,
+        heard: impl Future<Output = Result<(), FailureReason>>,
+        container: Option<&ContainerId>,
+        prepared: &PreparedVolumes,
+    ) -> Result<PreparedVolumes, FailureReason> {
+        let opened = self.opened_and(heard, container, prepared);
+        let (opened, confirmed) = future::join(opened, self.volumes.confirm(prepared)).await;
+        opened?;
+        let confirmed = confirmed.map_err(ExecutorError::from)?;
+        for volume in &confirmed.volumes {
+            if volume.state == Some(VolumeState::Recreated) {
+                self.observer.event(&JobEvent::CacheVanished(volume));
+            }
+        }
+        Ok(confirmed)
+    }
+
     /// Makes fresh volumes writable while the containers are attached to. On Podman an attachment
     /// makes a container ready, and a volume's folder of the image's, if there is one, gives an empty
     /// volume its owner and mode: what was opened before is looked at again.
@@ -405,7 +424,7 @@ fn is_taken(error: &ApiError, name: &str) -> bool {
 }
 
 /// The host table's entries for services on the default bridge.
-async fn addresses(
+pub(crate) async fn addresses(
     docker: &dyn DockerApi,
     plan: &JobPlan,
     slots: &[ServiceSlot],
@@ -497,66 +516,8 @@ pub(crate) async fn start(
     .into())
 }
 
-/// Attaches to the containers that an earlier process has prepared.
-pub(crate) async fn resume(
-    docker: &dyn DockerApi,
-    volumes: &dyn VolumeManager,
-    plan: &JobPlan,
-    state: &mut RunState,
-) -> Result<(), ExecutorError> {
-    let (engine, info) = future::join(docker.version(), docker.info()).await;
-    state.engine = Some(engine?);
-    state.live_restore = info?.live_restore;
-    let ours = [docker_api_trait::LabelFilter::equals(volume_manager::label::RUN, &plan.run)];
-    let found = docker.list_containers(&ours).await?;
-    let by_name = |name: &str| found.iter().find(|container| container.name == name);
-    let first_program = first_program(plan);
-    let mut adopted = false;
-    for (index, (slot, planned)) in state.containers.iter_mut().zip(&plan.containers).enumerate() {
-        let gone = || ExecutorError::NotPrepared {
-            run: plan.run.clone(),
-            container: planned.name.to_string(),
-        };
-        let Some(container) = by_name(planned.name.as_str()) else {
-            // Of programs, only the first is created with the preparation.
-            match planned.process {
-                Process::Program(_) if Some(index) != first_program => continue,
-                Process::Program(_) | Process::Shell(_) => return Err(gone()),
-            }
-        };
-        slot.trace = Trace::Known(container.id.clone());
-        if !adopted {
-            let details = docker.inspect_container(&container.id).await?;
-            state.volumes = volumes.adopt(&details.mounts, &plan.owner, &plan.run).await?;
-            adopted = true;
-        }
-        if matches!(planned.process, Process::Shell(_)) {
-            if container.status != ContainerStatus::Running {
-                return Err(gone());
-            }
-            slot.started = true;
-            slot.session = Some(attach(docker, &container.id, planned).await?);
-        }
-    }
-    for (slot, planned) in state.services.iter_mut().zip(&plan.services) {
-        if let Some(container) = by_name(planned.name.as_str()) {
-            slot.trace = Trace::Known(container.id.clone());
-        }
-    }
-    if plan.network == NetworkPlan::Bridge {
-        state.hosts = addresses(docker, plan, &state.services).await?;
-    }
-    if matches!(plan.network, NetworkPlan::Own(_)) {
-        let networks = docker.list_networks(&ours).await?;
-        if let Some(network) = networks.into_iter().next() {
-            state.network = Trace::Known(network.id);
-        }
-    }
-    Ok(())
-}
-
 /// The place of the first container that is a program's.
-fn first_program(plan: &JobPlan) -> Option<usize> {
+pub(crate) fn first_program(plan: &JobPlan) -> Option<usize> {
     plan.containers.iter().position(|one| matches!(one.process, Process::Program(_)))
 }
 

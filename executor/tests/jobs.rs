@@ -2,9 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod common;
+
 use std::{io, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use common::Events;
 use docker_api_trait::{
     ApiError, DockerApi, ImageReference, LogChunk, LogSource, Operation, Volume,
 };
@@ -12,7 +15,7 @@ use executor::{
     Cancel, Command, Executor, ExecutorConfig, ExecutorError, FailureReason, JobOutcome, JobReport,
     JobResult, JobSpec, LogEnd, LogSink, MemorySink, NullSink, Phase, RunContext, Truncation, plan,
 };
-use testkit::{FakeDocker, ScriptedRun};
+use testkit::{FakeDocker, FaultyDocker, ScriptedRun, Side};
 use tokio::time::{Instant, sleep};
 use volume_manager::{DockerVolumeManager, Policy, Trust, VolumeDriver, VolumeError, VolumeState};
 
@@ -98,6 +101,34 @@ async fn reuses_the_cache_volume_across_jobs_of_one_project() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_cache_that_vanishes_under_a_job_is_told_of_and_is_reported_as_recreated() {
+    let engine = engine();
+    run(&engine).await;
+    let faulty = FaultyDocker::new(Arc::new(engine.clone()));
+    let others = engine.clone();
+    faulty.on_call(move |call, side| {
+        if (call.operation, side) == (Operation::CreateContainer, Side::Before) {
+            let name = others.volume_names().remove(0);
+            others.vanish_volume(&name.parse().unwrap());
+        }
+        Box::pin(std::future::ready(()))
+    });
+    let events = Events::default();
+    let volumes = DockerVolumeManager::new(Arc::new(faulty.clone()));
+    let config = executor(&engine).config().clone();
+    let executor = Executor::new(Arc::new(faulty), Arc::new(volumes), config)
+        .with_observer(Arc::new(events.clone()));
+    let result = executor.run(&job(), Box::new(NullSink), &Cancel::new()).await.unwrap();
+    assert!(matches!(result.outcome, JobOutcome::Succeeded), "{:?}", result.outcome);
+    assert_eq!(result.volumes.states(), [Some(VolumeState::Recreated)]);
+    assert_eq!(events.count("CacheVanished"), 1, "{:?}", events.texts());
+    // Nobody has written to it, and every user may.
+    let name = engine.volume_names().remove(0);
+    assert_eq!(engine.volume_root(&name).unwrap().mode, 0o777);
+    assert_eq!(run(&engine).await.volumes.states(), [Some(VolumeState::Reused)]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_outputs_are_kept_apart_and_delivered_whole() {
     let engine = engine();
     engine.script(ScriptedRun::exits(0).prints_stdout("one").prints_stderr("two"));
@@ -110,7 +141,7 @@ async fn the_outputs_are_kept_apart_and_delivered_whole() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_warm_job_sends_nine_requests_in_the_order_that_loses_nothing() {
+async fn a_warm_job_sends_ten_requests_in_the_order_that_loses_nothing() {
     let engine = engine();
     for other in 0..50 {
         engine.insert_volume(Volume::local(format!("other-{other}")));
@@ -128,11 +159,12 @@ async fn a_warm_job_sends_nine_requests_in_the_order_that_loses_nothing() {
             Operation::AttachContainer,
             Operation::WaitContainer,
             Operation::InspectPath,
+            Operation::InspectVolume,
             Operation::StartContainer,
             Operation::RemoveContainer,
         ]
     );
-    assert_eq!(result.api_requests, 9);
+    assert_eq!(result.api_requests, 10);
 }
 
 #[tokio::test(start_paused = true)]
@@ -154,7 +186,10 @@ async fn a_fresh_cache_is_opened_before_the_start_and_an_open_one_looked_at() {
     let name = engine.volume_names().remove(0);
     assert_eq!(engine.volume_root(&name).unwrap().mode, 0o777);
     run(&engine).await;
-    assert_eq!(between(&engine.calls()[cold.len()..]), [Operation::InspectPath]);
+    assert_eq!(
+        between(&engine.calls()[cold.len()..]),
+        [Operation::InspectPath, Operation::InspectVolume]
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -27,7 +27,7 @@ fn four_stages() -> JobSpec {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_warm_job_of_four_stages_sends_sixteen_requests() {
+async fn a_warm_job_of_four_stages_sends_eighteen_requests() {
     let engine = engine().with_image("helper");
     assert_clean(&engine, &run(&engine, &four_stages()).await);
     let before = engine.calls().len();
@@ -43,10 +43,11 @@ async fn a_warm_job_of_four_stages_sends_sixteen_requests() {
         .chain([Operation::AttachContainer, Operation::WaitContainer])
         .chain([Operation::AttachContainer, Operation::WaitContainer])
         .chain(two(Operation::InspectPath))
+        .chain(two(Operation::InspectVolume))
         .chain(two(Operation::StartContainer))
         .chain(two(Operation::RemoveContainer));
     assert_eq!(calls, expected.collect::<Vec<_>>());
-    assert_eq!(result.api_requests, 16);
+    assert_eq!(result.api_requests, 18);
 }
 
 #[tokio::test(start_paused = true)]

@@ -11,8 +11,7 @@ use crate::{
     ContainerPath, FailedRemoval, FinishReport, Outcome, PlannedSource, PlannedVolume,
     PreparedVolume, PreparedVolumes, VolumeError, VolumeManager, VolumePlan, VolumeState,
     adopt::{adopt, volume_of},
-    label, permission,
-    verify::verify,
+    label, permission, verify,
 };
 
 /// So many requests are under way at once: enough to hide the engine's latency, few enough for its
@@ -82,7 +81,24 @@ impl DockerVolumeManager {
                 source: source.redacted(wanted.driver.secrets()),
             }
         })?;
-        Ok(PreparedVolume::new(planned.clone(), Some(verify(wanted, &found)?)))
+        verify::prepared(planned, wanted, &found)
+    }
+
+    async fn confirmed(&self, before: &PreparedVolume) -> Result<PreparedVolume, VolumeError> {
+        let wanted = before.planned.source.managed();
+        let wanted = wanted.filter(|_| before.state == Some(VolumeState::Reused));
+        let Some(wanted) = wanted else { return Ok(before.clone()) };
+        let found = match self.engine.inspect_volume(&wanted.name).await {
+            Ok(found) => Some(found),
+            Err(ApiError::NotFound { .. }) => None,
+            Err(source) => {
+                return Err(VolumeError::Engine {
+                    volume: wanted.name.clone(),
+                    source: source.redacted(wanted.driver.secrets()),
+                });
+            }
+        };
+        verify::confirm(before, wanted, found.as_ref(), self.engine.product())
     }
 
     /// Removes a temporary volume. Whether one whose making was not confirmed is ours is looked at
@@ -91,7 +107,7 @@ impl DockerVolumeManager {
         let wanted = volume.planned.source.managed()?;
         if volume.state.is_none() {
             match self.engine.inspect_volume(&wanted.name).await {
-                Ok(found) if verify(wanted, &found).is_err() => return None,
+                Ok(found) if verify::verify(wanted, &found).is_err() => return None,
                 Ok(_) | Err(ApiError::NotFound { .. }) => {}
                 Err(source) => {
                     let volume = wanted.name.clone();
@@ -204,6 +220,12 @@ impl VolumeManager for DockerVolumeManager {
         let requests: Vec<_> = plan.volumes.iter().map(|planned| self.ready(planned)).collect();
         let volumes: Vec<_> = stream::iter(requests).buffered(CONCURRENCY).collect().await;
         volumes.into_iter().collect()
+    }
+
+    async fn confirm(&self, prepared: &PreparedVolumes) -> Result<PreparedVolumes, VolumeError> {
+        let looks: Vec<_> = prepared.volumes.iter().map(|one| self.confirmed(one)).collect();
+        let looked: Vec<_> = stream::iter(looks).buffered(CONCURRENCY).collect().await;
+        looked.into_iter().collect()
     }
 
     async fn make_writable(

@@ -7,13 +7,15 @@ use docker_api_trait::{ContainerId, Mount, MountPoint, VolumeName};
 
 use crate::{PlannedVolume, VolumeError, VolumePlan, mount::mount};
 
-/// Whether this run made a volume or found it.
+/// Where what is in a volume comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum VolumeState {
     /// This run made it: it is empty, or filled from the image.
     Created,
     /// An earlier run made it.
     Reused,
+    /// It was found, and was gone when a container was made that mounts it: it was made anew, empty.
+    Recreated,
 }
 
 impl VolumeState {
@@ -22,6 +24,7 @@ impl VolumeState {
         match self {
             Self::Created => "created",
             Self::Reused => "reused",
+            Self::Recreated => "recreated",
         }
     }
 }
@@ -43,12 +46,21 @@ pub struct PreparedVolume {
     pub planned: PlannedVolume,
     /// Whether this run made it; `None` for what is the user's own, and before it is known.
     pub state: Option<VolumeState>,
+    /// The run that made it, by its labels; `None` wherever there is no state, and for what was
+    /// [adopted](VolumeManager::adopt).
+    pub made_by: Option<String>,
 }
 
 impl PreparedVolume {
     /// A volume and its state.
     pub fn new(planned: PlannedVolume, state: Option<VolumeState>) -> Self {
-        Self { planned, state }
+        Self { planned, state, made_by: None }
+    }
+
+    /// It, made by that run.
+    pub fn with_maker(mut self, run: impl Into<String>) -> Self {
+        self.made_by = Some(run.into());
+        self
     }
 }
 
@@ -133,6 +145,12 @@ impl FailedRemoval {
 ///   [`VolumeError::Mismatch`], and does not change it.
 /// - After a failed or dropped `prepare`, caches that were made stay, as they are found again by
 ///   name. Temporary volumes may exist: give [`PreparedVolumes::abandoned`] to `finish`.
+/// - `confirm` looks again, once a container has been created that mounts the volumes: none can
+///   vanish from then on. A cache that was `Reused` and is another run's by now, or this run's, is
+///   [`VolumeState::Recreated`]: it vanished after `prepare`. One that has lost its identity is
+///   refused as by `prepare`, one that is not there is [`VolumeError::Vanished`]. Only what was
+///   `Reused` is looked at, as all else is empty either way. An engine that makes a volume anew
+///   without the labels of its mount makes one without labels; on Podman that is `Recreated`, too.
 /// - `make_writable` lets every user write to the root of each of our volumes that nobody has
 ///   touched, in a container that was created and not started: one that is still as an engine makes
 ///   it, empty, root's and closed to others. It leaves alone what an image has filled, or given
@@ -154,11 +172,10 @@ impl FailedRemoval {
 ///   volume has one.
 /// - All methods may be called concurrently, for the same and for different runs.
 ///
-/// Not promised: that a prepared volume still exists when a container is created. The mounts carry
-/// its labels and driver, so that an engine makes it anew as ours. With the options `Z` and `O`, and
+/// Not promised: that a prepared volume still exists when a container is created, for which there is
+/// `confirm`. The mounts carry its labels and driver, so that an engine makes it anew as ours. With the options `Z` and `O`, and
 /// `z` with another driver than `local`, it would be made anew as a stranger's: only a bind string
 /// can say those.
-#[cfg_attr(feature = "mock", mockall::automock)]
 #[async_trait]
 pub trait VolumeManager: Debug + Send + Sync {
     /// Makes the volumes of `plan` exist, and tells which were there.
@@ -166,6 +183,18 @@ pub trait VolumeManager: Debug + Send + Sync {
     /// # Errors
     /// [`VolumeError`], of the first volume in the plan's order that is not ready.
     async fn prepare(&self, plan: &VolumePlan) -> Result<PreparedVolumes, VolumeError>;
+
+    /// The volumes as they are now that a container has been created that mounts them, in the order
+    /// in which they were.
+    ///
+    /// # Errors
+    /// [`VolumeError`], of the first volume that is not what was prepared: nothing should be started
+    /// with it.
+    ///
+    /// A manager whose volumes cannot vanish need not implement it: they are as they were.
+    async fn confirm(&self, prepared: &PreparedVolumes) -> Result<PreparedVolumes, VolumeError> {
+        Ok(prepared.clone())
+    }
 
     /// Makes fresh volumes writable for every user, in a container that has them mounted and was
     /// not started yet. Returns the names of those that it opened.
@@ -193,4 +222,32 @@ pub trait VolumeManager: Debug + Send + Sync {
     /// Clears up after the run. Call it once the run's containers are gone: a volume in use cannot
     /// be removed.
     async fn finish(&self, prepared: PreparedVolumes, outcome: Outcome) -> FinishReport;
+}
+
+#[cfg(feature = "mock")]
+mockall::mock! {
+    /// A mock of [`VolumeManager`]. What was prepared stays as it is: there is nothing to expect of
+    /// `confirm`.
+    #[derive(Debug)]
+    pub VolumeManager {}
+
+    #[async_trait]
+    impl VolumeManager for VolumeManager {
+        async fn prepare(&self, plan: &VolumePlan) -> Result<PreparedVolumes, VolumeError>;
+
+        async fn make_writable(
+            &self,
+            container: &ContainerId,
+            prepared: &PreparedVolumes,
+        ) -> Result<Vec<VolumeName>, VolumeError>;
+
+        async fn adopt(
+            &self,
+            mounts: &[MountPoint],
+            owner: &str,
+            run: &str,
+        ) -> Result<PreparedVolumes, VolumeError>;
+
+        async fn finish(&self, prepared: PreparedVolumes, outcome: Outcome) -> FinishReport;
+    }
 }

@@ -6,14 +6,15 @@ use std::{
 };
 
 use async_trait::async_trait;
-use docker_api_trait::{ApiError, ContainerId, MountPoint, Operation, Volume, VolumeName};
+use docker_api_trait::{
+    ApiError, ContainerId, EngineProduct, MountPoint, Operation, Volume, VolumeName,
+};
 
 use crate::{
     FailedRemoval, FinishReport, Outcome, PlannedSource, PreparedVolume, PreparedVolumes,
     VolumeError, VolumeManager, VolumePlan, VolumeState,
     adopt::{adopt, volume_of},
-    permission,
-    verify::verify,
+    permission, verify,
 };
 
 /// Keeps volumes in memory, by the contract of [`VolumeManager`]: for tests of code that uses
@@ -92,13 +93,26 @@ impl VolumeManager for InMemoryVolumeManager {
                         volume.options.clone_from(&wanted.driver.options);
                         volume
                     });
-                    PreparedVolume::new(planned.clone(), Some(verify(wanted, found)?))
+                    verify::prepared(planned, wanted, found)?
                 }
                 None => PreparedVolume::new(planned.clone(), None),
             };
             prepared.push(volume);
         }
         Ok(prepared.into_iter().collect())
+    }
+
+    async fn confirm(&self, prepared: &PreparedVolumes) -> Result<PreparedVolumes, VolumeError> {
+        let state = self.lock();
+        let confirmed = prepared.volumes.iter().map(|before| {
+            let wanted = before.planned.source.managed();
+            let Some(wanted) = wanted.filter(|_| before.state == Some(VolumeState::Reused)) else {
+                return Ok(before.clone());
+            };
+            let found = state.volumes.get(wanted.name.as_str());
+            verify::confirm(before, wanted, found, EngineProduct::Docker)
+        });
+        confirmed.collect()
     }
 
     /// There are no files here, and nothing that could be closed: it remembers what an engine would
@@ -145,7 +159,7 @@ impl VolumeManager for InMemoryVolumeManager {
         for wanted in temporaries {
             let name = &wanted.name;
             let found = state.volumes.get(name.as_str());
-            if found.is_some_and(|found| verify(wanted, found).is_err()) {
+            if found.is_some_and(|found| verify::verify(wanted, found).is_err()) {
                 // A stranger's: a name alone is never a reason to touch a volume.
                 continue;
             }

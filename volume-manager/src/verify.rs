@@ -6,9 +6,11 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use docker_api_trait::Volume;
+use docker_api_trait::{EngineProduct, Volume};
 
-use crate::{ManagedVolume, VolumeDriver, VolumeError, VolumeState, label};
+use crate::{
+    ManagedVolume, PlannedVolume, PreparedVolume, VolumeDriver, VolumeError, VolumeState, label,
+};
 
 /// A property of a volume in which it can differ from what was asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -99,6 +101,53 @@ pub(crate) fn verify(wanted: &ManagedVolume, found: &Volume) -> Result<VolumeSta
     Ok(if made_by_this_run { VolumeState::Created } else { VolumeState::Reused })
 }
 
+/// What was found when the volume was prepared, compared with what is there now.
+///
+/// # Errors
+/// [`VolumeError::Mismatch`] with the first property that differs; [`VolumeError::Vanished`].
+pub(crate) fn confirm(
+    before: &PreparedVolume,
+    wanted: &ManagedVolume,
+    found: Option<&Volume>,
+    product: EngineProduct,
+) -> Result<PreparedVolume, VolumeError> {
+    let Some(found) = found else {
+        return Err(VolumeError::Vanished { volume: wanted.name.clone() });
+    };
+    let planned = before.planned.clone();
+    let recreated = || PreparedVolume::new(planned.clone(), Some(VolumeState::Recreated));
+    // Podman does not read the labels of a mount.
+    let is_bare = found.labels.is_empty() && found.options.is_empty();
+    if product == EngineProduct::Podman && is_bare && !wanted.labels.is_empty() {
+        return Ok(recreated());
+    }
+    verify(wanted, found)?;
+    let now = maker(found);
+    Ok(if now == before.made_by.as_deref() {
+        before.clone()
+    } else {
+        now.into_iter().fold(recreated(), PreparedVolume::with_maker)
+    })
+}
+
+/// The run that made a volume, by its labels.
+pub(crate) fn maker(volume: &Volume) -> Option<&str> {
+    volume.labels.get(label::RUN).map(String::as_str)
+}
+
+/// A volume that was found or made, with its state and its maker.
+///
+/// # Errors
+/// [`VolumeError::Mismatch`] with the first property that differs.
+pub(crate) fn prepared(
+    planned: &PlannedVolume,
+    wanted: &ManagedVolume,
+    found: &Volume,
+) -> Result<PreparedVolume, VolumeError> {
+    let prepared = PreparedVolume::new(planned.clone(), Some(verify(wanted, found)?));
+    Ok(maker(found).into_iter().fold(prepared, PreparedVolume::with_maker))
+}
+
 /// Options as words. Their values stay hidden, as there may be a password among them, but for the
 /// two that say what is mounted.
 fn option_words(options: &BTreeMap<String, String>) -> String {
@@ -155,6 +204,45 @@ mod tests {
         assert_eq!((expected.as_str(), found.as_str()), ("password=…", "device=/etc,password=…"));
         volume.options.clear();
         assert!(!verify(&wanted, &volume).unwrap_err().to_string().contains("s3cret"));
+    }
+
+    #[test]
+    fn a_cache_of_another_maker_than_before_vanished_meanwhile() {
+        let origin = Provenance::new("2", SystemTime::UNIX_EPOCH);
+        let demand = VolumeDemand::new(["/cache".parse().unwrap()]);
+        let plan =
+            plan(&demand, &Scope::trusted("ci", "app"), &origin, &Policy::default()).unwrap();
+        let asked = self::wanted;
+        let wanted = plan.volumes[0].source.managed().unwrap();
+        let before = prepared(&plan.volumes[0], wanted, &made(&asked("1"))).unwrap();
+        assert_eq!(
+            (before.state, before.made_by.as_deref()),
+            (Some(VolumeState::Reused), Some("1"))
+        );
+        let (docker, podman) = (EngineProduct::Docker, EngineProduct::Podman);
+        let now = |found: &Volume, product| confirm(&before, wanted, Some(found), product);
+        for (maker, state) in [
+            ("1", VolumeState::Reused),
+            ("2", VolumeState::Recreated),
+            ("3", VolumeState::Recreated),
+        ] {
+            let found = made(&asked(maker));
+            for product in [docker, podman] {
+                let now = now(&found, product).unwrap();
+                assert_eq!((now.state, now.made_by.as_deref()), (Some(state), Some(maker)));
+                assert_eq!(now.planned, before.planned);
+            }
+        }
+        let gone = confirm(&before, wanted, None, docker).unwrap_err();
+        assert!(matches!(gone, VolumeError::Vanished { .. }), "{gone:?}");
+        // Podman passes over the labels of a mount.
+        let mut bare = Volume::local(wanted.name.as_str());
+        assert!(matches!(now(&bare, docker), Err(VolumeError::Mismatch { .. })));
+        assert_eq!(now(&bare, podman).unwrap().state, Some(VolumeState::Recreated));
+        bare.options.insert("device".to_owned(), "/etc".to_owned());
+        for product in [docker, podman] {
+            assert!(matches!(now(&bare, product), Err(VolumeError::Mismatch { .. })));
+        }
     }
 
     fn field_word(field: &VolumeField) -> &'static str {

@@ -40,6 +40,7 @@ impl Ending {
                 Some(Phase::Script)
             }
             Operation::CreateVolume
+            | Operation::InspectVolume
             | Operation::CreateNetwork
             | Operation::CreateContainer
             | Operation::AttachContainer
@@ -90,12 +91,15 @@ impl Ending {
     fn cause<'a>(self, what: &str, error: &'a ExecutorError) -> &'a ApiError {
         match (self.operation, error) {
             (
-                Operation::CreateVolume,
+                Operation::CreateVolume | Operation::InspectVolume,
                 ExecutorError::Volumes(VolumeError::Engine { source, .. }),
             )
             | (Operation::CreateNetwork, ExecutorError::Network { source }) => source,
             (operation, ExecutorError::Engine(error))
-                if !matches!(operation, Operation::CreateVolume | Operation::CreateNetwork) =>
+                if !matches!(
+                    operation,
+                    Operation::CreateVolume | Operation::InspectVolume | Operation::CreateNetwork
+                ) =>
             {
                 error
             }

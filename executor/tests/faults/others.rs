@@ -16,7 +16,7 @@ use executor::{
 use futures_util::{StreamExt as _, stream};
 use testkit::{Call, Fault, FaultKind, Side, Site};
 use tokio::time::sleep;
-use volume_manager::VolumeError;
+use volume_manager::{VolumeError, VolumeState};
 
 use crate::{
     case::{Case, LOG, Scenario, calls},
@@ -75,6 +75,8 @@ async fn a_cache_that_vanishes_before_the_container_is_made_is_a_labelled_new_on
     let (result, log) = case.run_beside_others().await;
     assert!(matches!(result.outcome, JobOutcome::Succeeded), "{:?}", result.outcome);
     case.assert_result("vanished volumes", &result, &log);
+    let states: Vec<_> = result.volumes.states().into_iter().flatten().collect();
+    assert!(states.contains(&VolumeState::Recreated), "{states:?}");
     let volumes = case.engine.volumes();
     assert_eq!(volumes.len(), 1, "{volumes:?}");
     assert!(volumes.iter().all(|volume| volume.labels.contains_key("dev.berth.schema")));
@@ -102,19 +104,27 @@ async fn a_squatted_cache_is_never_mounted_and_left_as_it_is() {
         }),
         ("another scope", |volume| "global".clone_into(&mut volume.scope)),
     ];
-    for (what, squat) in squats {
+    let moments = [Operation::CreateVolume, Operation::CreateContainer];
+    for ((what, squat), moment) in
+        squats.into_iter().flat_map(|one| moments.map(|moment| (one, moment)))
+    {
         let case = Case::new(Scenario::Programs).await;
         let caches = case.engine.volumes();
         let mut squatted = caches[0].clone();
         squat(&mut squatted);
-        case.engine.vanish_volume(&squatted.name.parse().unwrap());
-        case.engine.insert_volume(squatted.clone());
+        let (engine, stranger) = (case.engine.clone(), squatted.clone());
+        let before = engine.calls().len();
+        at_first(&case, moment, Side::Before, move || {
+            engine.vanish_volume(&stranger.name.parse().unwrap());
+            engine.insert_volume(stranger.clone());
+        });
         let (result, _) = case.run_beside_others().await;
         let JobOutcome::Failed(reason) = &result.outcome else { panic!("{what}: {result:?}") };
         let FailureReason::System { error } = reason else { panic!("{what}: {reason:?}") };
         let refused = matches!(**error, ExecutorError::Volumes(VolumeError::Mismatch { .. }));
         assert!(refused && !reason.is_retryable(), "{what}: {error:?}");
         assert_eq!(result.phase, Phase::Prepare, "{what}");
+        assert!(!case.engine.calls()[before..].contains(&Operation::StartContainer), "{what}");
         assert!(case.engine.containers().is_empty(), "{what}");
         assert!(case.engine.volumes().contains(&squatted), "{what}");
     }

@@ -229,6 +229,70 @@ pub async fn makes_a_vanished_cache_anew(subject: &dyn Subject) {
     assert_eq!(prepared.states(), [Some(VolumeState::Created)]);
 }
 
+/// What `confirm` says once a container mounts the volumes.
+async fn confirmed(
+    subject: &dyn Subject,
+    prepared: &PreparedVolumes,
+) -> Result<PreparedVolumes, VolumeError> {
+    let container = subject.create(prepared).await;
+    let confirmed = subject.manager().confirm(prepared).await;
+    subject.discard(&container).await;
+    confirmed
+}
+
+/// "The volumes as they are now, in the order in which they were."
+pub async fn confirms_what_a_container_holds(subject: &dyn Subject) {
+    let scope = Scope::trusted(subject.owner(), unique("confirm"));
+    for state in [VolumeState::Created, VolumeState::Reused] {
+        let run = if state == VolumeState::Created { "1" } else { "2" };
+        let prepared = prepare(subject, &both(&scope, run)).await;
+        assert_eq!(prepared.states(), [Some(state), Some(VolumeState::Created)]);
+        let makers = prepared.volumes.iter().map(|volume| volume.made_by.as_deref());
+        assert_eq!(makers.collect::<Vec<_>>(), [Some("1"), Some(run)]);
+        assert_eq!(confirmed(subject, &prepared).await.expect("as before"), prepared);
+        subject.manager().finish(prepared, Outcome::Succeeded).await;
+    }
+    let gone = cache(&scope, "3");
+    let prepared = prepare(subject, &gone).await;
+    subject.vanish(&name(&gone, 0)).await;
+    let refusal = subject.manager().confirm(&prepared).await;
+    assert!(matches!(refusal, Err(VolumeError::Vanished { .. })), "no container: {refusal:?}");
+}
+
+/// "A cache that was `Reused` and is another run's by now, or this run's, is `Recreated`."
+pub async fn tells_of_a_cache_that_vanished_before_a_container_held_it(subject: &dyn Subject) {
+    let scope = Scope::trusted(subject.owner(), unique("vanished-late"));
+    prepare(subject, &cache(&scope, "1")).await;
+    let (second, third) = (cache(&scope, "2"), cache(&scope, "3"));
+    let by_itself = prepare(subject, &second).await;
+    let by_another = prepare(subject, &third).await;
+    subject.vanish(&name(&second, 0)).await;
+    for prepared in [&by_itself, &by_another] {
+        let confirmed = confirmed(subject, prepared).await.expect("an empty cache is no error");
+        assert_eq!(confirmed.states(), [Some(VolumeState::Recreated)]);
+        let (before, now) = (&prepared.volumes[0], &confirmed.volumes[0]);
+        assert_eq!(now.planned, before.planned);
+    }
+    // An engine that passes over the labels of a mount leaves a stranger's.
+    subject.vanish(&name(&second, 0)).await;
+}
+
+/// "One that has lost its identity is refused as by `prepare`."
+pub async fn refuses_what_was_put_in_the_place_of_a_cache(subject: &dyn Subject) {
+    let scope = Scope::trusted(subject.owner(), unique("squat-late"));
+    prepare(subject, &cache(&scope, "1")).await;
+    let plan = cache(&scope, "2");
+    let prepared = prepare(subject, &plan).await;
+    subject.vanish(&name(&plan, 0)).await;
+    let mut request = plan.volumes[0].source.managed().expect("a volume of ours").request();
+    request.labels.insert(label::TRUST.to_owned(), "untrusted".to_owned());
+    subject.insert(&request).await;
+    let refusal = confirmed(subject, &prepared).await;
+    subject.vanish(&name(&plan, 0)).await;
+    let Err(VolumeError::Mismatch { field, .. }) = refusal else { panic!("{refusal:?}") };
+    assert_eq!(field, VolumeField::Label(label::TRUST));
+}
+
 /// What `make_writable` opened, in a container of its own.
 async fn opened(subject: &dyn Subject, prepared: &PreparedVolumes) -> Vec<VolumeName> {
     let container = subject.create(prepared).await;

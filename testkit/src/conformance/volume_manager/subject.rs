@@ -79,6 +79,13 @@ impl Subject for MemorySubject {
 
     async fn create(&self, prepared: &PreparedVolumes) -> ContainerId {
         prepared.temporaries().for_each(|name| self.manager.occupy(name));
+        // As an engine does: what has vanished is made anew with the labels of its mount.
+        let there = self.manager.volumes();
+        for managed in prepared.volumes.iter().filter_map(|one| one.planned.source.managed()) {
+            if !there.iter().any(|volume| volume.name == managed.name.as_str()) {
+                self.insert(&managed.request()).await;
+            }
+        }
         let mut containers = self.containers();
         containers.push(prepared.clone());
         ContainerId::new(format!("{:064x}", containers.len() - 1)).expect("64 digits")

@@ -37,6 +37,9 @@ macro_rules! volume_manager_conformance {
             keeps_caches_and_removes_temporaries_whatever_the_outcome
             can_finish_again
             makes_a_vanished_cache_anew
+            confirms_what_a_container_holds
+            tells_of_a_cache_that_vanished_before_a_container_held_it
+            refuses_what_was_put_in_the_place_of_a_cache
             opens_a_fresh_volume_once
             opens_what_another_run_made_lately
             opens_what_was_never_opened
