@@ -6,6 +6,7 @@ mod apt;
 mod bench;
 mod ci;
 mod demo;
+mod documents;
 mod e2e;
 mod engine;
 mod failure;

@@ -1,9 +1,10 @@
 //! `tidy`: the rules of this workspace that no lint can check.
 //!
 //! Rust is read as tokens, so that comments and strings cannot break a rule. The rules are
-//! functions from text to findings.
+//! functions from text to findings. Documents that name tests name such as are there.
 
 use std::{
+    collections::BTreeSet,
     ffi::OsStr,
     fs,
     path::{Path, PathBuf},
@@ -13,7 +14,7 @@ use std::{
 use anyhow::{Context as _, Result};
 use proc_macro2::{Delimiter, Group, Spacing, TokenStream, TokenTree};
 
-use crate::{failure::failure, workspace::Workspace};
+use crate::{documents, failure::failure, workspace::Workspace};
 
 const LINE_LIMIT: usize = 600;
 /// The only place that may name the client library: the adapter, and the file that re-exports it.
@@ -42,6 +43,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
         workspace.libraries().iter().map(|package| package.name.to_string()).collect();
     let mut files = 0;
     let mut findings = Vec::new();
+    let mut functions = BTreeSet::new();
     for package in workspace.members() {
         let folder = package.manifest_path.as_std_path().parent().unwrap_or(workspace.root());
         for file in rust_files(folder)? {
@@ -50,12 +52,23 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
             let path = file.strip_prefix(workspace.root()).unwrap_or(&file);
             let place = place(path, libraries.contains(&package.name.to_string()));
             files += 1;
+            // What is not Rust is a finding below.
+            if let Ok(tokens) = TokenStream::from_str(&text) {
+                documents::functions(tokens, &mut functions);
+            }
             findings.extend(
                 check(&text, place).into_iter().map(|finding| {
                     format!("{}:{}: {}", path.display(), finding.line, finding.fault)
                 }),
             );
         }
+    }
+    for path in documents::WITH_TESTS {
+        let text = fs::read_to_string(workspace.root().join(path))
+            .with_context(|| format!("could not read {path}"))?;
+        findings.extend(documents::missing(&text, &functions).into_iter().map(|(line, test)| {
+            format!("{path}:{line}: there is no test `{test}`; name the one that shows it")
+        }));
     }
     if findings.is_empty() {
         println!("{files} files keep the rules");
