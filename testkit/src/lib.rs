@@ -39,7 +39,8 @@
 //!
 //! [`FaultyDocker`] puts faults between a caller and any engine.
 //!
-//! [`Baseline`] compares an engine and this process before and after.
+//! [`Baseline`] compares an engine and this process before and after: what must be true after every
+//! fault.
 //!
 //! With the feature `rig`: [`Proxy`] puts them on the wire, between any client and an engine's socket;
 //! [`PrivateEngine`] is an engine to be killed, and [`Crash`] kills programs, at each request.
@@ -48,6 +49,7 @@
 //!
 //! [`conformance`] judges implementations of our traits by their contracts.
 
+mod canary;
 pub mod conformance;
 #[cfg(feature = "rig")]
 mod crash;
@@ -66,7 +68,7 @@ pub use crash::{Crash, CrashEnd, CrashError, CrashReport, CrashSite, CrashSites}
 pub use engine::{EngineError, EngineOptions, PrivateEngine};
 pub use fake::{FakeDocker, ScriptedRun, UploadedEntry, VolumeRoot};
 pub use fault::{Call, Fault, FaultKind, FaultyDocker, Side, Site};
-pub use invariant::{Baseline, Difference};
+pub use invariant::{Baseline, Delivered, Difference};
 #[cfg(feature = "rig")]
 pub use proxy::{
     Backend, Closed, Garbage, Passage, Proxy, RecordedRequest, Reply, Requests, Rule, WireFault,
