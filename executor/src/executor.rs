@@ -16,7 +16,7 @@ use crate::{
     image::Images,
     interrupt::{self, Deadline, Interrupt},
     log::Guard,
-    plan, prepare, resume,
+    plan_on_this_host, prepare, resume,
     state::RunState,
     step::{self, Runner},
     supervise::{Supervisor, caught},
@@ -111,7 +111,10 @@ impl Executor {
         &self.config
     }
 
-    /// Plans a job and runs it.
+    /// Plans a job and runs it. What it mounts of the host is judged by what it is on this very host, as
+    /// by [`plan_on_this_host`]: a link to an engine's socket is refused. Of an engine on another
+    /// machine, links of this one say nothing; plan for it with [`plan()`], and
+    /// [`run_plan`](Self::run_plan).
     ///
     /// # Errors
     /// [`JobError`] when the job cannot be planned: nothing was started then, and no request sent.
@@ -122,7 +125,7 @@ impl Executor {
         sink: Box<dyn LogSink>,
         cancel: &Cancel,
     ) -> Result<JobResult, JobError> {
-        let plan = plan(job, &self.config, &RunContext::draw())?;
+        let plan = plan_on_this_host(job, &self.config, &RunContext::draw())?;
         Ok(self.run_plan(&plan, sink, cancel).await)
     }
 

@@ -149,7 +149,10 @@ fn unescaped(field: &[u8]) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::{fs::symlink, net::UnixListener};
+    use std::{
+        os::unix::{fs::symlink, net::UnixListener},
+        sync::Arc,
+    };
 
     use volume_manager::PlanError;
 
@@ -185,11 +188,15 @@ mod tests {
             symlink(to, self.at(from)).unwrap();
         }
 
-        fn mounts(&self, source: &Path) -> Result<JobPlan, JobError> {
+        fn job(&self, source: &Path) -> JobSpec {
             let image: docker_api_trait::ImageReference = "busybox".parse().unwrap();
             let mut job = JobSpec::new("app", image, Command::script("true").unwrap());
             job.volumes.push(format!("{}:/x", source.display()));
-            plan_on_this_host(&job, &self.config, &RunContext::draw())
+            job
+        }
+
+        fn mounts(&self, source: &Path) -> Result<JobPlan, JobError> {
+            plan_on_this_host(&self.job(source), &self.config, &RunContext::draw())
         }
 
         #[track_caller]
@@ -273,6 +280,25 @@ mod tests {
             let unknown = matches!(error, JobError::Volumes(PlanError::HostPathUnknown { .. }));
             assert!(unknown, "{name}: {error:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn an_executor_looks_by_itself_and_asks_the_engine_for_nothing() {
+        let host = Host::new();
+        host.link("sock", host.at("run/engine/e.sock"));
+        let engine = testkit::FakeDocker::new().with_image("busybox");
+        let docker: Arc<dyn docker_api_trait::DockerApi> = Arc::new(engine.clone());
+        let volumes = volume_manager::DockerVolumeManager::new(Arc::clone(&docker));
+        let executor = crate::Executor::new(docker, Arc::new(volumes), host.config.clone());
+        let sink = || Box::new(crate::NullSink);
+        let cancel = crate::Cancel::new();
+        let refused = executor.run(&host.job(&host.at("sock")), sink(), &cancel).await.unwrap_err();
+        let JobError::Volumes(PlanError::EngineSocketReached { .. }) = refused else {
+            panic!("{refused:?}")
+        };
+        assert_eq!(engine.calls(), []);
+        let ran = executor.run(&host.job(&host.at("srv/data")), sink(), &cancel).await.unwrap();
+        assert!(matches!(ran.outcome, crate::JobOutcome::Succeeded), "{:?}", ran.outcome);
     }
 
     #[test]
