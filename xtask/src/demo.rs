@@ -28,11 +28,20 @@ else
     mv /cache/warm.part /cache/warm
 fi";
 
+/// What Cargo builds to have the program.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Build {
+    /// The program alone.
+    Program,
+    /// All that the tests have built already, so that nothing is built anew with other features.
+    Tests,
+}
+
 /// Runs the demo, and fails unless the second job found the first one's cache.
-pub(crate) async fn run(workspace: &Workspace) -> Result<()> {
+pub(crate) async fn run(workspace: &Workspace, built: Build) -> Result<()> {
     let docker = engine::up().await?.docker;
     let image = image::ensure_image(&docker).await?;
-    let berth = build(workspace).await?;
+    let berth = build(workspace, built).await?;
     // So that the first job is a cold one, also when the demo has run before.
     inventory::remove(&docker, &demo_caches(&docker).await?).await?;
 
@@ -52,14 +61,12 @@ pub(crate) async fn run(workspace: &Workspace) -> Result<()> {
 }
 
 /// Builds the program and returns where cargo put it.
-async fn build(workspace: &Workspace) -> Result<PathBuf> {
-    let mut command = workspace.cargo([
-        "build",
-        "--package",
-        "berth",
-        "--message-format",
-        "json-render-diagnostics",
-    ]);
+async fn build(workspace: &Workspace, built: Build) -> Result<PathBuf> {
+    let mut command = workspace.cargo(["build", "--message-format", "json-render-diagnostics"]);
+    command.args(match built {
+        Build::Program => &["--package", "berth"][..],
+        Build::Tests => &["--workspace", "--all-features", "--all-targets"],
+    });
     println!("$ {}", process::command_line(&command));
     let messages = process::read(&mut command).await?;
     built_program(&messages)
@@ -69,7 +76,9 @@ async fn build(workspace: &Workspace) -> Result<PathBuf> {
 fn built_program(messages: &str) -> Option<PathBuf> {
     Message::parse_stream(messages.as_bytes()).filter_map(Result::ok).find_map(|message| {
         let Message::CompilerArtifact(artifact) = message else { return None };
-        let program = artifact.executable.filter(|_| artifact.target.name == "berth")?;
+        // The program's own tests are one of the same name.
+        let is_program = artifact.target.name == "berth" && !artifact.profile.test;
+        let program = artifact.executable.filter(|_| is_program)?;
         Some(program.into_std_path_buf())
     })
 }
@@ -136,6 +145,9 @@ mod tests {
         let messages = r#"{"reason":"compiler-artifact","package_id":"path+file:///w/cli#berth@0.1.0","manifest_path":"/w/cli/Cargo.toml","target":{"kind":["bin"],"crate_types":["bin"],"name":"berth","src_path":"/w/cli/src/main.rs","edition":"2024","doc":true,"doctest":false,"test":true},"profile":{"opt_level":"0","debuginfo":1,"debug_assertions":true,"overflow_checks":true,"test":false},"features":[],"filenames":["/t/debug/berth"],"executable":"/t/debug/berth","fresh":true}
 {"reason":"build-finished","success":true}"#;
         assert_eq!(built_program(messages), Some(PathBuf::from("/t/debug/berth")));
+        // What Cargo built of its tests is not it.
+        let tests = messages.replace("\"test\":false", "\"test\":true");
+        assert_eq!(built_program(&tests), None);
         assert_eq!(built_program(r#"{"reason":"build-finished","success":true}"#), None);
     }
 }

@@ -219,7 +219,7 @@ async fn dispatch(command: Command) -> Result<()> {
         Command::Engine(EngineCommand::Up { podman: true }) => engine::podman::up().await.map(drop),
         Command::Engine(EngineCommand::Down { podman: false }) => engine::down().await,
         Command::Engine(EngineCommand::Down { podman: true }) => engine::podman::down().await,
-        Command::Demo => demo::run(&Workspace::load().await?).await,
+        Command::Demo => demo::run(&Workspace::load().await?, demo::Build::Program).await,
         Command::Test { require_engine } => {
             test::run(&Workspace::load().await?, require_engine).await
         }

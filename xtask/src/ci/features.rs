@@ -1,10 +1,13 @@
-//! Each library crate with each of its features alone: what a user with few features compiles.
+//! Each library crate with each of its features alone: what a user with few features compiles; and the
+//! program alone.
 
 use anyhow::Result;
 use cargo_metadata::Package;
 
 use crate::{failure::failure, process, workspace::Workspace};
 
+/// What is built alone to be used.
+const PROGRAM: &str = "berth";
 /// The crate that must stay light, and what would make it heavy.
 const LIGHT: &str = "volume-manager";
 const HEAVY: [&str; 6] = ["async-std", "bollard", "hyper", "mio", "socket2", "tokio"];
@@ -16,6 +19,8 @@ pub(super) async fn check(workspace: &Workspace) -> Result<()> {
             process::run(command.arg(package.name.as_str()).args(selection)).await?;
         }
     }
+    let mut program = workspace.cargo(["check", "--quiet", "--locked", "--package", PROGRAM]);
+    process::run(&mut program).await?;
     let mut tree = workspace.cargo(["tree", "--locked", "--edges", "normal", "--prefix", "none"]);
     tree.args(["--format", "{p}", "--no-default-features", "--package", LIGHT]);
     let tree = process::read(&mut tree).await?;

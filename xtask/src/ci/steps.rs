@@ -53,7 +53,7 @@ async fn steps(workspace: &Workspace, with_engine: bool, report: &mut Report) ->
     } else {
         report.omit("podman", "NOT run, it is provided on Debian alone, as root");
     }
-    report.step("demo", demo::run(workspace)).await
+    report.step("demo", demo::run(workspace, demo::Build::Tests)).await
 }
 
 async fn cargo(workspace: &Workspace, arguments: &[&str]) -> Result<()> {
