@@ -129,7 +129,7 @@ fn credentials() -> Option<AuthConfig> {
 /// Where the log goes, with what was asked for in it.
 fn sink(arguments: &RunArguments) -> Box<dyn LogSink> {
     let standard = StandardSink::new();
-    match (arguments.timestamps, arguments.sections) {
+    match (arguments.log.timestamps, arguments.log.sections) {
         (false, false) => Box::new(standard),
         (true, false) => Box::new(TimestampSink::new(standard, SystemTime::now)),
         (false, true) => Box::new(SectionSink::new(standard, SystemTime::now)),

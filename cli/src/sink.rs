@@ -59,6 +59,9 @@ impl Observer for Narrator {
                     (&volume.planned.destination, volume.planned.source.name());
                 say(&format!("berth: cache {destination} vanished and is empty now ({name})"));
             }
+            JobEvent::CacheRebuilt { volume } => {
+                say(&format!("berth: the cache {volume} had lost its folder and is made anew"));
+            }
             JobEvent::PullStarted(image) => say(&format!("berth: pulling {image}")),
             JobEvent::PullRetried { image, why } => {
                 say(&format!("berth: the pull of {image} failed and is tried again: {why}"));

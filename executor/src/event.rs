@@ -21,6 +21,11 @@ pub enum JobEvent<'a> {
     /// A cache that was found was gone when the first container was made: others removed it
     /// meanwhile, as by pruning. The engine has made it anew, and the job goes on with an empty one.
     CacheVanished(&'a PreparedVolume),
+    /// A cache had lost its folder on the engine's disk. It was removed, and the job is made ready anew.
+    CacheRebuilt {
+        /// Its name.
+        volume: &'a str,
+    },
     /// The engine does not have the image; it is being pulled.
     PullStarted(&'a ImageReference),
     /// The pull goes on.

@@ -16,7 +16,7 @@ use crate::{
     image::Images,
     interrupt::{self, Deadline, Interrupt},
     log::Guard,
-    plan_on_this_host, prepare, resume,
+    plan_on_this_host, prepare, rebuild, resume,
     state::RunState,
     step::{self, Runner},
     supervise::{Supervisor, caught},
@@ -113,8 +113,7 @@ impl Executor {
 
     /// Plans a job and runs it. What it mounts of the host is judged by what it is on this very host, as
     /// by [`plan_on_this_host`]: a link to an engine's socket is refused. Of an engine on another
-    /// machine, links of this one say nothing; plan for it with [`plan()`], and
-    /// [`run_plan`](Self::run_plan).
+    /// machine, links of this one say nothing: use [`plan()`](crate::plan()) and [`run_plan`](Self::run_plan).
     ///
     /// # Errors
     /// [`JobError`] when the job cannot be planned: nothing was started then, and no request sent.
@@ -393,7 +392,7 @@ impl Executor {
             for note in &plan.notes {
                 self.observer.event(&JobEvent::Noted(note));
             }
-            preparation.run(&mut state).await
+            rebuild::ready(&preparation, self.config.rebuild_caches, &mut state, cancel).await
         };
         let attempt = attempt.instrument(tracing::debug_span!("prepare"));
         match caught(interrupt.settled(attempt).boxed()).await {

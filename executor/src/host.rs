@@ -188,7 +188,7 @@ mod tests {
             symlink(to, self.at(from)).unwrap();
         }
 
-        fn job(&self, source: &Path) -> JobSpec {
+        fn job(source: &Path) -> JobSpec {
             let image: docker_api_trait::ImageReference = "busybox".parse().unwrap();
             let mut job = JobSpec::new("app", image, Command::script("true").unwrap());
             job.volumes.push(format!("{}:/x", source.display()));
@@ -196,7 +196,7 @@ mod tests {
         }
 
         fn mounts(&self, source: &Path) -> Result<JobPlan, JobError> {
-            plan_on_this_host(&self.job(source), &self.config, &RunContext::draw())
+            plan_on_this_host(&Self::job(source), &self.config, &RunContext::draw())
         }
 
         #[track_caller]
@@ -292,12 +292,13 @@ mod tests {
         let executor = crate::Executor::new(docker, Arc::new(volumes), host.config.clone());
         let sink = || Box::new(crate::NullSink);
         let cancel = crate::Cancel::new();
-        let refused = executor.run(&host.job(&host.at("sock")), sink(), &cancel).await.unwrap_err();
+        let refused =
+            executor.run(&Host::job(&host.at("sock")), sink(), &cancel).await.unwrap_err();
         let JobError::Volumes(PlanError::EngineSocketReached { .. }) = refused else {
             panic!("{refused:?}")
         };
         assert_eq!(engine.calls(), []);
-        let ran = executor.run(&host.job(&host.at("srv/data")), sink(), &cancel).await.unwrap();
+        let ran = executor.run(&Host::job(&host.at("srv/data")), sink(), &cancel).await.unwrap();
         assert!(matches!(ran.outcome, crate::JobOutcome::Succeeded), "{:?}", ran.outcome);
     }
 

@@ -62,6 +62,7 @@ mod plan;
 mod prepare;
 mod process;
 mod random;
+mod rebuild;
 mod refusal;
 mod removal;
 mod report;

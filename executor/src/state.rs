@@ -126,6 +126,13 @@ impl RunState {
         }
     }
 
+    /// As nothing was made yet; what it took until now counts.
+    pub(crate) fn begin_anew(&mut self, plan: &JobPlan) {
+        let told = std::mem::take(&mut self.told);
+        let (begin, requests_before) = (self.begin, self.requests_before);
+        *self = Self { begin, told, ..Self::new(plan, requests_before) };
+    }
+
     /// The first container that is there: all of them have the build folder.
     pub(crate) fn container(&self) -> Option<&ContainerId> {
         self.containers.iter().find_map(|slot| slot.trace.known())

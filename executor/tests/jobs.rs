@@ -2,12 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod common;
-
 use std::{io, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use common::Events;
 use docker_api_trait::{
     ApiError, DockerApi, ImageReference, LogChunk, LogSource, Operation, Volume,
 };
@@ -15,7 +12,7 @@ use executor::{
     Cancel, Command, Executor, ExecutorConfig, ExecutorError, FailureReason, JobOutcome, JobReport,
     JobResult, JobSpec, LogEnd, LogSink, MemorySink, NullSink, Phase, RunContext, Truncation, plan,
 };
-use testkit::{FakeDocker, FaultyDocker, ScriptedRun, Side};
+use testkit::{FakeDocker, ScriptedRun};
 use tokio::time::{Instant, sleep};
 use volume_manager::{DockerVolumeManager, Policy, Trust, VolumeDriver, VolumeError, VolumeState};
 
@@ -98,34 +95,6 @@ async fn reuses_the_cache_volume_across_jobs_of_one_project() {
         let result = executor(&engine).run(&job, Box::new(NullSink), &Cancel::new()).await.unwrap();
         assert_eq!(result.volumes.states(), [Some(VolumeState::Created)], "{project} {trust:?}");
     }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_cache_that_vanishes_under_a_job_is_told_of_and_is_reported_as_recreated() {
-    let engine = engine();
-    run(&engine).await;
-    let faulty = FaultyDocker::new(Arc::new(engine.clone()));
-    let others = engine.clone();
-    faulty.on_call(move |call, side| {
-        if (call.operation, side) == (Operation::CreateContainer, Side::Before) {
-            let name = others.volume_names().remove(0);
-            others.vanish_volume(&name.parse().unwrap());
-        }
-        Box::pin(std::future::ready(()))
-    });
-    let events = Events::default();
-    let volumes = DockerVolumeManager::new(Arc::new(faulty.clone()));
-    let config = executor(&engine).config().clone();
-    let executor = Executor::new(Arc::new(faulty), Arc::new(volumes), config)
-        .with_observer(Arc::new(events.clone()));
-    let result = executor.run(&job(), Box::new(NullSink), &Cancel::new()).await.unwrap();
-    assert!(matches!(result.outcome, JobOutcome::Succeeded), "{:?}", result.outcome);
-    assert_eq!(result.volumes.states(), [Some(VolumeState::Recreated)]);
-    assert_eq!(events.count("CacheVanished"), 1, "{:?}", events.texts());
-    // Nobody has written to it, and every user may.
-    let name = engine.volume_names().remove(0);
-    assert_eq!(engine.volume_root(&name).unwrap().mode, 0o777);
-    assert_eq!(run(&engine).await.volumes.states(), [Some(VolumeState::Reused)]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -30,15 +30,11 @@ pub(crate) struct RunArguments {
     /// How long the script may take to stop before it is killed [default: 10s]
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     stop_grace: Option<Duration>,
-    /// Deliver no more than this of the log, such as 4MB
-    #[arg(long, value_name = "SIZE")]
-    log_limit: Option<bytesize::ByteSize>,
-    /// Begin each line of the log with the time
+    #[command(flatten)]
+    pub(crate) log: LogArguments,
+    /// Remove and make anew a cache whose folder is gone from the engine's disk, once
     #[arg(long)]
-    pub(crate) timestamps: bool,
-    /// Fold each step's log in GitLab's log view
-    #[arg(long)]
-    pub(crate) sections: bool,
+    rebuild_caches: bool,
     /// Write a report as JSON to this file
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Option<PathBuf>,
@@ -52,6 +48,20 @@ pub(crate) struct RunArguments {
     /// Print nothing but the script's output and errors
     #[arg(long, short)]
     pub(crate) quiet: bool,
+}
+
+/// How the log is delivered.
+#[derive(Debug, Args)]
+pub(crate) struct LogArguments {
+    /// Deliver no more than this of the log, such as 4MB
+    #[arg(long, value_name = "SIZE")]
+    log_limit: Option<bytesize::ByteSize>,
+    /// Begin each line of the log with the time
+    #[arg(long)]
+    pub(crate) timestamps: bool,
+    /// Fold each step's log in GitLab's log view
+    #[arg(long)]
+    pub(crate) sections: bool,
 }
 
 /// All that a run is made of.
@@ -86,9 +96,10 @@ impl RunArguments {
         if let Some(grace) = self.stop_grace {
             config.stop_grace = grace;
         }
-        if let Some(limit) = self.log_limit {
+        if let Some(limit) = self.log.log_limit {
             config.log_limit = Some(limit.as_u64());
         }
+        config.rebuild_caches = self.rebuild_caches;
         let mut job = self.job.job(config.images.default.as_ref())?;
         if self.config.is_some() {
             // What a configuration allows is not the command line's to say.

@@ -42,6 +42,10 @@ pub struct ExecutorConfig {
     pub after_script_timeout: Duration,
     /// How many bytes of a job's log are delivered. Default: without limit.
     pub log_limit: Option<u64>,
+    /// Whether a cache whose folder somebody has deleted under the engine is removed and made anew, once
+    /// a job. Such a cache holds nothing, unless its folder is on a disk that is not mounted just now.
+    /// Default: no, the job fails with [`ExecutorError::VolumeLost`](crate::ExecutorError::VolumeLost).
+    pub rebuild_caches: bool,
 }
 
 impl ExecutorConfig {
@@ -61,6 +65,7 @@ impl ExecutorConfig {
             prepare_timeout: None,
             after_script_timeout: Duration::from_mins(5),
             log_limit: None,
+            rebuild_caches: false,
         }
     }
 }

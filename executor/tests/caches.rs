@@ -1,0 +1,184 @@
+//! Caches that are not what they were: gone, or without their folder, under a job that has found them.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod common;
+
+use std::{sync::Arc, time::Duration};
+
+use common::Events;
+use docker_api_trait::{ApiError, DockerApi, ImageReference, Operation};
+use executor::{
+    Cancel, Command, Executor, ExecutorConfig, ExecutorError, FailureReason, JobOutcome, JobResult,
+    JobSpec, NullSink, Phase, RunContext, plan,
+};
+use testkit::{FakeDocker, Fault, FaultKind, FaultyDocker, ScriptedRun, Side, Site};
+use tokio::time::sleep;
+use volume_manager::{DockerVolumeManager, VolumeState};
+
+fn engine() -> FakeDocker {
+    FakeDocker::new().with_image("busybox")
+}
+
+fn executor_with(engine: &FakeDocker, config: ExecutorConfig) -> Executor {
+    let docker: Arc<dyn DockerApi> = Arc::new(engine.clone());
+    let volumes = DockerVolumeManager::new(Arc::clone(&docker));
+    Executor::new(docker, Arc::new(volumes), config)
+}
+
+fn job() -> JobSpec {
+    let image: ImageReference = "busybox".parse().unwrap();
+    let mut job = JobSpec::new("app", image, Command::script("make").unwrap());
+    job.volumes.push("/cache".to_owned());
+    job
+}
+
+async fn run(engine: &FakeDocker) -> JobResult {
+    let executor = executor_with(engine, ExecutorConfig::new("ci"));
+    executor.run(&job(), Box::new(NullSink), &Cancel::new()).await.unwrap()
+}
+
+#[track_caller]
+fn assert_clean(engine: &FakeDocker, result: &JobResult) {
+    assert!(engine.containers().is_empty(), "{:?}", engine.containers());
+    assert!(result.cleanup.failed.is_empty(), "{:?}", result.cleanup);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cache_that_vanishes_under_a_job_is_told_of_and_is_reported_as_recreated() {
+    let engine = engine();
+    run(&engine).await;
+    let faulty = FaultyDocker::new(Arc::new(engine.clone()));
+    let others = engine.clone();
+    faulty.on_call(move |call, side| {
+        if (call.operation, side) == (Operation::CreateContainer, Side::Before) {
+            let name = others.volume_names().remove(0);
+            others.vanish_volume(&name.parse().unwrap());
+        }
+        Box::pin(std::future::ready(()))
+    });
+    let events = Events::default();
+    let volumes = DockerVolumeManager::new(Arc::new(faulty.clone()));
+    let executor = Executor::new(Arc::new(faulty), Arc::new(volumes), ExecutorConfig::new("ci"))
+        .with_observer(Arc::new(events.clone()));
+    let result = executor.run(&job(), Box::new(NullSink), &Cancel::new()).await.unwrap();
+    assert!(matches!(result.outcome, JobOutcome::Succeeded), "{:?}", result.outcome);
+    assert_eq!(result.volumes.states(), [Some(VolumeState::Recreated)]);
+    assert_eq!(events.count("CacheVanished"), 1, "{:?}", events.texts());
+    // Nobody has written to it, and every user may.
+    let name = engine.volume_names().remove(0);
+    assert_eq!(engine.volume_root(&name).unwrap().mode, 0o777);
+    assert_eq!(run(&engine).await.volumes.states(), [Some(VolumeState::Reused)]);
+}
+
+/// What an engine says that finds no folder for a volume; measured on Engine 20.10.
+fn lost_folder(volume: &str) -> ApiError {
+    let path = format!("/var/lib/docker/volumes/{volume}/_data");
+    let words = format!(
+        "error evaluating symlinks from mount source \"{path}\": lstat {path}: no such file or \
+         directory"
+    );
+    ApiError::from_status(Operation::StartContainer, 500, words)
+}
+
+/// An engine with the job's cache, which holds a file.
+async fn warm_engine() -> (FakeDocker, String) {
+    let engine = engine();
+    engine.script_first(ScriptedRun::exits(0).writing("/cache/file"));
+    run(&engine).await;
+    let name = engine.volume_names().remove(0);
+    assert_eq!(engine.volume_files(&name).len(), 1);
+    (engine, name)
+}
+
+fn rebuilding() -> ExecutorConfig {
+    let mut config = ExecutorConfig::new("ci");
+    config.rebuild_caches = true;
+    config
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cache_without_its_folder_is_made_anew_once_where_that_is_wanted() {
+    for (wanted, times, rebuilt, succeeds) in
+        [(true, 1, 1, true), (true, 2, 1, false), (false, 1, 0, false)]
+    {
+        let (engine, name) = warm_engine().await;
+        for _ in 0..times {
+            let lost = name.clone();
+            engine.refuse_once(Operation::StartContainer, move || lost_folder(&lost));
+        }
+        let config = if wanted { rebuilding() } else { ExecutorConfig::new("ci") };
+        let events = Events::default();
+        let executor = executor_with(&engine, config).with_observer(Arc::new(events.clone()));
+        let result = executor.run(&job(), Box::new(NullSink), &Cancel::new()).await.unwrap();
+        let what = format!("{wanted} {times}: {:?}", result.outcome);
+        assert_eq!(matches!(result.outcome, JobOutcome::Succeeded), succeeds, "{what}");
+        assert_eq!(events.count("CacheRebuilt"), rebuilt, "{what}");
+        assert_eq!(engine.volume_names(), [name.as_str()], "{what}");
+        assert_eq!(engine.volume_files(&name).is_empty(), wanted, "{what}");
+        assert_clean(&engine, &result);
+        if succeeds {
+            assert_eq!(result.volumes.states(), [Some(VolumeState::Created)]);
+            assert_eq!(engine.volume_root(&name).unwrap().mode, 0o777);
+            continue;
+        }
+        let JobOutcome::Failed(FailureReason::System { error }) = &result.outcome else {
+            panic!("{what}")
+        };
+        assert!(matches!(**error, ExecutorError::VolumeLost { .. }), "{what}");
+        assert!(!error.is_retryable());
+        assert_eq!(result.phase, Phase::Start);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cache_that_others_hold_is_not_made_anew() {
+    let (engine, name) = warm_engine().await;
+    let other = executor_with(&engine, ExecutorConfig::new("ci"));
+    let held = plan(&job(), other.config(), &RunContext::draw()).unwrap();
+    let holder = other.prepare(&held, &Cancel::new()).await.unwrap();
+    let lost = name.clone();
+    engine.refuse_once(Operation::StartContainer, move || lost_folder(&lost));
+    let executor = executor_with(&engine, rebuilding());
+    let result = executor.run(&job(), Box::new(NullSink), &Cancel::new()).await.unwrap();
+    let JobOutcome::Failed(FailureReason::System { error }) = &result.outcome else {
+        panic!("{:?}", result.outcome)
+    };
+    assert!(matches!(**error, ExecutorError::VolumeLost { .. }), "{error:?}");
+    assert!(result.cleanup.failed.is_empty(), "{:?}", result.cleanup);
+    assert_eq!(engine.volume_files(&name).len(), 1, "it is as it was");
+    other.finish(holder, &Cancel::new()).await;
+    assert!(engine.containers().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_that_makes_its_cache_anew_leaves_nothing_whatever_befalls_its_requests() {
+    let calls = {
+        let (engine, name) = warm_engine().await;
+        engine.refuse_once(Operation::StartContainer, move || lost_folder(&name));
+        let before = engine.calls().len();
+        let executor = executor_with(&engine, rebuilding());
+        executor.run(&job(), Box::new(NullSink), &Cancel::new()).await.unwrap();
+        engine.calls().len() - before
+    };
+    assert!(calls >= 16, "{calls}");
+    let kinds = [FaultKind::Status(500), FaultKind::Lost, FaultKind::TimedOut];
+    for (number, side) in (0..calls).flat_map(|number| Side::BOTH.map(|side| (number, side))) {
+        for kind in kinds {
+            let what = format!("{number} {side:?} {kind:?}");
+            let (engine, name) = warm_engine().await;
+            engine.refuse_once(Operation::StartContainer, move || lost_folder(&name));
+            let faulty = FaultyDocker::new(Arc::new(engine.clone()));
+            faulty.inject(Fault { site: Site::Nth(number), side, kind });
+            let docker: Arc<dyn DockerApi> = Arc::new(faulty);
+            let volumes = DockerVolumeManager::new(Arc::clone(&docker));
+            let executor = Executor::new(docker, Arc::new(volumes), rebuilding());
+            let result = executor.run(&job(), Box::new(NullSink), &Cancel::new()).await.unwrap();
+            // What a dropped request brings comes within a second.
+            sleep(Duration::from_secs(2)).await;
+            let told = result.cleanup.failed.len();
+            assert!(engine.containers().len() <= told, "{what}: {:?}", result.cleanup);
+            assert!(engine.volumes().len() <= 1, "{what}: {:?}", engine.volumes());
+        }
+    }
+}
