@@ -11,6 +11,7 @@ use std::{
 };
 
 use executor::{Instances, Life};
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::time::Instant;
 
 /// With nothing of the user's that says where the state folder is.
@@ -154,7 +155,7 @@ struct Waiting {
 
 impl Waiting {
     /// Starts so many at once, with a state folder that is not there yet; returns when each has its
-    /// lock.
+    /// lock. They are stopped then: an engine that does not answer is given up in half a minute.
     async fn start(count: usize) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let socket = folder.path().join("engine.sock");
@@ -167,10 +168,13 @@ impl Waiting {
         };
         let children = (0..count).map(|_| start()).collect();
         let waiting = Self { folder, children, _engine: engine };
-        let limit = Instant::now() + Duration::from_secs(20);
+        let limit = Instant::now() + Duration::from_secs(25);
         while locks(&waiting.state()).len() < count {
             assert!(Instant::now() < limit, "{:?}", locks(&waiting.state()));
             tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        for child in &waiting.children {
+            kill_process(Pid::from_child(child), Signal::STOP).unwrap();
         }
         waiting
     }
