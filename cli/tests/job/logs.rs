@@ -2,6 +2,7 @@
 
 use std::{io::Read as _, process::Stdio, time::Duration};
 
+use rustix::process::Signal;
 use tokio::time::Instant;
 
 use crate::project::{Project, Running, stderr, stdout};
@@ -37,9 +38,11 @@ fn a_line_of_200_mb_passes_in_little_memory() {
     let mut peak = String::new();
     while let Ok(more @ 1..) = output.read(&mut piece) {
         length += more;
-        if length > 200 << 20 {
+        // Not at the end alone: of a process that has ended nothing is said but its name.
+        if length > 190 << 20 {
             let status = std::fs::read_to_string(&status).unwrap();
-            peak = status.lines().find(|line| line.starts_with("VmHWM")).unwrap().to_owned();
+            let said = status.lines().find(|line| line.starts_with("VmHWM"));
+            peak = said.map_or(peak, ToOwned::to_owned);
         }
     }
     assert_eq!((child.wait().unwrap().code(), length), (Some(0), (200 << 20) + 1));
@@ -64,27 +67,43 @@ fn what_is_no_text_passes_unchanged() {
 fn a_secret_is_masked_however_it_is_written() {
     let project = Project::new("masked");
     let more = ["--quiet", "--secret", "TOKEN=hush-token", "--secret", "KEY=one\ntwo"];
-    for (script, out, err) in [
-        ("echo \"<$TOKEN>\"; echo \"<$TOKEN>\" >&2", "<[MASKED]>\n", "<[MASKED]>\n"),
-        ("printf hush; printf -- -tok; printf 'en|'", "[MASKED]|", ""),
-        ("printf hush; sleep 0.05; printf -- -token", "[MASKED]", ""),
-        ("echo \"$KEY\"; echo one; echo two", "[MASKED]\n[MASKED]\n", ""),
+    for (script, out, err, after_pause) in [
+        ("echo \"<$TOKEN>\"; echo \"<$TOKEN>\" >&2", "<[MASKED]>\n", "<[MASKED]>\n", &[][..]),
+        (
+            "printf hush; printf -- -tok; printf 'en|'",
+            "[MASKED]|",
+            "",
+            &["hush[MASKED]|", "hush-tok[MASKED]|"],
+        ),
+        ("printf hush; sleep 0.05; printf -- -token", "[MASKED]", "", &["hush[MASKED]"]),
+        (
+            "echo \"$KEY\"; echo one; echo two",
+            "[MASKED]\n[MASKED]\n",
+            "",
+            &["[MASKED]\none\n[MASKED]\n"],
+        ),
         // Each output is a stream of its own.
         (
             "printf hush; printf hush >&2; printf -- -token; printf -- -to >&2",
             "[MASKED]",
             "hush-to",
+            &["hush[MASKED]"],
         ),
-        ("printf hush-to", "hush-to", ""),
-        ("set -x; : $TOKEN", "", "+ : [MASKED]\n"),
+        ("printf hush-to", "hush-to", "", &[]),
+        ("set -x; : $TOKEN", "", "+ : [MASKED]\n", &[]),
     ] {
-        let output = project.script(&more, script).output().unwrap();
-        let written = stdout(&output);
-        // What may begin a secret is not held for ever: on a machine that is busy with other work a pause
-        // may be longer than that. The rest is masked all the same.
-        let paused = script.contains("sleep").then(|| written.strip_prefix("hush")).flatten();
-        let written = paused.unwrap_or(&written);
-        assert_eq!((written, stderr(&output).as_str()), (out, err), "{script}");
+        // What may begin a secret is not held for ever: on a machine that is busy with other work even
+        // two `printf` may have a longer pause between them. The rest is masked all the same, and one
+        // that pauses of its own accord may always be late.
+        let is_whole = (0..10).any(|_| {
+            let output = project.script(&more, script).output().unwrap();
+            let written = stdout(&output);
+            let paused = after_pause.contains(&written.as_str());
+            let written = if paused { out } else { &written };
+            assert_eq!((written, stderr(&output).as_str()), (out, err), "{script}");
+            !paused || script.contains("sleep")
+        });
+        assert!(is_whole, "{script}: what it wrote in parts was never masked as a whole");
     }
     project.assert_nothing_left();
 }
@@ -93,17 +112,18 @@ fn a_secret_is_masked_however_it_is_written() {
 #[ignore = "needs Docker: cargo xtask e2e"]
 fn a_line_without_end_appears_at_once_although_it_could_begin_a_secret() {
     let project = Project::new("live");
-    let script = "echo ready; printf 'prompt: hush-'; sleep 10";
+    let script = "echo ready; printf 'prompt: hush-'; sleep 300";
     let mut command = project.script(&["--quiet", "--secret", "TOKEN=hush-token"], script);
     let mut running = Running::start(&mut command, "ready\n");
     let begin = Instant::now();
     let mut prompt = [0; 13];
-    running.0.stdout.as_mut().unwrap().read_exact(&mut prompt).unwrap();
+    running.child().stdout.as_mut().unwrap().read_exact(&mut prompt).unwrap();
     let took = begin.elapsed();
     assert_eq!(&prompt, b"prompt: hush-");
     // Not when the script ends.
-    assert!(took < Duration::from_secs(8), "{took:?}");
-    assert_eq!(running.end().status.code(), Some(0));
+    assert!(took < Duration::from_mins(1), "{took:?}");
+    running.signal(Signal::TERM);
+    assert_eq!(running.end().status.code(), Some(130));
     project.assert_nothing_left();
 }
 
@@ -129,7 +149,7 @@ fn a_reader_that_goes_away_does_not_end_the_job() {
     let project = Project::new("reader");
     let script = "echo ready; seq 1 200000; echo end >&2; exit 5";
     let mut running = Running::start(&mut project.script(&["--quiet"], script), "ready\n");
-    drop(running.0.stdout.take());
+    drop(running.child().stdout.take());
     assert_eq!(running.end().status.code(), Some(5));
     project.assert_nothing_left();
 }

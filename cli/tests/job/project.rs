@@ -73,9 +73,24 @@ impl Project {
         let mut words: Vec<_> = command.get_args().map(ToOwned::to_owned).collect();
         // Before what is run.
         words.splice(1..1, ["--report".into(), path.clone().into_os_string()]);
-        let output = Command::new(env!("CARGO_BIN_EXE_berth")).args(words).output().unwrap();
+        let mut reporting = Command::new(env!("CARGO_BIN_EXE_berth"));
+        for (name, value) in command.get_envs() {
+            match value {
+                Some(value) => reporting.env(name, value),
+                None => reporting.env_remove(name),
+            };
+        }
+        let output = reporting.args(words).output().unwrap();
         let report = std::fs::read(path).unwrap_or_else(|_| panic!("{}", stderr(&output)));
         (output, serde_json::from_slice(&report).unwrap())
+    }
+
+    /// Sweeps what a run has left whose time was over in the middle of a request: the engine may have done
+    /// what was asked only after that.
+    pub(crate) fn sweep(&self) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_berth"));
+        command.args(["sweep", "--owner", &suite::owner()]);
+        command.env("BERTH_STATE_DIR", self.path("state")).output().unwrap();
     }
 
     /// Its containers that are there, running or not.
@@ -105,27 +120,61 @@ impl Project {
     }
 }
 
-/// A job under way.
-pub(crate) struct Running(pub(crate) Child);
+/// A job under way. A test that fails takes the program down with it, and the script goes with that.
+pub(crate) struct Running(Option<Child>);
 
 impl Running {
     /// Starts it, and waits until it has written `first`, all of it.
+    #[track_caller]
     pub(crate) fn start(command: &mut Command, first: &str) -> Self {
+        let started = Self::try_start(command, first);
+        started.unwrap_or_else(|ended| panic!("it ended: {}", stderr(&ended)))
+    }
+
+    /// As [`start`](Self::start), of a job that may end before; then with how it ended.
+    #[track_caller]
+    pub(crate) fn try_start(command: &mut Command, first: &str) -> Result<Self, Output> {
         let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let mut running = Self(child);
+        let mut running = Self(Some(child));
         let mut seen = vec![0; first.len()];
-        let whole = running.0.stdout.as_mut().unwrap().read_exact(&mut seen).is_ok();
-        assert!(whole, "it ended: {}", stderr(&running.0.wait_with_output().unwrap()));
+        if running.child().stdout.as_mut().unwrap().read_exact(&mut seen).is_err() {
+            return Err(running.end());
+        }
         assert_eq!(String::from_utf8_lossy(&seen), first);
-        running
+        Ok(running)
+    }
+
+    pub(crate) fn child(&mut self) -> &mut Child {
+        self.0.as_mut().unwrap()
+    }
+
+    /// Reads what it says on its standard error until these words have come.
+    #[track_caller]
+    pub(crate) fn hear(&mut self, words: &str) {
+        let errors = self.child().stderr.as_mut().unwrap();
+        let (mut said, mut byte) = (Vec::new(), [0]);
+        while !said.ends_with(words.as_bytes()) {
+            let heard = errors.read_exact(&mut byte).is_ok();
+            assert!(heard, "it ended: {}", String::from_utf8_lossy(&said));
+            said.extend(byte);
+        }
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.0), signal).unwrap();
+        kill_process(Pid::from_child(self.0.as_ref().unwrap()), signal).unwrap();
     }
 
-    pub(crate) fn end(self) -> Output {
-        self.0.wait_with_output().unwrap()
+    pub(crate) fn end(mut self) -> Output {
+        self.0.take().unwrap().wait_with_output().unwrap()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.0 {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
     }
 }
 
