@@ -176,7 +176,7 @@ fn twenty_thousand_small_files_take_seconds() {
     }
     let more = ["--quiet", "--workspace", text(&folder)];
     let count = "find . -name 'file-*' | wc -l";
-    for (run, limit) in [("first", 60), ("second", 30)] {
+    for (run, limit) in [("first", 300), ("second", 150)] {
         let begin = Instant::now();
         let (output, report) = project.report(&mut project.script(&more, count));
         let took = begin.elapsed();
