@@ -115,7 +115,7 @@ impl Project {
         let mut line = String::new();
         BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
         if line == "started\n" {
-            return Running { project: self, child };
+            return Running { project: self, child: Some(child) };
         }
         panic!("{line:?}: {}", stderr(&child.wait_with_output().unwrap()));
     }
@@ -138,15 +138,17 @@ impl Project {
 }
 
 /// A job whose script waits, after the line `started`, for [`finish`](Running::finish): it is to end
-/// with [`WAIT`].
+/// with [`WAIT`]. A test that fails takes the program down with it, and the script goes with that.
 pub(crate) struct Running<'a> {
     project: &'a Project,
-    child: Child,
+    /// None once it has ended.
+    child: Option<Child>,
 }
 
-/// What a script does until it is told to go on; its input is not ours, but signals are.
+/// What a script does until it is told to go on; its input is not ours, but signals are. Its own end,
+/// after ten minutes and more, is for what nobody ends: no test is so slow.
 pub(crate) const WAIT: &str =
-    "echo started; n=0; until [ -e /tmp/go ] || [ $n = 300 ]; do sleep 0.1; n=$((n+1)); done";
+    "echo started; n=0; until [ -e /tmp/go ] || [ $n = 6000 ]; do sleep 0.1; n=$((n+1)); done";
 
 impl Running<'_> {
     /// The container of a kind: `build`, `helper` or `service`.
@@ -165,13 +167,23 @@ impl Running<'_> {
 
     /// Kills the program at once, and waits for its end.
     pub(crate) fn kill(mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
+        let mut child = self.child.take().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
     }
 
     /// Lets the script go on, and waits for the job's end.
-    pub(crate) fn finish(self) -> Output {
+    pub(crate) fn finish(mut self) -> Output {
         docker_says(&["exec", "--user", "0", &self.container("build"), "touch", "/tmp/go"]);
-        self.child.wait_with_output().unwrap()
+        self.child.take().unwrap().wait_with_output().unwrap()
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.child {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
     }
 }
