@@ -6,19 +6,22 @@ mod helpers;
 
 use std::{
     fs,
-    os::unix::fs::PermissionsExt as _,
+    io::Write as _,
+    path::Path,
     process::{Command, Output, Stdio},
     sync::Arc,
+    time::Duration,
 };
 
-use docker_api_trait::{BollardDocker, DockerApi, Endpoint, EndpointSources, ImageReference};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE};
+use docker_api_trait::{BollardDocker, DockerApi, Endpoint, ImageReference};
 use executor::{
-    Cancel, Command as JobCommand, Executor, ExecutorConfig, FailureReason, JobOutcome, JobSpec,
-    NullSink, PullPolicy, RegistryLogin,
+    Cancel, Command as JobCommand, Executor, ExecutorConfig, FailureReason, JobEvent, JobOutcome,
+    JobSpec, NullSink, Observer, PullPolicy, RegistryLogin,
 };
 use helpers::{Project, WAIT, docker, docker_says, stderr, stdout, unique, variable};
-use testkit::suite;
-use tokio::task::JoinSet;
+use testkit::{Backend, Passage, Proxy, WireRequest, suite};
+use tokio::{sync::watch, task::JoinSet, time::timeout};
 use volume_manager::DockerVolumeManager;
 
 /// An image in a registry under a name of the test's own, and not on the engine.
@@ -29,24 +32,20 @@ struct Published {
 
 impl Published {
     fn open() -> Self {
-        Self::new(variable("BERTH_E2E_REGISTRY"), "/nonexistent", &variable("BERTH_E2E_IMAGE"))
+        Self::new(variable("BERTH_E2E_REGISTRY"), "/nonexistent")
     }
 
     /// Only the registry's user gets it.
     fn locked() -> Self {
-        Self::locked_of(&variable("BERTH_E2E_IMAGE"))
-    }
-
-    fn locked_of(image: &str) -> Self {
         let registry = variable("BERTH_E2E_REGISTRY_LOCKED");
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("config.json"), config_json(&registry, &password())).unwrap();
-        Self::new(registry, folder.path().to_str().unwrap(), image)
+        Self::new(registry, folder.path().to_str().unwrap())
     }
 
-    fn new(registry: String, config: &str, image: &str) -> Self {
+    fn new(registry: String, config: &str) -> Self {
         let reference = format!("{registry}/berth/{}:1", unique("e2e"));
-        docker_says(&["tag", image, &reference]);
+        docker_says(&["tag", &variable("BERTH_E2E_IMAGE"), &reference]);
         docker_says(&["--config", config, "push", "--quiet", &reference]);
         docker_says(&["image", "rm", &reference]);
         Self { reference, registry }
@@ -227,6 +226,16 @@ fn a_locked_registry_opens_with_the_users_own_configuration() {
     project.assert_nothing_left();
 }
 
+/// By a process of its own: a file that is open for writing cannot be run, and what other tests start
+/// meanwhile has our descriptors for a moment.
+fn write_program(path: &Path, text: &str) {
+    let mut shell = Command::new("sh");
+    shell.args(["-ec", "cat > \"$1\"; chmod 755 \"$1\"", "sh"]).arg(path);
+    let mut writing = shell.stdin(Stdio::piped()).spawn().unwrap();
+    writing.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    assert!(writing.wait().unwrap().success(), "{}", path.display());
+}
+
 #[test]
 #[ignore = "needs Docker: cargo xtask e2e"]
 fn a_locked_registry_opens_with_a_credential_helper() {
@@ -238,8 +247,7 @@ fn a_locked_registry_opens_with_a_credential_helper() {
     project.set("PATH", &format!("{}:{path}", project.folder().display()));
     let answer = |text: &str| {
         let script = format!("#!/bin/sh\n[ \"$1\" = get ] && read -r server\n{text}\n");
-        let program = project.write("docker-credential-berthtest", &script);
-        fs::set_permissions(program, fs::Permissions::from_mode(0o755)).unwrap();
+        write_program(&project.folder().join("docker-credential-berthtest"), &script);
         project.run(&job(&image, "\"always\""), Some(POLICIES))
     };
     let login = |password: &str| {
@@ -298,39 +306,64 @@ fn a_failed_pull_is_its_own_reason_in_the_report() {
     project.assert_nothing_left();
 }
 
-/// How often the engine has pulled the image since a time of its own.
-fn pulls(image: &Published, since: &str) -> usize {
-    let now = docker_says(&["info", "--format", "{{.SystemTime}}"]);
-    let mut events = Command::new("docker");
-    events.args(["events", "--since", since, "--until", &now, "--format", "{{.Actor.ID}}"]);
-    events.args(["--filter", "type=image", "--filter", "event=pull"]);
-    let output = events.stdin(Stdio::null()).output().unwrap();
-    stdout(&output).lines().filter(|line| *line == image.reference).count()
+/// Counts jobs that have come to their pull.
+#[derive(Debug)]
+struct Comers(watch::Sender<usize>);
+
+impl Observer for Comers {
+    fn event(&self, event: &JobEvent<'_>) {
+        if let JobEvent::PullStarted(_) = event {
+            self.0.send_modify(|count| *count += 1);
+        }
+    }
+}
+
+fn is_pull(request: &WireRequest) -> bool {
+    request.method == "POST" && request.path() == "/images/create"
+}
+
+/// Whether a pull is with the password.
+fn opens(request: &WireRequest) -> bool {
+    let head = String::from_utf8_lossy(&request.head);
+    let mut fields = head.lines().filter_map(|line| line.split_once(": "));
+    let login = fields.find(|(name, _)| name.eq_ignore_ascii_case("x-registry-auth")).unwrap().1;
+    let login = URL_SAFE.decode(login).unwrap();
+    String::from_utf8_lossy(&login).contains(&password())
 }
 
 #[tokio::test]
 #[ignore = "needs Docker: cargo xtask e2e"]
 async fn jobs_at_once_share_a_pull_with_those_of_the_same_password_only() {
-    // A layer that takes a while, so that all come before the pull is over.
-    let container = unique("berth-e2e-large");
-    let base = variable("BERTH_E2E_IMAGE");
-    let make = ["dd", "if=/dev/urandom", "of=/large", "bs=1M", "count=24"];
-    docker_says(&[&["run", "--name", &container, &base][..], &make].concat());
-    let large = docker_says(&["commit", &container]);
-    docker_says(&["rm", &container]);
-    let image = Published::locked_of(&large);
-
-    let endpoint = Endpoint::resolve(&EndpointSources::from_process(None)).unwrap();
-    let engine: Arc<dyn DockerApi> = Arc::new(BollardDocker::new(endpoint).unwrap());
+    let image = Published::locked();
+    let secrets = [&password(), &password(), "not-this-one", &password(), &password()];
+    let comers = watch::Sender::new(0);
+    let proxy = Proxy::new(Backend::socket(suite::socket())).unwrap();
+    // No pull is over before all have come to theirs.
+    proxy.on_request({
+        let (comers, all) = (comers.clone(), secrets.len());
+        move |request, _| {
+            let mut comers = comers.subscribe();
+            Box::pin(async move {
+                if is_pull(&request) {
+                    // Without them all, the number of pulls will tell.
+                    let come = comers.wait_for(|count| *count >= all);
+                    let _ = timeout(Duration::from_mins(1), come).await;
+                }
+                Passage::Go
+            })
+        }
+    });
+    let engine = BollardDocker::new(Endpoint::Unix(proxy.socket())).unwrap();
+    let engine: Arc<dyn DockerApi> = Arc::new(engine);
     let owner = suite::owner();
     let volumes = DockerVolumeManager::new(Arc::clone(&engine));
     let mut config = ExecutorConfig::new(owner);
     config.images.pull_policies = vec![PullPolicy::Always];
     let executor = Executor::new(engine, Arc::new(volumes), config);
+    let executor = executor.with_observer(Arc::new(Comers(comers)));
     let project = Project::new("shared");
-    let since = docker_says(&["info", "--format", "{{.SystemTime}}"]);
     let mut jobs = JoinSet::new();
-    for secret in [&password(), &password(), "not-this-one", &password(), &password()] {
+    for secret in secrets {
         let (executor, secret) = (executor.clone(), secret.to_owned());
         let reference: ImageReference = image.reference.parse().unwrap();
         let mut job = JobSpec::new(&project.name, reference, JobCommand::script("true").unwrap());
@@ -349,6 +382,8 @@ async fn jobs_at_once_share_a_pull_with_those_of_the_same_password_only() {
             assert!(matches!(outcome, JobOutcome::Succeeded), "{outcome:?}");
         }
     }
-    assert_eq!(pulls(&image, &since), 1, "one pull for four jobs");
+    let mut pulls: Vec<_> = proxy.requests().into_iter().map(|sent| sent.request).collect();
+    pulls.retain(|request| is_pull(request) && opens(request));
+    assert_eq!(pulls.len(), 1, "one pull for four jobs");
     project.assert_nothing_left();
 }
