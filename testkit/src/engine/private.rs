@@ -21,11 +21,16 @@ use super::{
     namespace::{Namespaces, child_of},
 };
 
-const START_LIMIT: Duration = Duration::from_mins(1);
-const STOP_LIMIT: Duration = Duration::from_secs(30);
+/// A busy machine takes many times what a quiet one does.
+const START_LIMIT: Duration = Duration::from_mins(3);
+const STOP_LIMIT: Duration = Duration::from_mins(2);
+/// How often a daemon is started that ends by itself.
+const STARTS: u32 = 4;
 const POLL: Duration = Duration::from_millis(20);
-/// How often it is tried to remove what is left, and how long between.
-const SWEEPS: u32 = 100;
+/// How often it is tried to remove what is left: for a minute by who stops it, for twenty seconds in
+/// a drop.
+const SWEEPS: u32 = 3000;
+const SWEEPS_IN_DROP: u32 = 1000;
 const LOG_LINES: usize = 20;
 
 /// What an engine of a test's own is like.
@@ -46,7 +51,7 @@ pub struct EngineOptions {
 ///
 /// It takes root, and the programs `dockerd`, `docker-init`, `unshare` and `nsenter`. Nothing of
 /// it outlives the test's process, however that ends: the kernel ends the namespaces' processes
-/// and mounts. After [`stop`](Self::stop), and after a drop that is given two seconds for it,
+/// and mounts. After [`stop`](Self::stop), and after a drop that is given twenty seconds for it,
 /// neither the folder nor a control group is left; after the test's process is killed, those two
 /// are.
 ///
@@ -83,8 +88,8 @@ pub struct PrivateEngine {
 }
 
 impl PrivateEngine {
-    /// Starts one, and returns when it answers. A daemon that ends before is started once more:
-    /// its containerd is sometimes slow.
+    /// Starts one, and returns when it answers. A daemon that ends before is started
+    /// anew, three times: its containerd is sometimes slow.
     ///
     /// # Errors
     /// Every variant but [`EngineError::NotRunning`], [`EngineError::Image`] and
@@ -154,7 +159,7 @@ impl PrivateEngine {
     /// stops its containers before.
     ///
     /// # Errors
-    /// As for [`kill`](Self::kill); [`EngineError::TimedOut`] after 30 s.
+    /// As for [`kill`](Self::kill); [`EngineError::TimedOut`] after two minutes.
     pub async fn terminate(&mut self) -> Result<(), EngineError> {
         self.signal(Signal::TERM).await
     }
@@ -210,10 +215,13 @@ impl PrivateEngine {
     }
 
     async fn run(&mut self) -> Result<(), EngineError> {
-        match self.try_to_run().await {
-            Err(EngineError::Ended { .. }) => self.try_to_run().await,
-            other => other,
+        for _ in 1..STARTS {
+            match self.try_to_run().await {
+                Err(EngineError::Ended { .. }) => {}
+                other => return other,
+            }
         }
+        self.try_to_run().await
     }
 
     async fn try_to_run(&mut self) -> Result<(), EngineError> {
@@ -272,15 +280,15 @@ fn to_pid(process: u32) -> Option<Pid> {
 }
 
 impl Drop for PrivateEngine {
-    /// For a test that failed: does what [`stop`](Self::stop) does, and waits for it at most two
-    /// seconds.
+    /// For a test that failed: does what [`stop`](Self::stop) does, and waits for it at most
+    /// twenty seconds.
     #[allow(clippy::disallowed_methods, reason = "a drop cannot await")]
     fn drop(&mut self) {
         if self.stopped {
             return;
         }
         self.namespaces.end();
-        for _ in 0..SWEEPS {
+        for _ in 0..SWEEPS_IN_DROP {
             if clean::sweep(self.folder.path(), &self.group).is_empty() {
                 return;
             }
