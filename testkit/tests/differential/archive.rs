@@ -1,6 +1,7 @@
 //! Archives that come in pieces.
 
 use futures_util::{TryStreamExt as _, stream};
+use tokio::time::{Instant, sleep};
 
 use super::*;
 
@@ -45,16 +46,22 @@ behaviours! {
         let begin = Bytes::copy_from_slice(&files(&["one", "two"])[..1024 + 256]);
         let broken = ApiError::from_status(docker_api_trait::Operation::DownloadArchive, 500, "x");
         let pause = async {
-            tokio::time::sleep(Duration::from_millis(500)).await;
+            sleep(Duration::from_millis(500)).await;
             Err(broken)
         };
         let archive = stream::iter([Ok(begin)]).chain(stream::once(pause)).boxed();
         let mut all = vec![done(lab.engine.upload_archive_stream(&id, "/", archive).await)];
-        // The engine notices after us.
-        tokio::time::sleep(Duration::from_millis(500)).await;
-        for name in ["one", "two"] {
-            all.push(lab.file(&id, name).await);
-        }
+        // The engine notices after us. Podman puts it elsewhere.
+        let podman = lab.engine.version().await.unwrap().product == EngineProduct::Podman;
+        let deadline = Instant::now() + if podman { NEVER } else { LONG };
+        let one = loop {
+            let one = lab.file(&id, "one").await;
+            if one != "not found" || Instant::now() >= deadline {
+                break one;
+            }
+            sleep(Duration::from_millis(50)).await;
+        };
+        all.extend([one, lab.file(&id, "two").await]);
         all
     }
 }

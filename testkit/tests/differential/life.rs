@@ -92,7 +92,7 @@ behaviours! {
         let id = lab.exited("job", Program::PrintsToBoth).await;
         let early = lab.engine.attach_container(&id).await.unwrap();
         let late = lab.engine.attach_container(&id).await.unwrap();
-        let nothing = read(early).await;
+        let nothing = read_open(early).await;
         lab.engine.start_container(&id).await.unwrap();
         vec![nothing, read(late).await]
     }
@@ -101,13 +101,12 @@ behaviours! {
     sees [r#""" "" open"#, r#""" "" ended"#]; {
         let created = lab.create(&lab.job("created", Program::Exits3)).await;
         let running = lab.started("running", Program::Sleeps).await;
-        let mut all = Seen::new();
-        for id in [created, running] {
-            let output = lab.engine.attach_container(&id).await.unwrap();
-            lab.engine.remove_container(&id).await.unwrap();
-            all.push(read(output).await);
-        }
-        all
+        let removed = async |id: &ContainerId| {
+            let output = lab.engine.attach_container(id).await.unwrap();
+            lab.engine.remove_container(id).await.unwrap();
+            output
+        };
+        vec![read_open(removed(&created).await).await, read(removed(&running).await).await]
     }
 
     a_signal_ends_what_runs_and_finds_nobody_else(lab)

@@ -29,9 +29,12 @@ use futures_util::{FutureExt as _, StreamExt as _, future::BoxFuture};
 use testkit::{FakeDocker, ScriptedRun, suite};
 use tokio::time::timeout;
 
-/// Longer than any answer takes, for what never comes.
+/// For what must not come.
 const NEVER: Duration = Duration::from_secs(2);
-const GRACE: Duration = Duration::from_secs(10);
+/// For what must come: only a failure waits so long.
+const LONG: Duration = Duration::from_mins(1);
+/// To end by itself, for what does so when it is asked.
+const GRACE: Duration = LONG;
 
 /// What was seen, in order.
 type Seen = Vec<String>;
@@ -267,11 +270,21 @@ fn note(reply: Result<Volume, ApiError>) -> String {
     seen(reply.map(|volume| format!("{} {:?}", volume.labels["dev.berth.note"], volume.options)))
 }
 
-/// All that a stream has: standard output, standard error, and whether it came to its end.
-async fn read(mut stream: LogStream) -> String {
+/// All that a stream has: standard output, standard error, and that it came to its end.
+async fn read(stream: LogStream) -> String {
+    read_for(LONG, stream).await
+}
+
+/// The same of a stream that stays open.
+async fn read_open(stream: LogStream) -> String {
+    read_for(NEVER, stream).await
+}
+
+/// The same; a stream is open when so long nothing comes.
+async fn read_for(limit: Duration, mut stream: LogStream) -> String {
     let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
     loop {
-        match timeout(NEVER, stream.next()).await {
+        match timeout(limit, stream.next()).await {
             Ok(Some(Ok(chunk))) => match chunk.source {
                 LogSource::Stdout => stdout.extend_from_slice(&chunk.bytes),
                 LogSource::Stderr => stderr.extend_from_slice(&chunk.bytes),

@@ -31,9 +31,14 @@ impl Lab {
         self.engine.attach_container_with_input(id).await.unwrap()
     }
 
-    /// Sends every process but the init a signal, through a further program.
+    /// Sends every process but the init a signal.
     async fn signal(&self, id: &ContainerId, signal: &str) {
-        let mut request = ExecRequest::new(["sh", "-c", &format!("kill -{signal} -1")]);
+        self.run_beside(id, &format!("kill -{signal} -1")).await;
+    }
+
+    /// Runs a script as a further program.
+    async fn run_beside(&self, id: &ContainerId, script: &str) {
+        let mut request = ExecRequest::new(["sh", "-c", script]);
         request.user = Some("0".to_owned());
         let exec = self.engine.create_exec(id, &request).await.unwrap();
         read(self.engine.start_exec(&exec).await.unwrap()).await;
@@ -54,7 +59,7 @@ async fn feed(attachment: &mut Attachment, number: u32, script: &str) {
 async fn until(attachment: &mut Attachment, end: &str) -> String {
     let mut stdout = String::new();
     while !stdout.contains(end) {
-        let chunk = timeout(GRACE, attachment.output.next()).await.expect("output in time");
+        let chunk = timeout(LONG, attachment.output.next()).await.expect("output in time");
         let Some(chunk) = chunk else {
             return format!("{stdout:?} ended");
         };
@@ -109,15 +114,15 @@ behaviours! {
     an_input_that_ends_with_its_attachment_ends_the_shell_after_its_step(lab)
     sees ["running 0", "exit 0", "exited 0"]; {
         let id = lab.shell("job", Input::Once).await;
-        let run = ScriptedRun::exits(5).lasting(Duration::from_secs(1));
-        lab.script(run);
+        lab.script(ScriptedRun::exits(5).lasting(Duration::from_secs(1)));
         let mut attachment = lab.attach(&id).await;
         lab.engine.start_container(&id).await.unwrap();
-        feed(&mut attachment, 1, "sleep 1; exit 5").await;
+        feed(&mut attachment, 1, "until [ -e /go ]; do sleep 0.1; done; exit 5").await;
         until(&mut attachment, "+").await;
         let exit = lab.engine.wait_container(&id, WaitCondition::NextExit).await.unwrap();
         drop(attachment);
         let status = lab.status(&id).await;
+        lab.run_beside(&id, ": > /go").await;
         let exit = seen(exit.await.map(|status| format!("exit {}", status.code)));
         vec![status, exit, lab.status(&id).await]
     }
