@@ -19,7 +19,8 @@ use futures_util::StreamExt as _;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{UnixListener, UnixStream},
-    time::timeout,
+    sync::Notify,
+    time::{sleep, timeout},
 };
 
 /// A socket that gives every request the same pieces, with a pause between them, and then closes.
@@ -29,16 +30,23 @@ struct Answering {
 }
 
 const PAUSE: Duration = Duration::from_millis(150);
+/// For what must come: only a failure waits so long.
+const LONG: Duration = Duration::from_mins(1);
 
 impl Answering {
     fn with(pieces: &'static [&'static [u8]]) -> Self {
+        Self::holding(pieces, None)
+    }
+
+    /// Where there is a `hold`, it is that, once told of, and no pause that each further piece waits for.
+    fn holding(pieces: &'static [&'static [u8]], hold: Option<Arc<Notify>>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let listener = UnixListener::bind(folder.path().join("socket")).unwrap();
         let seen = Arc::new(Mutex::new(Vec::new()));
         let requests = Arc::clone(&seen);
         tokio::spawn(async move {
             while let Ok((connection, _)) = listener.accept().await {
-                tokio::spawn(answer(connection, pieces, Arc::clone(&requests)));
+                tokio::spawn(answer(connection, pieces, hold.clone(), Arc::clone(&requests)));
             }
         });
         Self { folder, seen }
@@ -56,6 +64,7 @@ impl Answering {
 async fn answer(
     mut connection: UnixStream,
     pieces: &'static [&'static [u8]],
+    hold: Option<Arc<Notify>>,
     requests: Arc<Mutex<Vec<String>>>,
 ) {
     let mut head = Vec::new();
@@ -67,12 +76,17 @@ async fn answer(
     }
     let head = String::from_utf8_lossy(&head).into_owned();
     requests.lock().unwrap().push(head.lines().next().unwrap_or_default().to_owned());
-    for piece in pieces {
+    for (index, piece) in pieces.iter().enumerate() {
+        match &hold {
+            Some(hold) if index > 0 => hold.notified().await,
+            None if index > 0 => sleep(PAUSE).await,
+            _ => {}
+        }
         if connection.write_all(piece).await.is_err() {
             return;
         }
-        tokio::time::sleep(PAUSE).await;
     }
+    sleep(PAUSE).await;
 }
 
 fn container() -> ContainerId {
@@ -99,16 +113,15 @@ async fn each_request_is_counted_where_it_leaves() {
 
 #[tokio::test]
 async fn a_wait_is_registered_when_the_head_has_come_and_ends_with_the_body() {
-    let socket = Answering::with(&[
-        b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n",
-        b"",
-        b"",
-        b"{\"StatusCode\":3}",
-    ]);
+    let pieces: &[&[u8]] =
+        &[b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n", b"{\"StatusCode\":3}"];
+    let hold = Arc::new(Notify::new());
+    let socket = Answering::holding(pieces, Some(Arc::clone(&hold)));
     let engine = socket.engine();
     let id = container();
-    let exit = timeout(PAUSE * 2, engine.wait_container(&id, WaitCondition::NextExit));
+    let exit = timeout(LONG, engine.wait_container(&id, WaitCondition::NextExit));
     let exit = exit.await.expect("the wait returns before the body comes").unwrap();
+    hold.notify_one();
     assert_eq!(exit.await.unwrap().code, 3);
     assert!(socket.seen()[0].contains("condition=next-exit"), "{:?}", socket.seen());
 }
