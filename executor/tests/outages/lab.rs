@@ -1,8 +1,8 @@
 //! An engine of a test's own, jobs on it, and what must be left of them.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use docker_api_trait::{BollardDocker, DockerApi, LogSource};
+use docker_api_trait::{BollardDocker, DockerApi, LogSource, VolumeApi as _};
 use executor::{
     BuildSpec, Cancel, Command, Executor, ExecutorConfig, ExecutorError, FailureReason, Instances,
     JobOutcome, JobResult, JobSpec, MemorySink, NullSink, RetryPolicy, RunContext, SteadyDocker,
@@ -67,6 +67,14 @@ impl Lab {
         assert!(matches!(result.outcome, JobOutcome::Succeeded), "{:?}", result.outcome);
     }
 
+    /// The folder of the job's cache, which is warm: what is made there tells a step that waits for it
+    /// to go on.
+    pub(crate) async fn cache(&self) -> PathBuf {
+        let volumes = self.bare.list_volumes(&[]).await.unwrap();
+        assert_eq!(volumes.len(), 1, "{volumes:?}");
+        volumes[0].mountpoint.clone().into()
+    }
+
     /// Runs a job as a process of its own would.
     pub(crate) async fn run(&self, job: &JobSpec) -> JobResult {
         let instance = self.instances.claim().unwrap();
@@ -98,24 +106,39 @@ impl Lab {
         cancel: &Cancel,
         act: impl Future<Output = ()>,
     ) -> (JobResult, String) {
-        let sink = MemorySink::new();
+        self.run_into(&MemorySink::new(), job, cancel, act).await
+    }
+
+    /// As [`run_with`](Self::run_with), with a sink that the deed can look at.
+    pub(crate) async fn run_into(
+        &self,
+        sink: &MemorySink,
+        job: &JobSpec,
+        cancel: &Cancel,
+        act: impl Future<Output = ()>,
+    ) -> (JobResult, String) {
         let instance = self.instances.claim().unwrap();
         let context = RunContext::draw().with_instance(&instance);
         let plan = plan(job, self.executor.config(), &context).unwrap();
         let run = self.executor.run_plan(&plan, Box::new(sink.clone()), cancel);
         let acting = async {
-            let started = async {
-                while !sink.text(LogSource::Stdout).contains("started") {
-                    sleep(Duration::from_millis(20)).await;
-                }
-            };
-            timeout(seconds(60), started).await.expect("the step starts");
+            until(|| sink.text(LogSource::Stdout).contains("started")).await;
             act.await;
         };
         let (result, ()) = tokio::join!(run, acting);
         instance.release(!result.cleanup.failed.is_empty());
         (result, sink.text(LogSource::Stdout))
     }
+}
+
+/// Waits until something is so, a minute at most.
+pub(crate) async fn until(is_so: impl Fn() -> bool) {
+    let waiting = async {
+        while !is_so() {
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(seconds(60), waiting).await.expect("it comes to be so");
 }
 
 pub(crate) fn step(name: &str, script: &str) -> StepSpec {
