@@ -16,7 +16,7 @@ use executor::{RetryPolicy, SteadyDocker};
 use futures_util::{StreamExt as _, future::BoxFuture, stream};
 use rustix::thread::CapabilitySet;
 use testkit::{Backend, Garbage, Proxy, Reply, Requests, Rule, Side, WireFault};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 const VERSION: &str = r#"{"Version":"20.10.24","ApiVersion":"1.41","Os":"linux","Arch":"amd64"}"#;
 /// Of an error's words at most so much is kept.
@@ -310,10 +310,13 @@ async fn an_engine_that_is_away_for_a_moment_is_waited_for() {
     proxy.close(testkit::Closed::Absent).await.unwrap();
     proxy.cut();
     let back = async {
-        tokio::time::sleep(Duration::from_millis(700)).await;
+        while docker.outages() == 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
         proxy.open().unwrap();
     };
-    let (version, ()) = tokio::join!(docker.version(), back);
+    let both = async { tokio::join!(docker.version(), back) };
+    let (version, ()) = timeout(Duration::from_mins(1), both).await.expect("the outage is seen");
     version.unwrap();
     assert_eq!(docker.outages(), 1);
 }
