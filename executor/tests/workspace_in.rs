@@ -49,7 +49,11 @@ impl Pair {
     }
 
     async fn scan(&self) -> Scan {
-        Workspace::new(self.project()).scan(SystemTime::now()).await.unwrap()
+        self.scan_at(SystemTime::now()).await
+    }
+
+    async fn scan_at(&self, now: SystemTime) -> Scan {
+        Workspace::new(self.project()).scan(now).await.unwrap()
     }
 
     fn manifest(&self) -> Option<Manifest> {
@@ -312,8 +316,10 @@ async fn asks_for_removals_again_until_the_script_has_run() {
 #[tokio::test]
 async fn sends_a_file_again_that_changed_just_before_it_was_read() {
     let pair = Pair::new();
-    write(&pair.project().join("a"), "1", Duration::ZERO);
-    pair.send().await;
+    let file = pair.project().join("a");
+    write(&file, "1", Duration::ZERO);
+    let then = fs::metadata(file).unwrap().modified().unwrap();
+    pair.upload(&pair.scan_at(then).await.changes(None)).await;
     let (changes, _) = pair.send().await;
     assert_eq!(changes.files(), 1);
 }
