@@ -290,13 +290,13 @@ fn a_script_that_kills_its_shell_never_ends_well() {
 #[test]
 fn a_script_does_not_outlive_its_client() {
     in_each(|mut shell, name| {
-        let frame = Mark::draw().frame("echo runs; exec sleep 20");
+        let frame = Mark::draw().frame("echo runs; exec sleep 300");
         shell.input.as_mut().unwrap().write_all(frame.as_bytes()).unwrap();
         let mut first = [0];
         shell.stdout.read_exact(&mut first).unwrap();
         let begin = Instant::now();
         assert_eq!(shell.end(), None, "{name}: it was killed");
-        assert!(begin.elapsed() < Duration::from_secs(5), "{name}: {:?}", begin.elapsed());
+        assert!(begin.elapsed() < Duration::from_mins(1), "{name}: {:?}", begin.elapsed());
     });
 }
 
