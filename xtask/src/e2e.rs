@@ -1,6 +1,10 @@
 //! `e2e`: the tests that need a real engine, and a look at what they leave on it.
 
-use std::{env, io, process::Stdio, time::SystemTime};
+use std::{
+    env, io,
+    process::Stdio,
+    time::{Duration, SystemTime},
+};
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use docker_api_trait::{DockerApi, ImageReference};
@@ -8,6 +12,7 @@ use tokio::{
     io::{AsyncBufReadExt as _, BufReader},
     process::Command,
     signal,
+    time::{Instant, sleep},
 };
 
 use crate::{
@@ -26,6 +31,12 @@ const OWNER_VARIABLE: &str = "BERTH_E2E_OWNER";
 
 /// How many tests run at once: most of the time they wait for the engine. `RUST_TEST_THREADS` says otherwise.
 const THREADS: (&str, &str) = ("RUST_TEST_THREADS", "4");
+
+/// What a suite leaves is looked at until two looks that are so far apart agree: a busy engine still
+/// removes something, or makes what a killed program has asked for.
+const LOOK: Duration = Duration::from_secs(3);
+/// After this long the last look counts.
+const SETTLE_LIMIT: Duration = Duration::from_mins(1);
 
 /// Runs the suite, or those of its tests whose names contain `filter`; returns the engine.
 pub(crate) async fn run(workspace: &Workspace, filter: Option<&str>) -> Result<Engine> {
@@ -195,10 +206,28 @@ fn tests_in(line: &str) -> u64 {
         .unwrap_or(0)
 }
 
+/// What is on the engine when it comes to rest, and what of it is left of the suite.
+async fn settled(
+    docker: &dyn DockerApi,
+    before: &[leftovers::Object],
+    owner: &str,
+) -> Result<(Vec<leftovers::Object>, Leftovers)> {
+    let deadline = Instant::now() + SETTLE_LIMIT;
+    let mut last = None;
+    loop {
+        let after = inventory::take(docker).await?;
+        let leftovers = Leftovers::between(before, &after, owner);
+        if last.as_ref() == Some(&leftovers) || Instant::now() >= deadline {
+            return Ok((after, leftovers));
+        }
+        last = Some(leftovers);
+        sleep(LOOK).await;
+    }
+}
+
 /// Removes what the suite made; fails when there is more than its caches.
 async fn clean_up(docker: &dyn DockerApi, before: &[leftovers::Object], owner: &str) -> Result<()> {
-    let after = inventory::take(docker).await?;
-    let leftovers = Leftovers::between(before, &after, owner);
+    let (after, leftovers) = settled(docker, before, owner).await?;
     for object in &leftovers.ours {
         println!("left behind: {object}");
     }
@@ -220,7 +249,60 @@ async fn clean_up(docker: &dyn DockerApi, before: &[leftovers::Object], owner: &
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use docker_api_trait::{ContainerApi as _, ContainerRequest};
+    use testkit::FakeDocker;
+
     use super::*;
+
+    const OWNER: &str = "e2e-1";
+
+    async fn create(docker: &FakeDocker, name: &str) {
+        let mut request = ContainerRequest::new(name.parse().unwrap(), "busybox".parse().unwrap());
+        request.labels = BTreeMap::from([("dev.berth.owner".to_owned(), OWNER.to_owned())]);
+        docker.create_container(&request).await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_on_its_way_out_is_not_left_and_what_comes_late_is() {
+        let docker = FakeDocker::new().with_image("busybox");
+        create(&docker, "berth-leaving").await;
+        let others = async {
+            sleep(LOOK / 2).await;
+            docker.remove_container(&docker.containers()[0].id).await.unwrap();
+        };
+        let (cleaned, ()) = tokio::join!(clean_up(&docker, &[], OWNER), others);
+        cleaned.unwrap();
+        create(&docker, "berth-leaving").await;
+        let others = async {
+            sleep(LOOK / 2).await;
+            docker.remove_container(&docker.containers()[0].id).await.unwrap();
+            create(&docker, "berth-late").await;
+        };
+        let (cleaned, ()) = tokio::join!(clean_up(&docker, &[], OWNER), others);
+        let error = cleaned.unwrap_err().to_string();
+        assert!(error.contains("berth-late") && !error.contains("berth-leaving"), "{error}");
+        assert_eq!(docker.containers().len(), 0, "what is left is removed");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_engine_that_never_comes_to_rest_is_judged_in_the_end() {
+        let docker = FakeDocker::new().with_image("busybox");
+        let begin = Instant::now();
+        let others = async {
+            for number in 0.. {
+                create(&docker, &format!("berth-{number}")).await;
+                sleep(LOOK / 2).await;
+            }
+        };
+        tokio::select! {
+            biased;
+            cleaned = clean_up(&docker, &[], OWNER) => assert!(cleaned.is_err()),
+            () = others => {}
+        }
+        assert!(begin.elapsed() < SETTLE_LIMIT * 2, "{:?}", begin.elapsed());
+    }
 
     #[test]
     fn the_tests_that_ran_are_counted_from_the_closing_lines() {
