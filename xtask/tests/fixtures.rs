@@ -11,7 +11,7 @@ use std::{
 
 use tokio::time::{Instant, sleep};
 
-const HEALTH_LIMIT: Duration = Duration::from_mins(1);
+const HEALTH_LIMIT: Duration = Duration::from_mins(3);
 const POLL: Duration = Duration::from_millis(200);
 
 fn variable(name: &str) -> String {
