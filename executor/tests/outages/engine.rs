@@ -9,7 +9,7 @@ use executor::{
     Cancel, ExecutorError, FailureReason, JobOutcome, LogEnd, LogSink, MemorySink, Phase,
     StepOutcome, Truncation,
 };
-use testkit::{Backend, Baseline, Difference, EngineOptions, Proxy};
+use testkit::{Backend, Difference, EngineOptions, Proxy};
 use tokio::{
     sync::Notify,
     time::{Instant, sleep},
@@ -40,7 +40,7 @@ async fn an_engine_that_is_killed_and_stays_away_is_lost_and_swept_later() {
     let mut engine = engine(EngineOptions::default()).await;
     let lab = Lab::on(&engine, seconds(3));
     lab.warm().await;
-    let baseline = Baseline::of(&lab.bare).await.unwrap();
+    let baseline = lab.baseline().await;
     let begin = Instant::now();
     // Longer than it may take until the engine is given up.
     let job = job([step("a", "echo started; sleep 600")]);
@@ -66,7 +66,7 @@ async fn a_job_whose_engine_is_started_anew_is_interrupted_and_no_script_failure
         let mut engine = engine(EngineOptions::default()).await;
         let lab = Lab::on(&engine, seconds(60));
         lab.warm().await;
-        let baseline = Baseline::of(&lab.bare).await.unwrap();
+        let baseline = lab.baseline().await;
         let job = job([step("a", "echo started; sleep 60"), step("b", "echo never")]);
         let (result, log) = lab
             .run_and(&job, async {
@@ -86,7 +86,7 @@ async fn a_job_whose_engine_is_started_anew_is_interrupted_and_no_script_failure
         assert_eq!((result.phase, log.as_str()), (Phase::Script, "started\n"));
         assert!(matches!(result.steps[1].outcome, StepOutcome::Skipped));
         assert!(result.cleanup.failed.is_empty(), "{:?}", result.cleanup);
-        assert_eq!(baseline.differences(&lab.bare).await.unwrap(), []);
+        assert_eq!(baseline.broken(&lab.bare).await.unwrap(), []);
         lab.assert_canary().await;
         engine.stop().await.unwrap();
     }
@@ -117,7 +117,7 @@ async fn live_restored(end: End, ends: StepEnds, code: i64) {
     let mut engine = engine(EngineOptions { live_restore: true, ..Default::default() }).await;
     let lab = Lab::on(&engine, seconds(60));
     lab.warm().await;
-    let baseline = Baseline::of(&lab.bare).await.unwrap();
+    let baseline = lab.baseline().await;
     let cache = lab.cache().await;
     let tell = |word: &str| fs::write(cache.join(word), "").unwrap();
     let script = format!("echo started; {WAIT}; : > /cache/ended; exit {code}");
@@ -158,7 +158,7 @@ async fn live_restored(end: End, ends: StepEnds, code: i64) {
         assert!(log.contains("end\n"), "{what}");
     }
     assert!(result.cleanup.failed.is_empty(), "{:?}", result.cleanup);
-    assert_eq!(baseline.differences(&lab.bare).await.unwrap(), []);
+    assert_eq!(baseline.broken(&lab.bare).await.unwrap(), []);
     lab.assert_canary().await;
     engine.stop().await.unwrap();
 }
@@ -188,7 +188,7 @@ async fn a_full_disk_is_named_and_cleanup_works_on_it() {
     let engine = engine(options).await;
     let lab = Lab::on(&engine, seconds(5));
     lab.warm().await;
-    let baseline = Baseline::of(&lab.bare).await.unwrap();
+    let baseline = lab.baseline().await;
     // The script's own failure, which it can tell of; cleanup works on a full disk.
     let fill = "echo started; head -c 200000000 /dev/zero > /builds/fill";
     let result = lab.run(&job([step("fill", fill)])).await;
@@ -198,7 +198,7 @@ async fn a_full_disk_is_named_and_cleanup_works_on_it() {
         result.outcome
     );
     assert!(result.cleanup.failed.is_empty(), "{:?}", result.cleanup);
-    assert_eq!(baseline.differences(&lab.bare).await.unwrap(), []);
+    assert_eq!(baseline.broken(&lab.bare).await.unwrap(), []);
     // Full before the jobs: the engine cannot make what they need. One has a warm cache, one has none.
     let fill = "cat /dev/zero > /builds/fill 2>/dev/null || echo started; sleep 250";
     let mut fresh = job([step("a", "echo > /cache/x")]);
@@ -254,8 +254,7 @@ async fn another_engine_behind_the_socket_is_told_apart_and_left_alone() {
     let other_lab = Lab::on(&other, seconds(3));
     lab.warm().await;
     other_lab.warm().await;
-    let (on_one, on_other) =
-        (Baseline::of(&lab.bare).await.unwrap(), Baseline::of(&other_lab.bare).await.unwrap());
+    let (on_one, on_other) = (lab.baseline().await, other_lab.baseline().await);
     let swap = async {
         proxy.switch(Backend::socket(other.socket()));
         proxy.cut();
@@ -288,7 +287,7 @@ async fn a_shim_that_is_killed_is_never_a_success() {
     let engine = engine(EngineOptions::default()).await;
     let lab = Lab::on(&engine, seconds(5));
     lab.warm().await;
-    let baseline = Baseline::of(&lab.bare).await.unwrap();
+    let baseline = lab.baseline().await;
     let kill = async {
         let containers = lab.bare.list_containers(&[]).await.unwrap();
         let id = containers[0].id.as_str().to_owned();
@@ -316,7 +315,7 @@ async fn a_shim_that_is_killed_is_never_a_success() {
         other => panic!("{other:?}"),
     }
     assert!(result.cleanup.failed.is_empty(), "{:?}", result.cleanup);
-    assert_eq!(baseline.differences(&lab.bare).await.unwrap(), []);
+    assert_eq!(baseline.broken(&lab.bare).await.unwrap(), []);
     lab.assert_canary().await;
     engine.stop().await.unwrap();
 }

@@ -8,9 +8,14 @@ use executor::{
     JobOutcome, JobResult, JobSpec, MemorySink, NullSink, RetryPolicy, RunContext, SteadyDocker,
     StepSpec, Sweep, plan,
 };
-use testkit::{EngineOptions, PrivateEngine, suite};
+use testkit::{Baseline, EngineOptions, PrivateEngine, suite};
 use tokio::time::{sleep, timeout};
 use volume_manager::{BuildStrategy, DockerVolumeManager};
+
+/// The longest that a case may take: the longest outage, and the engine's own way down and up.
+const BOUND: Duration = Duration::from_mins(5);
+/// So long connections and an engine's own work may go on after a job.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) fn seconds(count: u64) -> Duration {
     Duration::from_secs(count)
@@ -54,6 +59,15 @@ impl Lab {
         Self { instances, _folder: folder, bare: engine.docker(), executor }
     }
 
+    /// With caches that are made anew when they have lost their folders.
+    pub(crate) fn rebuilding_caches(self) -> Self {
+        let mut config = self.executor.config().clone();
+        config.rebuild_caches = true;
+        let docker: Arc<dyn DockerApi> = Arc::new(self.bare.clone());
+        let volumes = DockerVolumeManager::new(Arc::clone(&docker));
+        Self { executor: Executor::new(docker, Arc::new(volumes), config), ..self }
+    }
+
     /// Puts a canary into the job's cache.
     pub(crate) async fn warm(&self) {
         let script = "echo 0123456789abcdef0123456789abcdef > /cache/canary";
@@ -73,6 +87,13 @@ impl Lab {
         let volumes = self.bare.list_volumes(&[]).await.unwrap();
         assert_eq!(volumes.len(), 1, "{volumes:?}");
         volumes[0].mountpoint.clone().into()
+    }
+
+    /// How all is before an outage; the canaries of caches with it.
+    pub(crate) async fn baseline(&self) -> Baseline {
+        let baseline = Baseline::of(&self.bare).await.unwrap();
+        let baseline = baseline.with_canaries(&self.bare, &suite::image()).await.unwrap();
+        baseline.within(BOUND).patient(PATIENCE)
     }
 
     /// Runs a job as a process of its own would.

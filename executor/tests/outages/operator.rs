@@ -15,7 +15,7 @@ use executor::{
     Cancel, Command, ExecutorError, FailureReason, JobOutcome, JobSpec, Phase, ServiceSpec,
     StepSpec,
 };
-use testkit::{Baseline, EngineOptions, FaultyDocker, Side, suite};
+use testkit::{EngineOptions, FaultyDocker, Side, suite};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::UnixStream,
@@ -86,6 +86,27 @@ async fn a_volume_whose_folder_somebody_deleted_is_named_and_comes_back_when_it_
     engine.stop().await.unwrap();
 }
 
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Docker: cargo xtask e2e"]
+async fn a_cache_whose_folder_somebody_deleted_is_made_anew_where_that_is_wanted() {
+    let engine = engine(EngineOptions::default()).await;
+    let lab = Lab::on(&engine, seconds(5)).rebuilding_caches();
+    lab.warm().await;
+    let volume = lab.bare.list_volumes(&[]).await.unwrap().remove(0);
+    std::fs::remove_dir_all(&volume.mountpoint).unwrap();
+    let result = lab.run(&job([step("a", "test -z \"$(ls /cache)\"; echo > /cache/new")])).await;
+    assert!(matches!(result.outcome, JobOutcome::Succeeded), "{:?}", result.outcome);
+    assert!(result.cleanup.failed.is_empty(), "{:?}", result.cleanup);
+    assert!(lab.bare.list_containers(&[]).await.unwrap().is_empty());
+    let found = lab.bare.list_volumes(&[]).await.unwrap();
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(found[0].name, volume.name);
+    assert_ne!(found[0].labels["dev.berth.run"], volume.labels["dev.berth.run"]);
+    let result = lab.run(&job([step("a", "test -e /cache/new")])).await;
+    assert!(matches!(result.outcome, JobOutcome::Succeeded), "{:?}", result.outcome);
+    engine.stop().await.unwrap();
+}
+
 /// Asks an engine for what no job ever wants of it; the reply's status and body.
 async fn post(socket: &Path, target: &str, body: &str) -> (String, String) {
     let mut stream = UnixStream::connect(socket).await.unwrap();
@@ -146,7 +167,7 @@ async fn a_network_that_is_pruned_before_a_container_is_in_it_is_named() {
             })
         });
         let lab = Lab::by(&engine, Arc::new(faulty), seconds(5), None);
-        let baseline = Baseline::of(&lab.bare).await.unwrap();
+        let baseline = lab.baseline().await;
         let result = lab.run(&served(step.clone())).await;
         let what = format!("{operation:?} {side:?}: {:?}", result.outcome);
         if let Some(phase) = phase {
@@ -160,7 +181,7 @@ async fn a_network_that_is_pruned_before_a_container_is_in_it_is_named() {
             assert!(matches!(result.outcome, JobOutcome::Succeeded), "{what}");
         }
         assert!(result.cleanup.failed.is_empty(), "{what}: {:?}", result.cleanup);
-        assert_eq!(baseline.differences(&lab.bare).await.unwrap(), [], "{what}");
+        assert_eq!(baseline.broken(&lab.bare).await.unwrap(), [], "{what}");
         Lab::on(&engine, seconds(5)).assert_canary().await;
     }
     engine.stop().await.unwrap();
@@ -172,7 +193,7 @@ async fn pruning_networks_in_a_loop_ends_jobs_with_their_network_named_or_not_at
     let engine = engine(EngineOptions::default()).await;
     let lab = Lab::by(&engine, Arc::new(engine.docker()), seconds(5), None);
     lab.warm().await;
-    let baseline = Baseline::of(&lab.bare).await.unwrap();
+    let baseline = lab.baseline().await;
     let stop = Arc::new(AtomicBool::new(false));
     let pruning = {
         let (socket, stop) = (engine.socket(), Arc::clone(&stop));
@@ -205,7 +226,7 @@ async fn pruning_networks_in_a_loop_ends_jobs_with_their_network_named_or_not_at
         "{succeeded} jobs succeeded, of {vanished} the network vanished, {pruned} were pruned"
     );
     assert!(pruned >= vanished && vanished > 0, "{pruned} were pruned");
-    assert_eq!(baseline.differences(&lab.bare).await.unwrap(), []);
+    assert_eq!(baseline.broken(&lab.bare).await.unwrap(), []);
     // Nothing has to be mended before the next one.
     let result = lab.run(&served(step("a", "echo in"))).await;
     assert!(matches!(result.outcome, JobOutcome::Succeeded), "{:?}", result.outcome);
@@ -226,7 +247,7 @@ async fn a_job_whose_container_somebody_has_paused_can_be_cancelled() {
     let engine = engine(EngineOptions::default()).await;
     let lab = Lab::on(&engine, seconds(5));
     lab.warm().await;
-    let baseline = Baseline::of(&lab.bare).await.unwrap();
+    let baseline = lab.baseline().await;
     let cancel = Cancel::new();
     let mut stopped = None;
     let pause = async {
@@ -246,7 +267,7 @@ async fn a_job_whose_container_somebody_has_paused_can_be_cancelled() {
     // The grace is a second, and the engine has its own limits for what does not obey.
     assert!(took < seconds(120), "{took:?}");
     println!("gone after {took:?} with a grace of 1 s");
-    assert_eq!(baseline.differences(&lab.bare).await.unwrap(), []);
+    assert_eq!(baseline.broken(&lab.bare).await.unwrap(), []);
     lab.assert_canary().await;
     engine.stop().await.unwrap();
 }
@@ -257,7 +278,7 @@ async fn a_container_that_somebody_has_restarted_always_ends_with_its_job() {
     let engine = engine(EngineOptions::default()).await;
     let lab = Lab::on(&engine, seconds(5));
     lab.warm().await;
-    let baseline = Baseline::of(&lab.bare).await.unwrap();
+    let baseline = lab.baseline().await;
     let go = lab.cache().await.join("go");
     // What is started anew waits again.
     let wait = "until rm /cache/go 2> /dev/null; do sleep 0.1; done";
@@ -291,7 +312,7 @@ async fn a_container_that_somebody_has_restarted_always_ends_with_its_job() {
         assert_eq!(result.phase, Phase::Script, "{what}");
         assert!(log.starts_with("started\n"), "{what}");
         assert!(result.cleanup.failed.is_empty(), "{what}: {:?}", result.cleanup);
-        assert_eq!(baseline.differences(&lab.bare).await.unwrap(), [], "{what}");
+        assert_eq!(baseline.broken(&lab.bare).await.unwrap(), [], "{what}");
     }
     lab.assert_canary().await;
     engine.stop().await.unwrap();
