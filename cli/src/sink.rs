@@ -57,7 +57,7 @@ impl Observer for Narrator {
             JobEvent::CacheVanished(volume) => {
                 let (destination, name) =
                     (&volume.planned.destination, volume.planned.source.name());
-                say(&format!("berth: cache {destination} vanished and is empty now ({name})"));
+                say(&format!("berth: cache {destination} vanished and was made anew ({name})"));
             }
             JobEvent::CacheRebuilt { volume } => {
                 say(&format!("berth: the cache {volume} had lost its folder and is made anew"));

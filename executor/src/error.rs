@@ -423,7 +423,8 @@ impl ExecutorError {
             Self::VolumeLost { volume, kind, .. } => {
                 let remove = if *kind == "cache" { "berth volumes rm" } else { "docker volume rm" };
                 Some(format!(
-                    "what was in it is lost: `{remove} {volume}`, and the next run makes it anew"
+                    "what was in it is lost: `{remove} {volume}`, and the next run makes it anew{}",
+                    if *kind == "cache" { "; `--rebuild-caches` does both" } else { "" }
                 ))
             }
             Self::Mask(error) => Some(error.hint().to_owned()),

@@ -18,8 +18,9 @@ pub enum JobEvent<'a> {
     Connected(&'a EngineVersion),
     /// A volume is ready.
     VolumeReady(&'a PreparedVolume),
-    /// A cache that was found was gone when the first container was made: others removed it
-    /// meanwhile, as by pruning. The engine has made it anew, and the job goes on with an empty one.
+    /// A cache that was found was another one when the first container was made: others removed it
+    /// meanwhile, as by pruning. The job goes on with the new one, empty unless another run has filled
+    /// it.
     CacheVanished(&'a PreparedVolume),
     /// A cache had lost its folder on the engine's disk. It was removed, and the job is made ready anew.
     CacheRebuilt {

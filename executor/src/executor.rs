@@ -13,10 +13,11 @@ use crate::{
     JobError, JobEvent, JobOutcome, JobPlan, JobResult, JobSpec, LogSink, Masker, Observer, Phase,
     RunContext, StepOutcome, StepPlan, StepResult, TimedPart, Transfers, UploadReport, Workspace,
     cleanup, describe,
+    host::plan_aside,
     image::Images,
     interrupt::{self, Deadline, Interrupt},
     log::Guard,
-    plan_on_this_host, prepare, rebuild, resume,
+    prepare, rebuild, resume,
     state::RunState,
     step::{self, Runner},
     supervise::{Supervisor, caught},
@@ -112,7 +113,7 @@ impl Executor {
     }
 
     /// Plans a job and runs it. What it mounts of the host is judged by what it is on this very host, as
-    /// by [`plan_on_this_host`]: a link to an engine's socket is refused. Of an engine on another
+    /// by [`plan_on_this_host`](crate::plan_on_this_host): a link to an engine's socket is refused. Of an engine on another
     /// machine, links of this one say nothing: use [`plan()`](crate::plan()) and [`run_plan`](Self::run_plan).
     ///
     /// # Errors
@@ -124,7 +125,7 @@ impl Executor {
         sink: Box<dyn LogSink>,
         cancel: &Cancel,
     ) -> Result<JobResult, JobError> {
-        let plan = plan_on_this_host(job, &self.config, &RunContext::draw())?;
+        let plan = plan_aside(job, &self.config, RunContext::draw()).await?;
         Ok(self.run_plan(&plan, sink, cancel).await)
     }
 

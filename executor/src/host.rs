@@ -42,6 +42,23 @@ pub fn plan_on_this_host(
     plan(job, &config, context)
 }
 
+/// [`plan_on_this_host`] on a thread where a look may take its time: a file system that does not answer
+/// keeps nobody else waiting.
+pub(crate) async fn plan_aside(
+    job: &JobSpec,
+    config: &ExecutorConfig,
+    context: RunContext,
+) -> Result<JobPlan, JobError> {
+    let decided = plan(job, config, &context)?;
+    if host_paths(&decided.volumes).is_empty() {
+        return Ok(decided);
+    }
+    let (job, config) = (job.clone(), config.clone());
+    let looked = tokio::task::spawn_blocking(move || plan_on_this_host(&job, &config, &context));
+    // Nobody cancels it; a panic goes on.
+    looked.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
+}
+
 fn host_paths(volumes: &VolumePlan) -> BTreeSet<HostPath> {
     let sources = volumes.volumes.iter().map(|volume| &volume.source);
     sources

@@ -7,7 +7,7 @@ use docker_api_trait::{
 };
 use futures_util::{FutureExt as _, future};
 use tokio::time::Instant;
-use volume_manager::{PreparedVolumes, VolumeManager, VolumeState};
+use volume_manager::{PreparedVolumes, VolumeError, VolumeManager, VolumeState};
 
 use crate::{
     ContainerPlan, ExecutorError, FailureReason, ImagePlan, JobEvent, JobPlan, Masker, NetworkPlan,
@@ -32,16 +32,33 @@ pub(crate) struct Preparation<'a> {
     pub(crate) interrupt: &'a Interrupt<'a>,
 }
 
+/// A container that has the volumes.
+struct Holder {
+    id: ContainerId,
+    name: String,
+}
+
+impl Holder {
+    /// The first that is there.
+    fn first<'a>(
+        mut containers: impl Iterator<Item = (&'a Trace<ContainerId>, &'a ContainerName)>,
+    ) -> Option<Self> {
+        containers.find_map(|(trace, name)| {
+            Some(Self { id: trace.known()?.clone(), name: name.to_string() })
+        })
+    }
+}
+
 impl Preparation<'_> {
     /// Connects, makes volumes, network and containers, starts services and shells, and waits for
     /// the services. Containers are created together and started together: that is where the time
     /// goes.
     pub(crate) async fn run(&self, state: &mut RunState) -> Result<(), FailureReason> {
-        let mut mark = state.begin;
+        let mut mark = state.prepared_from;
         let (engine, info) = future::join(self.docker.version(), self.docker.info()).await;
         let engine = engine.map_err(ExecutorError::from)?;
         state.live_restore = info.map_err(ExecutorError::from)?.live_restore;
-        state.timings.connect = RunState::lap(&mut mark);
+        state.timings.connect += RunState::lap(&mut mark);
         self.observer.event(&JobEvent::Connected(&engine));
         let os = engine.os.clone();
         state.engine = Some(engine);
@@ -58,15 +75,23 @@ impl Preparation<'_> {
         if self.plan.network == NetworkPlan::Bridge {
             // The job's host table needs the services' addresses.
             self.services_created(services, &mounts).await?;
-            let first = services.iter().find_map(|slot| slot.trace.known().cloned());
+            let slots = services.iter().map(|slot| &slot.trace);
+            let service = Holder::first(slots.zip(self.plan.services.iter().map(|one| &one.name)));
             let heard = self.services_heard(services);
-            *volumes = self.held(heard, first.as_ref(), &prepared).await?;
+            *volumes = self.held(heard, service.as_ref(), &prepared).await?;
             self.interrupt.check()?;
             self.services_started(services).await;
             *hosts = addresses(self.docker, self.plan, services).await?;
             self.containers_created(containers, &mounts, hosts).await?;
-            self.containers_heard(containers).await?;
-            timings.prepare = RunState::lap(&mut mark);
+            // A service that was left out holds nothing.
+            let holder = self.first_container(containers).filter(|_| service.is_none());
+            let heard = self.containers_heard(containers);
+            if let Some(holder) = holder {
+                *volumes = self.held(heard, Some(&holder), &prepared).await?;
+            } else {
+                heard.await?;
+            }
+            timings.prepare += RunState::lap(&mut mark);
             self.interrupt.check()?;
             *phase = Phase::Start;
             self.containers_started(containers).await?;
@@ -79,12 +104,12 @@ impl Preparation<'_> {
             of_services?;
             of_containers?;
             self.interrupt.check()?;
-            let first = containers.iter().find_map(|slot| slot.trace.known().cloned());
+            let holder = self.first_container(containers);
             let heard =
                 future::join(self.containers_heard(containers), self.services_heard(services));
             let heard = heard.map(|(of_containers, of_services)| of_containers.and(of_services));
-            *volumes = self.held(heard, first.as_ref(), &prepared).await?;
-            timings.prepare = RunState::lap(&mut mark);
+            *volumes = self.held(heard, holder.as_ref(), &prepared).await?;
+            timings.prepare += RunState::lap(&mut mark);
             self.interrupt.check()?;
             *phase = Phase::Start;
             let (started, ()) =
@@ -99,7 +124,7 @@ impl Preparation<'_> {
             () = self.services_ready(&mut state.services) => {}
             reason = self.interrupt.occurs() => return Err(reason),
         }
-        state.timings.start = RunState::lap(&mut mark);
+        state.timings.start += RunState::lap(&mut mark);
         Ok(())
     }
 
@@ -131,6 +156,11 @@ impl Preparation<'_> {
             self.observer.event(&JobEvent::VolumeReady(volume));
         }
         Ok(())
+    }
+
+    fn first_container(&self, slots: &[Slot]) -> Option<Holder> {
+        let traces = slots.iter().map(|slot| &slot.trace);
+        Holder::first(traces.zip(self.plan.containers.iter().map(|one| &one.name)))
     }
 
     /// Creates the shells, and of programs the first: each other one is created when its step comes.
@@ -286,17 +316,53 @@ impl Preparation<'_> {
         is_refusal && self.docker.product() == EngineProduct::Podman
     }
 
-    /// Listens, and looks after the volumes, which this container holds from now on.
+    /// Listens, and looks after the volumes, which this container holds from now on. On Podman an
+    /// attachment makes a container ready, and a volume's folder of the image's, if there is one, gives
+    /// an empty volume its owner and mode: what was opened before is looked at again.
     async fn held(
         &self,
         heard: impl Future<Output = Result<(), FailureReason>>,
-        container: Option<&ContainerId>,
+        holder: Option<&Holder>,
         prepared: &PreparedVolumes,
     ) -> Result<PreparedVolumes, FailureReason> {
-        let opened = self.opened_and(heard, container, prepared);
-        let (opened, confirmed) = future::join(opened, self.volumes.confirm(prepared)).await;
-        opened?;
-        let confirmed = confirmed.map_err(ExecutorError::from)?;
+        let Some(holder) = holder else {
+            heard.await?;
+            return Ok(prepared.clone());
+        };
+        // Nothing is opened that is not what was prepared.
+        let opened = async {
+            let confirmed = self.confirmed(holder, prepared).await?;
+            let was_closed = self.opened(&holder.id, &confirmed).await;
+            Ok::<_, ExecutorError>((confirmed, was_closed))
+        };
+        if self.docker.product() != EngineProduct::Podman {
+            let (heard, opened) = future::join(heard, opened).await;
+            heard?;
+            return Ok(opened?.0);
+        }
+        let (confirmed, was_closed) = opened.await?;
+        heard.await?;
+        if was_closed {
+            self.opened(&holder.id, &confirmed).await;
+        }
+        Ok(confirmed)
+    }
+
+    /// The volumes as they are in a container that keeps them from vanishing.
+    async fn confirmed(
+        &self,
+        holder: &Holder,
+        prepared: &PreparedVolumes,
+    ) -> Result<PreparedVolumes, ExecutorError> {
+        let confirmed = match self.volumes.confirm(prepared).await {
+            Ok(confirmed) => confirmed,
+            // Together with what held it.
+            Err(VolumeError::Vanished { .. }) => {
+                let container = holder.name.clone();
+                return Err(ExecutorError::ContainerVanished { container });
+            }
+            Err(error) => return Err(error.into()),
+        };
         for volume in &confirmed.volumes {
             if volume.state == Some(VolumeState::Recreated) {
                 self.observer.event(&JobEvent::CacheVanished(volume));
@@ -305,30 +371,9 @@ impl Preparation<'_> {
         Ok(confirmed)
     }
 
-    /// Makes fresh volumes writable while the containers are attached to. On Podman an attachment
-    /// makes a container ready, and a volume's folder of the image's, if there is one, gives an empty
-    /// volume its owner and mode: what was opened before is looked at again.
-    async fn opened_and(
-        &self,
-        heard: impl Future<Output = Result<(), FailureReason>>,
-        container: Option<&ContainerId>,
-        prepared: &PreparedVolumes,
-    ) -> Result<(), FailureReason> {
-        if self.docker.product() != EngineProduct::Podman {
-            return future::join(heard, self.opened(container, prepared)).await.0;
-        }
-        let was_closed = self.opened(container, prepared).await;
-        heard.await?;
-        if was_closed {
-            self.opened(container, prepared).await;
-        }
-        Ok(())
-    }
-
     /// Makes fresh volumes writable, in the first container that has them, and says whether any was
     /// closed. Whether a failure matters depends on the image's user: a script of root's does not care.
-    async fn opened(&self, container: Option<&ContainerId>, prepared: &PreparedVolumes) -> bool {
-        let Some(container) = container else { return false };
+    async fn opened(&self, container: &ContainerId, prepared: &PreparedVolumes) -> bool {
         match self.volumes.make_writable(container, prepared).await {
             Ok(opened) => !opened.is_empty(),
             Err(error) => {
@@ -343,7 +388,8 @@ impl Preparation<'_> {
         self.plan.redacted(&self.masker.text(words))
     }
 
-    fn warn(&self, words: &str) {
+    /// Tells of something odd, in an engine's words.
+    pub(crate) fn warn(&self, words: &str) {
         self.observer.event(&JobEvent::Warned(&self.harmless(words)));
     }
 

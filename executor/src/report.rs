@@ -77,8 +77,8 @@ pub struct VolumeReport {
     pub destination: String,
     /// `cache`, `temporary`, `named` or `host`.
     pub kind: String,
-    /// `created`, `reused`, or `recreated` of a cache that was found and vanished before a container
-    /// held it; null for what is the user's own, and when it never got ready.
+    /// `created`, `reused`, or `recreated` of a cache that was found and was another one before a
+    /// container held it; null for what is the user's own, and when it never got ready.
     pub state: Option<String>,
 }
 

@@ -81,6 +81,8 @@ impl Told {
 
 pub(crate) struct RunState {
     pub(crate) begin: Instant,
+    /// When it began to be made ready, the last time.
+    pub(crate) prepared_from: Instant,
     pub(crate) requests_before: u64,
     pub(crate) engine: Option<EngineVersion>,
     /// Whether containers run on while the engine is down.
@@ -105,8 +107,10 @@ pub(crate) struct RunState {
 
 impl RunState {
     pub(crate) fn new(plan: &JobPlan, requests_before: u64) -> Self {
+        let begin = Instant::now();
         Self {
-            begin: Instant::now(),
+            begin,
+            prepared_from: begin,
             requests_before,
             engine: None,
             live_restore: false,
@@ -126,11 +130,17 @@ impl RunState {
         }
     }
 
-    /// As nothing was made yet; what it took until now counts.
+    /// As nothing was made yet. What it took until now is of the preparation.
     pub(crate) fn begin_anew(&mut self, plan: &JobPlan) {
+        let Timings { connect, .. } = self.timings;
+        let timings = Timings {
+            connect,
+            prepare: self.begin.elapsed().saturating_sub(connect),
+            ..self.timings
+        };
+        let fresh = Self::new(plan, self.requests_before);
         let told = std::mem::take(&mut self.told);
-        let (begin, requests_before) = (self.begin, self.requests_before);
-        *self = Self { begin, told, ..Self::new(plan, requests_before) };
+        *self = Self { begin: self.begin, told, timings, engine: self.engine.take(), ..fresh };
     }
 
     /// The first container that is there: all of them have the build folder.

@@ -13,7 +13,7 @@ use executor::{
     JobSpec, NullSink, Phase, RunContext, plan,
 };
 use testkit::{FakeDocker, Fault, FaultKind, FaultyDocker, ScriptedRun, Side, Site};
-use tokio::time::sleep;
+use tokio::{sync::Notify, time::sleep};
 use volume_manager::{DockerVolumeManager, VolumeState};
 
 fn engine() -> FakeDocker {
@@ -151,34 +151,121 @@ async fn a_cache_that_others_hold_is_not_made_anew() {
     assert!(engine.containers().is_empty());
 }
 
+/// An engine whose warm cache has lost its folder, behind faults, and an executor that makes it anew.
+async fn lost() -> (FakeDocker, FaultyDocker, Executor) {
+    let (engine, name) = warm_engine().await;
+    engine.refuse_once(Operation::StartContainer, move || lost_folder(&name));
+    let faulty = FaultyDocker::new(Arc::new(engine.clone()));
+    let docker: Arc<dyn DockerApi> = Arc::new(faulty.clone());
+    let volumes = DockerVolumeManager::new(Arc::clone(&docker));
+    (engine, faulty, Executor::new(docker, Arc::new(volumes), rebuilding()))
+}
+
+/// Checks that nothing is left but the cache, when what was told of is taken away, and that the cache
+/// can be used.
+async fn assert_only_a_cache(engine: &FakeDocker, what: &str) {
+    // What a dropped request brings comes within a second.
+    sleep(Duration::from_secs(2)).await;
+    for container in engine.containers() {
+        engine.vanish_container(&container.id);
+    }
+    assert!(engine.volumes().len() <= 1, "{what}: {:?}", engine.volumes());
+    // The folder may still be lost.
+    let executor = executor_with(engine, rebuilding());
+    let result = executor.run(&job(), Box::new(NullSink), &Cancel::new()).await.unwrap();
+    assert!(matches!(result.outcome, JobOutcome::Succeeded), "{what}: {:?}", result.outcome);
+    assert_eq!(engine.volumes().len(), 1, "{what}: {:?}", engine.volumes());
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_job_that_makes_its_cache_anew_leaves_nothing_whatever_befalls_its_requests() {
     let calls = {
-        let (engine, name) = warm_engine().await;
-        engine.refuse_once(Operation::StartContainer, move || lost_folder(&name));
-        let before = engine.calls().len();
-        let executor = executor_with(&engine, rebuilding());
-        executor.run(&job(), Box::new(NullSink), &Cancel::new()).await.unwrap();
-        engine.calls().len() - before
+        let (_, faulty, executor) = lost().await;
+        let result = executor.run(&job(), Box::new(NullSink), &Cancel::new()).await.unwrap();
+        assert!(matches!(result.outcome, JobOutcome::Succeeded), "{:?}", result.outcome);
+        faulty.calls().len()
     };
     assert!(calls >= 16, "{calls}");
     let kinds = [FaultKind::Status(500), FaultKind::Lost, FaultKind::TimedOut];
     for (number, side) in (0..calls).flat_map(|number| Side::BOTH.map(|side| (number, side))) {
         for kind in kinds {
             let what = format!("{number} {side:?} {kind:?}");
-            let (engine, name) = warm_engine().await;
-            engine.refuse_once(Operation::StartContainer, move || lost_folder(&name));
-            let faulty = FaultyDocker::new(Arc::new(engine.clone()));
+            let (engine, faulty, executor) = lost().await;
             faulty.inject(Fault { site: Site::Nth(number), side, kind });
-            let docker: Arc<dyn DockerApi> = Arc::new(faulty);
-            let volumes = DockerVolumeManager::new(Arc::clone(&docker));
-            let executor = Executor::new(docker, Arc::new(volumes), rebuilding());
             let result = executor.run(&job(), Box::new(NullSink), &Cancel::new()).await.unwrap();
-            // What a dropped request brings comes within a second.
-            sleep(Duration::from_secs(2)).await;
-            let told = result.cleanup.failed.len();
-            assert!(engine.containers().len() <= told, "{what}: {:?}", result.cleanup);
-            assert!(engine.volumes().len() <= 1, "{what}: {:?}", engine.volumes());
+            assert!(faulty.met() > 0, "{what} was never met");
+            let told: Vec<_> = result.cleanup.failed.iter().map(|one| one.name.clone()).collect();
+            let untold = engine.containers().into_iter().find(|one| !told.contains(&one.name));
+            assert!(untold.is_none(), "{what}: {untold:?} of {told:?}");
+            if let JobOutcome::Failed(reason) = &result.outcome {
+                let FailureReason::System { .. } = reason else { panic!("{what}: {reason:?}") };
+            }
+            assert_only_a_cache(&engine, &what).await;
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_that_makes_its_cache_anew_is_stopped_and_let_go_of_at_any_moment() {
+    let (_, faulty, executor) = lost().await;
+    executor.run(&job(), Box::new(NullSink), &Cancel::new()).await.unwrap();
+    let calls = faulty.calls();
+    let removal = calls.iter().position(|call| call.operation == Operation::RemoveVolume).unwrap();
+    for (number, side) in (0..calls.len()).flat_map(|number| Side::BOTH.map(|side| (number, side)))
+    {
+        for lets_go in [false, true] {
+            let what = format!("{number} {side:?} {lets_go}");
+            let (engine, faulty, executor) = lost().await;
+            let (cancel, reached) = (Cancel::new(), Arc::new(Notify::new()));
+            let (stop, passed) = (cancel.clone(), Arc::clone(&reached));
+            faulty.on_call(move |call, at| {
+                if (call.number, at) == (number, side) {
+                    if lets_go { passed.notify_one() } else { stop.stop() }
+                }
+                Box::pin(std::future::ready(()))
+            });
+            let job = job();
+            let run = executor.run(&job, Box::new(NullSink), &cancel);
+            let result = tokio::select! {
+                biased;
+                () = reached.notified() => None,
+                result = run => Some(result.unwrap()),
+            };
+            executor.idle().await;
+            assert!(engine.containers().is_empty(), "{what}: {:?}", engine.containers());
+            if let Some(result) = result.filter(|_| !lets_go) {
+                assert!(result.cleanup.failed.is_empty(), "{what}: {:?}", result.cleanup);
+            }
+            if !lets_go && number < removal {
+                let name = engine.volume_names().remove(0);
+                assert_eq!(engine.volume_files(&name).len(), 1, "{what}: nobody wants it anew");
+            }
+            assert_only_a_cache(&engine, &what).await;
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_jobs_that_have_lost_a_cache_together_none_takes_anothers_new_one_away() {
+    let (engine, faulty, executor) = lost().await;
+    let other = engine.clone();
+    // Another job makes the cache anew while this one clears up, and fills it.
+    faulty.on_call(move |call, side| {
+        let other = other.clone();
+        Box::pin(async move {
+            if (call.operation, call.nth, side) == (Operation::RemoveContainer, 0, Side::After) {
+                other.vanish_volume(&other.volume_names().remove(0).parse().unwrap());
+                other.script_first(ScriptedRun::exits(0).writing("/cache/new"));
+                run(&other).await;
+            }
+        })
+    });
+    let events = Events::default();
+    let executor = executor.with_observer(Arc::new(events.clone()));
+    let result = executor.run(&job(), Box::new(NullSink), &Cancel::new()).await.unwrap();
+    assert!(matches!(result.outcome, JobOutcome::Succeeded), "{:?}", result.outcome);
+    assert_eq!(result.volumes.states(), [Some(VolumeState::Reused)]);
+    let name = engine.volume_names().remove(0);
+    assert_eq!(engine.volume_files(&name).into_iter().collect::<Vec<_>>(), ["new"]);
+    assert_eq!(events.count("CacheRebuilt"), 0, "{:?}", events.texts());
 }

@@ -127,8 +127,8 @@ async fn a_warm_job_sends_ten_requests_in_the_order_that_loses_nothing() {
             Operation::CreateContainer,
             Operation::AttachContainer,
             Operation::WaitContainer,
-            Operation::InspectPath,
             Operation::InspectVolume,
+            Operation::InspectPath,
             Operation::StartContainer,
             Operation::RemoveContainer,
         ]
@@ -157,7 +157,7 @@ async fn a_fresh_cache_is_opened_before_the_start_and_an_open_one_looked_at() {
     run(&engine).await;
     assert_eq!(
         between(&engine.calls()[cold.len()..]),
-        [Operation::InspectPath, Operation::InspectVolume]
+        [Operation::InspectVolume, Operation::InspectPath]
     );
 }
 

@@ -42,8 +42,8 @@ async fn a_warm_job_of_four_stages_sends_eighteen_requests() {
         .chain(two(Operation::CreateContainer))
         .chain([Operation::AttachContainer, Operation::WaitContainer])
         .chain([Operation::AttachContainer, Operation::WaitContainer])
-        .chain(two(Operation::InspectPath))
         .chain(two(Operation::InspectVolume))
+        .chain(two(Operation::InspectPath))
         .chain(two(Operation::StartContainer))
         .chain(two(Operation::RemoveContainer));
     assert_eq!(calls, expected.collect::<Vec<_>>());

@@ -17,8 +17,13 @@ use crate::canary::canary;
 /// the id of a container or network, the labels of a volume, which has no id.
 type Objects = BTreeMap<(&'static str, String), BTreeSet<String>>;
 
-/// An engine and this process as they were before something was tried, to compare with after it: the
-/// six invariants of a case are what [`broken`](Self::broken) finds nothing against.
+/// An engine and this process as they were before something was tried, to compare with after it.
+///
+/// Six things are true after every case: nothing is left or lost on the engine; the canaries are in
+/// their caches; there is one outcome; memory, tasks and file descriptors are back to what they were;
+/// the log is a true beginning with an explicit end; and it took no longer than it may.
+/// [`broken`](Self::broken) and [`Delivered::broken`] look at them, but for the outcome, which is in its
+/// type, and for memory, which takes many cases to tell.
 ///
 /// ```
 /// use docker_api_trait::{VolumeApi, VolumeRequest};
@@ -258,7 +263,7 @@ impl Baseline {
         Ok(lost)
     }
 
-    /// What is otherwise on the engine now, of anybody. Caches are made to stay, so that a volume whose
+    /// What is otherwise on the engine now, of anybody or of the one owner. Caches are made to stay, so that a volume whose
     /// labels say `cache` is no difference when it is there, only when it is lost or another one.
     ///
     /// # Errors

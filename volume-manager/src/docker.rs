@@ -207,7 +207,9 @@ impl DockerVolumeManager {
         let planned = adopt(mount, found.as_ref(), owner, run)?;
         Ok(planned.map(|planned| {
             let state = planned.source.managed().map(|_| VolumeState::Reused);
-            PreparedVolume::new(planned, state)
+            let maker = found.as_ref().filter(|_| state.is_some()).and_then(verify::maker);
+            let volume = PreparedVolume::new(planned, state);
+            maker.into_iter().fold(volume, PreparedVolume::with_maker)
         }))
     }
 }

@@ -235,7 +235,7 @@ pub enum VolumeError {
         /// The cause.
         source: ApiError,
     },
-    /// A volume of a run that is to be carried on is gone.
+    /// A volume is gone that a run had, which is to be carried on, or has a container for.
     #[error("the volume {volume} is gone")]
     Vanished {
         /// The volume.

@@ -14,7 +14,8 @@ pub enum VolumeState {
     Created,
     /// An earlier run made it.
     Reused,
-    /// It was found, and was gone when a container was made that mounts it: it was made anew, empty.
+    /// It was found, and was another one when a container was made that mounts it: the one that was
+    /// found is gone, and this one is empty unless another run has filled it.
     Recreated,
 }
 
@@ -44,10 +45,9 @@ pub enum Outcome {
 pub struct PreparedVolume {
     /// What was planned.
     pub planned: PlannedVolume,
-    /// Whether this run made it; `None` for what is the user's own, and before it is known.
+    /// Where what is in it comes from; `None` for what is the user's own, and before it is known.
     pub state: Option<VolumeState>,
-    /// The run that made it, by its labels; `None` wherever there is no state, and for what was
-    /// [adopted](VolumeManager::adopt).
+    /// The run that made it, by its labels; `None` wherever there is no state.
     pub made_by: Option<String>,
 }
 
@@ -149,8 +149,8 @@ impl FailedRemoval {
 ///   vanish from then on. A cache that was `Reused` and is another run's by now, or this run's, is
 ///   [`VolumeState::Recreated`]: it vanished after `prepare`. One that has lost its identity is
 ///   refused as by `prepare`, one that is not there is [`VolumeError::Vanished`]. Only what was
-///   `Reused` is looked at, as all else is empty either way. An engine that makes a volume anew
-///   without the labels of its mount makes one without labels; on Podman that is `Recreated`, too.
+///   `Reused` is looked at: nobody has counted on what is in another one. On Podman, which makes a
+///   volume anew without the labels of its mount, one without labels is `Recreated`, too.
 /// - `make_writable` lets every user write to the root of each of our volumes that nobody has
 ///   touched, in a container that was created and not started: one that is still as an engine makes
 ///   it, empty, root's and closed to others. It leaves alone what an image has filled, or given
@@ -185,13 +185,12 @@ pub trait VolumeManager: Debug + Send + Sync {
     async fn prepare(&self, plan: &VolumePlan) -> Result<PreparedVolumes, VolumeError>;
 
     /// The volumes as they are now that a container has been created that mounts them, in the order
-    /// in which they were.
+    /// in which they were. A manager whose volumes cannot vanish need not implement it; one that
+    /// wraps another passes it on.
     ///
     /// # Errors
     /// [`VolumeError`], of the first volume that is not what was prepared: nothing should be started
     /// with it.
-    ///
-    /// A manager whose volumes cannot vanish need not implement it: they are as they were.
     async fn confirm(&self, prepared: &PreparedVolumes) -> Result<PreparedVolumes, VolumeError> {
         Ok(prepared.clone())
     }

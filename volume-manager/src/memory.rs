@@ -143,7 +143,9 @@ impl VolumeManager for InMemoryVolumeManager {
             let found = name.and_then(|name| state.volumes.get(name.as_str()));
             if let Some(planned) = adopt(mount, found, owner, run)? {
                 let state = planned.source.managed().map(|_| VolumeState::Reused);
-                prepared.push(PreparedVolume::new(planned, state));
+                let maker = found.filter(|_| state.is_some()).and_then(verify::maker);
+                let volume = PreparedVolume::new(planned, state);
+                prepared.push(maker.into_iter().fold(volume, PreparedVolume::with_maker));
             }
         }
         Ok(prepared.into_iter().collect())

@@ -57,23 +57,40 @@ const IDENTITY: [&str; 8] = [
 /// # Errors
 /// [`VolumeError::Mismatch`] with the first property that differs.
 pub(crate) fn verify(wanted: &ManagedVolume, found: &Volume) -> Result<VolumeState, VolumeError> {
-    let differs = |field, expected: &str, found: &str| {
-        (expected != found).then(|| VolumeError::Mismatch {
-            volume: wanted.name.clone(),
-            field,
-            expected: expected.to_owned(),
-            found: found.to_owned(),
-        })
-    };
+    let differs = properties(wanted, found).or_else(|| identity(wanted, found));
+    if let Some(mismatch) = differs {
+        return Err(mismatch);
+    }
+    let made_by_this_run = [label::RUN, label::INSTANCE]
+        .iter()
+        .all(|key| wanted.labels.get(*key) == found.labels.get(*key));
+    Ok(if made_by_this_run { VolumeState::Created } else { VolumeState::Reused })
+}
+
+/// What is not as it was asked for.
+fn mismatch(
+    wanted: &ManagedVolume,
+    field: VolumeField,
+    expected: &str,
+    found: &str,
+) -> Option<VolumeError> {
+    (expected != found).then(|| VolumeError::Mismatch {
+        volume: wanted.name.clone(),
+        field,
+        expected: expected.to_owned(),
+        found: found.to_owned(),
+    })
+}
+
+/// The first property in which they differ, but for labels.
+fn properties(wanted: &ManagedVolume, found: &Volume) -> Option<VolumeError> {
     // A plugin's name comes back with its tag.
     let driver = found.driver.strip_suffix(":latest").unwrap_or(&found.driver);
     let wanted_driver = &wanted.driver.name;
     let wanted_driver = wanted_driver.strip_suffix(":latest").unwrap_or(wanted_driver);
     let scope = if wanted_driver == VolumeDriver::LOCAL { "local" } else { &found.scope };
-    let label =
-        |volume: &BTreeMap<String, String>, key| volume.get(key).cloned().unwrap_or_default();
-    let mismatch = differs(VolumeField::Name, wanted.name.as_str(), &found.name)
-        .or_else(|| differs(VolumeField::Driver, wanted_driver, driver))
+    mismatch(wanted, VolumeField::Name, wanted.name.as_str(), &found.name)
+        .or_else(|| mismatch(wanted, VolumeField::Driver, wanted_driver, driver))
         .or_else(|| {
             (wanted.driver.options != found.options).then(|| VolumeError::Mismatch {
                 volume: wanted.name.clone(),
@@ -82,23 +99,17 @@ pub(crate) fn verify(wanted: &ManagedVolume, found: &Volume) -> Result<VolumeSta
                 found: option_words(&found.options),
             })
         })
-        .or_else(|| differs(VolumeField::Scope, scope, &found.scope))
-        .or_else(|| {
-            IDENTITY.iter().find_map(|key| {
-                differs(
-                    VolumeField::Label(key),
-                    &label(&wanted.labels, *key),
-                    &label(&found.labels, *key),
-                )
-            })
-        });
-    if let Some(mismatch) = mismatch {
-        return Err(mismatch);
-    }
-    let made_by_this_run = [label::RUN, label::INSTANCE]
-        .iter()
-        .all(|key| wanted.labels.get(*key) == found.labels.get(*key));
-    Ok(if made_by_this_run { VolumeState::Created } else { VolumeState::Reused })
+        .or_else(|| mismatch(wanted, VolumeField::Scope, scope, &found.scope))
+}
+
+/// The first label of the identity in which they differ.
+fn identity(wanted: &ManagedVolume, found: &Volume) -> Option<VolumeError> {
+    let label =
+        |volume: &BTreeMap<String, String>, key: &str| volume.get(key).cloned().unwrap_or_default();
+    IDENTITY.iter().find_map(|key| {
+        let (expected, found) = (label(&wanted.labels, key), label(&found.labels, key));
+        mismatch(wanted, VolumeField::Label(key), &expected, &found)
+    })
 }
 
 /// What was found when the volume was prepared, compared with what is there now.
@@ -117,9 +128,8 @@ pub(crate) fn confirm(
     let planned = before.planned.clone();
     let recreated = || PreparedVolume::new(planned.clone(), Some(VolumeState::Recreated));
     // Podman does not read the labels of a mount.
-    let is_bare = found.labels.is_empty() && found.options.is_empty();
-    if product == EngineProduct::Podman && is_bare && !wanted.labels.is_empty() {
-        return Ok(recreated());
+    if product == EngineProduct::Podman && found.labels.is_empty() && !wanted.labels.is_empty() {
+        return properties(wanted, found).map_or_else(|| Ok(recreated()), Err);
     }
     verify(wanted, found)?;
     let now = maker(found);
@@ -239,6 +249,9 @@ mod tests {
         let mut bare = Volume::local(wanted.name.as_str());
         assert!(matches!(now(&bare, docker), Err(VolumeError::Mismatch { .. })));
         assert_eq!(now(&bare, podman).unwrap().state, Some(VolumeState::Recreated));
+        bare.driver = "nfs".to_owned();
+        assert!(matches!(now(&bare, podman), Err(VolumeError::Mismatch { .. })));
+        "local".clone_into(&mut bare.driver);
         bare.options.insert("device".to_owned(), "/etc".to_owned());
         for product in [docker, podman] {
             assert!(matches!(now(&bare, product), Err(VolumeError::Mismatch { .. })));

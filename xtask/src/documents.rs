@@ -45,6 +45,8 @@ enum Named<'a> {
     Beginning(&'a str),
     /// Its name comes to this end.
     End(&'a str),
+    /// Its name has this in it.
+    Middle(&'a str),
 }
 
 impl Named<'_> {
@@ -53,6 +55,7 @@ impl Named<'_> {
             Self::Whole(name) => functions.contains(*name),
             Self::Beginning(name) => functions.iter().any(|one| one.starts_with(name)),
             Self::End(name) => functions.iter().any(|one| one.ends_with(name)),
+            Self::Middle(name) => functions.iter().any(|one| one.contains(name)),
         }
     }
 }
@@ -64,17 +67,18 @@ fn named(span: &str) -> Option<Named<'_>> {
         word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_' || byte.is_ascii_digit())
     };
     let is_path = path.split("::").all(is_word);
-    let (beginning, end) = (name.strip_suffix('…'), name.strip_prefix('…'));
-    let word = beginning.or(end).unwrap_or(name);
+    let (is_beginning, is_end) = (name.ends_with('…'), name.starts_with('…'));
+    let word = name.trim_matches('…');
     let is_sentence = word.split('_').filter(|part| !part.is_empty()).count() >= SENTENCE;
-    let is_shortened = beginning.is_some() || end.is_some();
+    let is_shortened = is_beginning || is_end;
     if !is_path || !is_word(word) || !(is_sentence || is_shortened && !word.is_empty()) {
         return None;
     }
-    Some(match (beginning, end) {
-        (Some(word), _) => Named::Beginning(word),
-        (None, Some(word)) => Named::End(word),
-        (None, None) => Named::Whole(word),
+    Some(match (is_beginning, is_end) {
+        (true, true) => Named::Middle(word),
+        (true, false) => Named::Beginning(word),
+        (false, true) => Named::End(word),
+        (false, false) => Named::Whole(word),
     })
 }
 
@@ -98,11 +102,11 @@ mod tests {
     #[test]
     fn a_test_that_is_not_there_is_named_with_its_line() {
         let functions = found("fn a_test_that_is_there() {} fn another_one_of_these() {}");
-        let document = "`m::a_test_that_is_there`, `a_test_that…`, `…one_of_these`\n\
-                        `m::a_test_that_was_there`, `a_test_of…`, `…one_of_those`";
+        let document = "`m::a_test_that_is_there`, `a_test_that…`, `…one_of_these`, `…one_of…`\n\
+                        `m::a_test_that_was_there`, `a_test_of…`, `…one_of_those`, `…two_of…`";
         let missing = missing(document, &functions);
         let spans: Vec<_> = missing.iter().map(|(line, span)| (*line, span.as_str())).collect();
-        let gone = ["m::a_test_that_was_there", "a_test_of…", "…one_of_those"];
+        let gone = ["m::a_test_that_was_there", "a_test_of…", "…one_of_those", "…two_of…"];
         assert_eq!(spans, gone.map(|span| (2, span)));
     }
 

@@ -112,6 +112,9 @@ impl Leftovers {
                 _ => leftovers.ours.push(object.clone()),
             }
         }
+        // Engines list in no order.
+        leftovers.ours.sort();
+        leftovers.of_others.sort();
         leftovers
     }
 }
@@ -185,10 +188,10 @@ mod tests {
         assert_eq!(
             names(&leftovers.ours),
             [
-                "labelled",
                 "half-labelled",
-                "connected",
+                "labelled",
                 "berth-n1-unlabelled",
+                "connected",
                 "berth-t1-unlabelled",
                 "scratch"
             ]

@@ -14,7 +14,7 @@ use executor::{
     ExecutorError, FailureReason, JobOutcome, JobResult, Kept, Leftover, Phase, Verdict,
 };
 use futures_util::{StreamExt as _, stream};
-use testkit::{Call, Fault, FaultKind, Side, Site};
+use testkit::{Call, Fault, FaultKind, Side, Site, VolumeRoot};
 use tokio::time::sleep;
 use volume_manager::{VolumeError, VolumeState};
 
@@ -127,6 +127,8 @@ async fn a_squatted_cache_is_never_mounted_and_left_as_it_is() {
         assert!(!case.engine.calls()[before..].contains(&Operation::StartContainer), "{what}");
         assert!(case.engine.containers().is_empty(), "{what}");
         assert!(case.engine.volumes().contains(&squatted), "{what}");
+        let root = case.engine.volume_root(&squatted.name).unwrap();
+        assert_eq!(root, VolumeRoot::default(), "{what}: it is left as it is");
     }
 }
 

@@ -398,8 +398,10 @@ pub async fn adopts_the_volumes_of_a_run(subject: &dyn Subject) {
     let container = subject.create(&prepared).await;
     let mounts = subject.mounts(&container).await;
     let adopted = subject.manager().adopt(&mounts, &subject.owner(), "1").await;
-    subject.discard(&container).await;
     let adopted = adopted.expect("the volumes can be adopted");
+    let confirmed = subject.manager().confirm(&adopted).await;
+    subject.discard(&container).await;
+    assert_eq!(confirmed.expect("as before"), adopted);
     let shape = |prepared: &PreparedVolumes| {
         let volumes = prepared.volumes.iter().map(|volume| {
             let planned = &volume.planned;
