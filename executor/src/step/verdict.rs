@@ -17,8 +17,10 @@ use crate::{
 
 /// The engine learns a moment after an exit that the kernel had killed for lack of memory.
 const LATE_NEWS: Duration = Duration::from_millis(100);
-/// An engine with few containers ends within the time that these take.
-const ENDING_LOOKS: usize = 4;
+/// An engine with few containers ends within the time that these take, also on a busy machine.
+const ENDING_LOOKS: usize = 20;
+/// A program may well have been killed by what it runs, and nobody is to wait long for the news.
+const ENDING_LOOKS_OF_PROGRAM: usize = 4;
 /// Between two of them.
 const ENDING_LOOK: Duration = Duration::from_millis(500);
 
@@ -84,7 +86,7 @@ impl Runner<'_> {
         }
         let details = self.docker.inspect_container(id).await;
         if unheard.may_be_the_engines_doing(status.code, &details) {
-            self.look_for_the_end_of_the_engine().await;
+            self.look_for_the_end_of_the_engine(&plan.process).await;
         }
         // By now the engine may have been away.
         Err(self.unheard(feed, plan).ended(status.code, details))
@@ -125,8 +127,12 @@ impl Runner<'_> {
 
     /// An engine that is asked to end stops its containers, tells of it, and goes on answering on the
     /// connections that it has until it has ended itself. For one that was about to, this waits.
-    async fn look_for_the_end_of_the_engine(&self) {
-        for _ in 0..ENDING_LOOKS {
+    async fn look_for_the_end_of_the_engine(&self, process: &Process) {
+        let looks = match process {
+            Process::Shell(_) => ENDING_LOOKS,
+            Process::Program(_) => ENDING_LOOKS_OF_PROGRAM,
+        };
+        for _ in 0..looks {
             sleep(ENDING_LOOK).await;
             // An engine that is away is waited for.
             if self.docker.info().await.is_err() || self.was_away() {
