@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use docker_api_trait::{ContainerId, ExitStatus, Signal};
+use docker_api_trait::{ApiError, ContainerId, ExitStatus, Signal, WaitCondition};
+use futures_util::future;
 use tokio::time::sleep;
 
 use super::{
@@ -85,11 +86,12 @@ impl Runner<'_> {
             return meaning;
         }
         let details = self.docker.inspect_container(id).await;
-        if unheard.may_be_the_engines_doing(status.code, &details) {
-            self.look_for_the_end_of_the_engine(&plan.process).await;
-        }
+        let ended_with_it = unheard.may_be_the_engines_doing(status.code, &details)
+            && self.engine_ends(id, &plan.process).await;
         // By now the engine may have been away.
-        Err(self.unheard(feed, plan).ended(status.code, details))
+        let unheard = self.unheard(feed, plan);
+        let was_away = unheard.was_away || ended_with_it;
+        Err(Unheard { was_away, ..unheard }.ended(status.code, details))
     }
 
     fn unheard<'a>(&self, feed: &Feed, plan: &'a ContainerPlan) -> Unheard<'a> {
@@ -125,16 +127,36 @@ impl Runner<'_> {
         false
     }
 
-    /// An engine that is asked to end stops its containers, tells of it, and goes on answering on the
-    /// connections that it has until it has ended itself. For one that was about to, this waits.
-    async fn look_for_the_end_of_the_engine(&self, process: &Process) {
+    /// Whether the engine ends. One that is asked to stops its containers, tells of it, and goes on
+    /// answering on the connections that it has until it has ended itself; for one that was about to,
+    /// this waits. It may be back before anybody looks, but a request that was under way is lost: here a
+    /// wait for an exit that does not come.
+    async fn engine_ends(&self, id: &ContainerId, process: &Process) -> bool {
+        let waiting = async {
+            let exit = self.docker.wait_container(id, WaitCondition::NextExit).await;
+            let lost = match exit {
+                Ok(exit) => matches!(exit.await, Err(ApiError::Lost { .. })),
+                Err(_) => false,
+            };
+            if !lost {
+                future::pending::<()>().await;
+            }
+        };
+        tokio::select! {
+            biased;
+            () = waiting => true,
+            () = self.looks(process) => false,
+        }
+    }
+
+    /// Looks at the engine for as long as it may need to end; one that is away is waited for.
+    async fn looks(&self, process: &Process) {
         let looks = match process {
             Process::Shell(_) => ENDING_LOOKS,
             Process::Program(_) => ENDING_LOOKS_OF_PROGRAM,
         };
         for _ in 0..looks {
             sleep(ENDING_LOOK).await;
-            // An engine that is away is waited for.
             if self.docker.info().await.is_err() || self.was_away() {
                 return;
             }
