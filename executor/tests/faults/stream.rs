@@ -1,12 +1,17 @@
 //! Outputs and waits that break off, end too early, or stall.
 
+use std::sync::Arc;
+
 use docker_api_trait::{ApiError, Operation};
 use executor::{
     ExecutorError, FailureReason, JobOutcome, JobResult, LogEnd, Phase, TimedPart, Truncation,
 };
-use testkit::{Fault, FaultKind, Side, Site};
+use testkit::{FakeDocker, Fault, FaultKind, FaultyDocker, ScriptedRun, Side, Site};
 
-use crate::case::{Case, Scenario, calls};
+use crate::{
+    case::{Case, Scenario, calls},
+    common::{error, job, run_on, seconds, step},
+};
 
 #[tokio::test(start_paused = true)]
 async fn a_stream_that_breaks_ends_or_stalls_anywhere_never_makes_a_success_of_it() {
@@ -35,6 +40,30 @@ async fn a_stream_that_breaks_ends_or_stalls_anywhere_never_makes_a_success_of_i
         }
     }
     assert!(cases >= 150, "{cases}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_engine_that_was_back_before_anybody_looked_is_told_by_a_wait_that_it_lost() {
+    for (kind, is_lost) in [(FaultKind::Cut(0), true), (FaultKind::Delay(seconds(0)), false)] {
+        let engine = FakeDocker::new().with_image("busybox");
+        engine.script(ScriptedRun::exits(137).kills_shell());
+        // The first is for the shell's own exit.
+        let site = Site::NthOf(Operation::WaitContainer, 1);
+        let faulty = FaultyDocker::new(Arc::new(engine.clone()));
+        faulty.inject(Fault { site, side: Side::After, kind });
+        let result = run_on(Arc::new(faulty.clone()), &job([step("a")])).await;
+        assert_eq!(faulty.met(), 1, "{kind:?}");
+        if is_lost {
+            let error = error(&result, Phase::Script, true);
+            assert!(matches!(error, ExecutorError::Interrupted { .. }), "{error:?}");
+        } else {
+            let JobOutcome::Failed(FailureReason::Script { exit_code: 137, .. }) = result.outcome
+            else {
+                panic!("{:?}", result.outcome)
+            };
+        }
+        assert!(engine.containers().is_empty(), "{kind:?}");
+    }
 }
 
 /// Checks how a job ended, against what its steps have ended with on the engine.
