@@ -56,6 +56,7 @@ mod image;
 mod instance;
 mod interrupt;
 mod job;
+mod lifecycle;
 mod log;
 mod outcome;
 mod plan;
@@ -69,6 +70,7 @@ mod report;
 mod resume;
 mod service;
 mod shell;
+mod stages;
 mod state;
 mod steady;
 mod step;
@@ -86,7 +88,7 @@ pub use config::{
 };
 pub use error::{ExecutorError, JobError, describe};
 pub use event::{JobEvent, Observer};
-pub use executor::{Executor, PreparedJob};
+pub use executor::Executor;
 pub use host::plan_on_this_host;
 pub use image::{
     AllowError, AllowKind, AuthConfig, CredentialError, PolicySource, PullFault, PullPolicy,
@@ -114,6 +116,7 @@ pub use report::{
     StepReport, TimingsReport, TransferReport, VolumeReport,
 };
 pub use service::Readiness;
+pub use stages::PreparedJob;
 pub use steady::{EngineEvent, EngineObserver, RetryPolicy, SteadyDocker};
 pub use sweep::{Death, Kept, Leftover, Sweep, SweepReport, Verdict};
 pub use transfer::{Transfers, UploadReport};
