@@ -100,8 +100,8 @@ pub use job::{
     JobSpec, RegistryLogin, ServiceSpec, StepSpec, StepWhen, Variable,
 };
 pub use log::{
-    LogEnd, LogSink, MaskError, MaskStream, Masker, MemorySink, NullSink, SectionSink,
-    TimestampSink, Truncation,
+    LogEnd, LogSink, MIN_MASKED_CHARS, MIN_MASKED_LINE_CHARS, MaskError, MaskStream, Masker,
+    MemorySink, NullSink, SectionSink, TimestampSink, Truncation,
 };
 pub use outcome::{
     CleanupFailure, CleanupReport, ExitCause, FailureReason, JobOutcome, JobResult, ObjectKind,

@@ -10,7 +10,8 @@ mod timestamp;
 
 pub(crate) use guard::Guard;
 pub(crate) use limit::LogLimit;
-pub use mask::{MaskError, MaskStream, Masker};
+pub use mask::{MIN_MASKED_CHARS, MIN_MASKED_LINE_CHARS, MaskError, MaskStream, Masker};
+pub(crate) use mask::{is_too_short_to_mask, mask_forms};
 pub(crate) use pump::Pump;
 pub use section::SectionSink;
 pub use sink::{LogEnd, LogSink, MemorySink, NullSink, Truncation};

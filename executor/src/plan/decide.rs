@@ -7,7 +7,7 @@ use volume_manager::{
     SpecReader, VolumeDemand, VolumeSource, VolumeSpec, plan as plan_volumes,
 };
 
-use super::{JobPlan, NetworkPlan, RunContext, Timeouts, build, service};
+use super::{JobPlan, NetworkPlan, RunContext, Timeouts, build, mask, service};
 use crate::{CacheMode, ExecutorConfig, JobError, JobSpec, Variable, plan::Secret};
 
 /// The variable by which a job brings credentials for registries, as in GitLab.
@@ -54,24 +54,7 @@ pub fn plan(
         }
     }
     let files = planner.variables.iter().filter(|variable| variable.is_file());
-    // Also a value that a later one of its name replaces: it was given as a secret.
-    let given = config.variables.iter().chain(&job.variables);
-    let masked = given.filter(|variable| variable.is_masked());
-    let of_services = job.services.iter().flat_map(|service| &service.variables);
-    let of_services = of_services.filter(|variable| variable.is_masked());
-    let of_services = of_services
-        .map(|variable| planner.expand_private("service's variable", variable.value()))
-        .collect::<Result<Vec<_>, _>>()?;
-    let passwords = job.registries.iter().map(|login| &login.password);
-    let mut secrets: Vec<_> = masked
-        .map(|variable| variable.value().to_owned())
-        .chain(of_services)
-        .chain(passwords.cloned())
-        .filter(|secret| !secret.is_empty())
-        .map(Secret)
-        .collect();
-    secrets.sort();
-    secrets.dedup();
+    let secrets = mask::secrets(&planner, &mut notes)?;
     Ok(JobPlan {
         run: context.run.clone(),
         owner: config.owner.clone(),

@@ -3,6 +3,7 @@
 pub(crate) mod build;
 mod context;
 mod decide;
+mod mask;
 mod model;
 mod service;
 #[cfg(test)]

@@ -48,7 +48,8 @@ pub struct JobPlan {
     pub exports: BTreeMap<String, Secret>,
     /// Files that hold variables, by name: put into every container before it starts.
     pub files: BTreeMap<String, Secret>,
-    /// What is replaced in the log.
+    /// What is replaced in the log: each secret's value without white space around it, and each line
+    /// of 8 characters or more. A secret of fewer than 4 characters is not among them.
     pub secrets: Vec<Secret>,
     /// Logins that came with the job.
     pub registries: Vec<RegistryLogin>,
@@ -406,6 +407,15 @@ pub enum JobNote {
     ServiceLeftOut {
         /// The service.
         service: String,
+    },
+    /// A secret is too short to be masked: its text would turn into masks that show it.
+    #[error(
+        "the secret {name} is not masked: it has fewer than {} characters",
+        crate::MIN_MASKED_CHARS
+    )]
+    ShortSecret {
+        /// The variable, or the registry of a password.
+        name: String,
     },
     /// The configuration does not let a job choose its entrypoint.
     #[error("the entrypoint of the image {image} is ignored: the configuration says so")]

@@ -419,3 +419,37 @@ fn a_secret_that_a_later_value_replaces_is_still_masked() {
     let secrets: Vec<_> = planned(&job).secrets.into_iter().map(|secret| secret.0).collect();
     assert_eq!(secrets, ["first-one", "other"]);
 }
+
+#[test]
+fn a_secret_is_masked_without_its_last_line_end() {
+    let mut job = job();
+    job.variables = vec![Variable::new("KEY", "first-line\r\nlast\r\n").unwrap().masked().file()];
+    job.registries = vec![crate::RegistryLogin::new("a.example", "ci", "pass-word\n")];
+    let plan = planned(&job);
+    let secrets: Vec<_> = plan.secrets.iter().map(|secret| secret.0.as_str()).collect();
+    assert_eq!(secrets, ["first-line", "first-line\nlast", "first-line\r\nlast", "pass-word"]);
+    assert_eq!(plan.files["KEY"].0, "first-line\r\nlast\r\n", "the job gets the value as it is");
+    assert!(plan.notes.is_empty(), "{:?}", plan.notes);
+}
+
+#[test]
+fn a_secret_that_is_too_short_to_mask_is_named() {
+    let mut job = job();
+    job.variables = vec![
+        Variable::new("PIN", "123\n").unwrap().masked(),
+        Variable::new("PIN", "12").unwrap().masked(),
+        Variable::new("EMPTY", "").unwrap().masked(),
+        Variable::new("OPEN", "a").unwrap(),
+    ];
+    let mut database = ServiceSpec::new(image("postgres"));
+    database.variables = vec![Variable::new("PASSWORD", "$OPEN").unwrap().masked()];
+    job.services = vec![database];
+    job.registries = vec![crate::RegistryLogin::new("a.example", "ci", "abc")];
+    let plan = planned(&job);
+    assert!(plan.secrets.is_empty(), "{}", plan.secrets.len());
+    let notes: Vec<_> = plan.notes.iter().map(ToString::to_string).collect();
+    let named = ["PASSWORD", "PIN", "password for a.example"];
+    let expected = named
+        .map(|name| format!("the secret {name} is not masked: it has fewer than 4 characters"));
+    assert_eq!(notes, expected);
+}
