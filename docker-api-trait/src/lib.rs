@@ -53,8 +53,8 @@ pub use mock::MockDocker;
 pub use model::{
     ApiVersion, Consistency, ContainerDetails, ContainerRequest, ContainerStatus, ContainerSummary,
     CreatedContainer, Device, DeviceRequest, EngineInfo, EngineProduct, EngineVersion, ExecDetails,
-    ExecRequest, ExitStatus, Health, HealthStatus, HostSettings, ImageDetails, Input, LabelFilter,
-    LogDriver, Mount, MountKind, MountPoint, MountSource, Network, NetworkAttachment, NetworkPlace,
-    NetworkRequest, PathDetails, PathKind, Propagation, PullProgress, PullRequest,
+    ExecRequest, ExitStatus, Health, HealthStart, HealthStatus, HostSettings, ImageDetails, Input,
+    LabelFilter, LogDriver, Mount, MountKind, MountPoint, MountSource, Network, NetworkAttachment,
+    NetworkPlace, NetworkRequest, PathDetails, PathKind, Propagation, PullProgress, PullRequest,
     RegistryCredential, Relabel, Signal, Ulimit, Volume, VolumeRequest, VolumeUsage, WaitCondition,
 };

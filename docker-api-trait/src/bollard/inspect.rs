@@ -32,6 +32,7 @@ pub(super) struct Inspected {
 #[serde(rename_all = "PascalCase", default)]
 struct State {
     status: Option<String>,
+    pid: Option<i64>,
     exit_code: Option<i64>,
     #[serde(rename = "OOMKilled")]
     oom_killed: Option<bool>,
@@ -113,6 +114,8 @@ pub(super) fn details(id: &ContainerId, reply: Inspected) -> ContainerDetails {
         id: id.clone(),
         name: reply.name.as_deref().map(container_name).unwrap_or_default(),
         status: status(state.status.as_deref().unwrap_or_default()),
+        // It is 0 while the container does not run.
+        pid: state.pid.and_then(|pid| u32::try_from(pid).ok()).filter(|pid| *pid > 0),
         exit_code: state.exit_code.unwrap_or_default(),
         oom_killed: state.oom_killed.unwrap_or_default(),
         error: state.error.unwrap_or_default(),
@@ -196,7 +199,11 @@ fn health(checks: Checks) -> Option<Health> {
         _ => return None,
     };
     let last = checks.log.unwrap_or_default().pop();
-    Some(Health { status, output: last.and_then(|check| check.output).unwrap_or_default() })
+    Some(Health {
+        status,
+        has_result: last.is_some() || status != HealthStatus::Starting,
+        output: last.and_then(|check| check.output).unwrap_or_default(),
+    })
 }
 
 fn network_places(settings: NetworkSettings) -> Vec<NetworkPlace> {
@@ -267,8 +274,25 @@ mod tests {
             inspected(json!({ "State": { "Health": { "Status": status, "Log": log } } })).health
         };
         assert_eq!(health("healthy").unwrap().output, "last");
+        assert!(health("starting").unwrap().has_result);
         assert_eq!(health("none"), None);
         assert_eq!(health(""), None);
+    }
+
+    #[test]
+    fn a_health_check_that_has_not_run_has_no_result() {
+        for log in [json!(null), json!([])] {
+            let state = json!({ "State": { "Health": { "Status": "starting", "Log": log } } });
+            assert!(!inspected(state).health.unwrap().has_result);
+        }
+    }
+
+    #[test]
+    fn the_process_id_is_that_of_a_running_container() {
+        for (pid, expected) in [(json!(4711), Some(4711)), (json!(0), None), (json!(-1), None)] {
+            assert_eq!(inspected(json!({ "State": { "Pid": pid } })).pid, expected);
+        }
+        assert_eq!(inspected(json!({ "State": { "Pid": null } })).pid, None);
     }
 
     #[test]

@@ -1,16 +1,20 @@
 //! A container's request, in the client library's terms: every field of both structures by name, so
 //! that one which a new version brings has to be decided on. Pure.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
 
 use bollard::models::{
     ContainerCreateBody, DeviceMapping, DeviceRequest as EngineDeviceRequest, EndpointSettings,
-    HostConfig, HostConfigIsolationEnum, HostConfigLogConfig, NetworkingConfig, ResourcesUlimits,
+    HealthConfig, HostConfig, HostConfigIsolationEnum, HostConfigLogConfig, NetworkingConfig,
+    ResourcesUlimits,
 };
 
 use super::mount;
 use crate::{
-    ApiError, ContainerRequest, Device, DeviceRequest, HostSettings, Input, LogDriver,
+    ApiError, ContainerRequest, Device, DeviceRequest, HealthStart, HostSettings, Input, LogDriver,
     NetworkAttachment, Operation, Ulimit,
 };
 
@@ -31,7 +35,7 @@ pub(super) fn container_request(
         stdin_once: Some(request.input == Input::Once),
         env: some_if_any(&request.environment),
         cmd: some_if_any(&request.arguments),
-        healthcheck: None,
+        healthcheck: request.health_start.map(health_start).transpose()?,
         args_escaped: None,
         image: Some(request.image.as_str().to_owned()),
         // Anonymous volumes only come from the image.
@@ -46,6 +50,22 @@ pub(super) fn container_request(
         shell: None,
         host_config: Some(host_config(request)?),
         networking_config: networking_config(request),
+    })
+}
+
+/// What is not set the engine takes from the image, the check itself included.
+fn health_start(start: HealthStart) -> Result<HealthConfig, ApiError> {
+    let nanoseconds = |what, time: Duration| {
+        let time = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        number(what, Some(time))
+    };
+    Ok(HealthConfig {
+        test: None,
+        interval: None,
+        timeout: None,
+        retries: None,
+        start_period: nanoseconds("the start period of the health check", start.period)?,
+        start_interval: nanoseconds("the start interval of the health check", start.interval)?,
     })
 }
 
@@ -266,6 +286,18 @@ mod tests {
             let body = body(&request);
             assert_eq!((&body["OpenStdin"], &body["StdinOnce"]), (&true.into(), &once.into()));
         }
+    }
+
+    #[test]
+    fn a_health_checks_start_leaves_the_check_to_the_image() {
+        assert_eq!(body(&request()).get("Healthcheck"), None);
+        let mut request = request();
+        let seconds = Duration::from_secs;
+        request.health_start = Some(HealthStart::new(seconds(30), seconds(1)));
+        let expected = serde_json::json!({
+            "StartPeriod": 30_000_000_000_u64, "StartInterval": 1_000_000_000,
+        });
+        assert_eq!(body(&request)["Healthcheck"], expected);
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! Containers.
 
-use std::{collections::BTreeMap, time::SystemTime};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, SystemTime},
+};
 
 use crate::{
     id::{ContainerId, ContainerName, ImageReference},
@@ -46,6 +49,26 @@ pub struct ContainerRequest {
     pub network: Option<NetworkAttachment>,
     /// What it may have of its host.
     pub host: HostSettings,
+    /// How its image's health check runs at first; `None` is as the image says. Without a check in the
+    /// image it has no effect. Only engines from version 1.44 of the API on have the interval.
+    pub health_start: Option<HealthStart>,
+}
+
+/// How often a health check runs after a container's start. The check itself is the image's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct HealthStart {
+    /// For how long failures do not count, and the interval below holds.
+    pub period: Duration,
+    /// The time between two checks in that period.
+    pub interval: Duration,
+}
+
+impl HealthStart {
+    /// A check every `interval` during `period`. Engines refuse less than a millisecond.
+    pub fn new(period: Duration, interval: Duration) -> Self {
+        Self { period, interval }
+    }
 }
 
 /// A container's standard input.
@@ -83,6 +106,7 @@ impl ContainerRequest {
             platform: None,
             network: None,
             host: HostSettings::default(),
+            health_start: None,
         }
     }
 }
@@ -140,6 +164,9 @@ pub struct ContainerDetails {
     pub name: String,
     /// Its state.
     pub status: ContainerStatus,
+    /// The process id of its first process on the engine's host; `None` while it does not run, and
+    /// where the engine does not report it.
+    pub pid: Option<u32>,
     /// The exit code of its last run; 0 before the first.
     pub exit_code: i64,
     /// Whether the kernel killed it, or a process in it, for lack of memory.
@@ -170,6 +197,7 @@ impl ContainerDetails {
             id,
             name: String::new(),
             status: ContainerStatus::Created,
+            pid: None,
             exit_code: 0,
             oom_killed: false,
             error: String::new(),
@@ -190,14 +218,17 @@ impl ContainerDetails {
 pub struct Health {
     /// The verdict.
     pub status: HealthStatus,
+    /// Whether the check has run to its end at least once since the container's start.
+    pub has_result: bool,
     /// What the last check printed.
     pub output: String,
 }
 
 impl Health {
-    /// A verdict without a word.
+    /// A status without output. One that is healthy or unhealthy has a result.
     pub fn new(status: HealthStatus) -> Self {
-        Self { status, output: String::new() }
+        let has_result = status != HealthStatus::Starting;
+        Self { status, has_result, output: String::new() }
     }
 }
 

@@ -16,7 +16,7 @@ mod volume;
 
 pub use container::{
     ContainerDetails, ContainerRequest, ContainerStatus, ContainerSummary, CreatedContainer,
-    ExitStatus, Health, HealthStatus, Input, Signal, WaitCondition,
+    ExitStatus, Health, HealthStart, HealthStatus, Input, Signal, WaitCondition,
 };
 pub use exec::{ExecDetails, ExecRequest};
 pub use host::{Device, DeviceRequest, HostSettings, LogDriver, Ulimit};
