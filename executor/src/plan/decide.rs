@@ -43,7 +43,7 @@ pub fn plan(
     let mut notes = Vec::new();
     let network = service::network(&planner)?;
     let services = service::services(&planner, &network, &mut notes)?;
-    let build::Built { mut containers, steps, after_script } =
+    let build::Built { mut containers, mut steps, after_script } =
         build::build(&planner, &network, &mut notes)?;
     if network == NetworkPlan::Host {
         // No name server knows the services there.
@@ -55,6 +55,7 @@ pub fn plan(
     }
     let files = planner.variables.iter().filter(|variable| variable.is_file());
     let secrets = mask::secrets(&planner, &mut notes)?;
+    mask::mask_step_names(&mut steps, &secrets)?;
     Ok(JobPlan {
         run: context.run.clone(),
         owner: config.owner.clone(),

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::{JobNote, Secret, decide::Planner};
+use super::{JobNote, Secret, StepPlan, decide::Planner};
 use crate::{
-    JobError,
+    JobError, Masker,
     log::{is_too_short_to_mask, mask_forms},
 };
 
@@ -38,4 +38,31 @@ pub(super) fn secrets(
     }
     notes.extend(short.into_iter().map(|name| JobNote::ShortSecret { name: name.clone() }));
     Ok(forms.into_iter().collect())
+}
+
+/// Returns a name that is shown, without the secrets that are written out in it.
+pub(super) fn mask_name(name: &str, secrets: &[Secret]) -> String {
+    let secrets = secrets.iter().map(|secret| secret.0.as_str());
+    let found: Vec<_> = secrets.filter(|secret| name.contains(secret)).collect();
+    match Masker::new(&found) {
+        Ok(masker) if !found.is_empty() => masker.text(name),
+        // There is no text to mask, or too much of it: then the job is refused before anything is shown.
+        _ => name.to_owned(),
+    }
+}
+
+/// Masks the names of steps, which are shown as progress, in the log's section markers and in the report.
+///
+/// # Errors
+/// [`JobError::StepName`] for two steps whose names only a secret tells apart.
+pub(super) fn mask_step_names(steps: &mut [StepPlan], secrets: &[Secret]) -> Result<(), JobError> {
+    let mut seen = BTreeSet::new();
+    for step in steps {
+        step.name = mask_name(&step.name, secrets);
+        if !seen.insert(&step.name) {
+            let problem = "another step has it when its secret is masked";
+            return Err(JobError::StepName { name: step.name.clone(), problem });
+        }
+    }
+    Ok(())
 }

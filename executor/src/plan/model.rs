@@ -9,6 +9,7 @@ use docker_api_trait::{
 use serde::{Deserialize, Serialize};
 use volume_manager::VolumePlan;
 
+use super::mask::mask_name;
 use crate::{ContainerKind, PullPolicy, RegistryLogin, StepWhen};
 
 /// All that a run will make and do. A function of the job, the configuration and the
@@ -63,9 +64,12 @@ impl JobPlan {
     /// The folder in every container that holds the files of variables.
     pub const FILES: &'static str = "/.berth";
 
-    /// The step of this name; the after-script's is `after_script`.
+    /// The step of this name; the after-script's is `after_script`. A secret in the name may be masked
+    /// or not.
     pub fn step(&self, name: &str) -> Option<&StepPlan> {
-        self.steps.iter().chain(&self.after_script).find(|step| step.name == name)
+        let masked = mask_name(name, &self.secrets);
+        let mut steps = self.steps.iter().chain(&self.after_script);
+        steps.find(|step| step.name == name || step.name == masked)
     }
 
     /// What an engine's words may repeat of a request and nobody should read, the longest first: of

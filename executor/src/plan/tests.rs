@@ -453,3 +453,22 @@ fn a_secret_that_is_too_short_to_mask_is_named() {
         .map(|name| format!("the secret {name} is not masked: it has fewer than 4 characters"));
     assert_eq!(notes, expected);
 }
+
+#[test]
+fn a_secret_in_the_name_of_a_step_is_masked() {
+    let mut job = job();
+    job.variables = vec![Variable::new("TOKEN", "s3cret-token\n").unwrap().masked()];
+    job.steps[0].name = "log in with s3cret-token".to_owned();
+    let plan = planned(&job);
+    assert_eq!(plan.steps[0].name, "log in with [MASKED]");
+    assert_eq!(plan.step("log in with s3cret-token"), Some(&plan.steps[0]));
+    assert_eq!(plan.step("log in with [MASKED]"), Some(&plan.steps[0]));
+    assert!(plan.step("log in").is_none());
+
+    let mut twin = job.steps[0].clone();
+    job.variables.push(Variable::new("OTHER", "other-token").unwrap().masked());
+    twin.name = "log in with other-token".to_owned();
+    job.steps.push(twin);
+    let error = refused(&job);
+    assert!(matches!(&error, JobError::StepName { name, .. } if name == "log in with [MASKED]"));
+}
