@@ -115,15 +115,12 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<u8, Failure> {
     Ok(code)
 }
 
-/// What opens registries: the configuration of the `docker` program. One that cannot be read matters
-/// only to an image that needs it.
+/// What opens registries: the configuration of the `docker` program. One that cannot be read is
+/// reported when an image is pulled.
 fn credentials() -> Option<AuthConfig> {
     let folder = |name: &str| std::env::var_os(name).map(PathBuf::from);
     let read = read_user_auth_config(folder("DOCKER_CONFIG").as_deref(), folder("HOME").as_deref());
-    read.unwrap_or_else(|error| {
-        say(&format!("berth: no credentials for registries: {}", describe(&error)));
-        None
-    })
+    read.unwrap_or_else(|error| Some(AuthConfig::broken(error)))
 }
 
 /// Where the log goes, with what was asked for in it.

@@ -66,6 +66,9 @@ impl Observer for Narrator {
             JobEvent::PullRetried { image, why } => {
                 say(&format!("berth: the pull of {image} failed and is tried again: {why}"));
             }
+            JobEvent::CredentialsUnusable { image, why } => {
+                say(&format!("berth: {image} is pulled without some credentials: {why}"));
+            }
             JobEvent::PolicyFailed { image, policy, why } => {
                 say(&format!("berth: {image} by the pull policy {policy}: {why}"));
             }

@@ -5,7 +5,7 @@ use std::{error::Error, sync::Arc, time::Duration};
 use docker_api_trait::{ApiError, ImageReference};
 use volume_manager::{ContainerPath, PathProblem, PlanError, SpecError, VolumeError};
 
-use crate::{AllowError, CredentialError, MaskError, PullFault, PullPolicyError, WorkspaceError};
+use crate::{AllowError, BrokenCredentials, MaskError, PullFault, PullPolicyError, WorkspaceError};
 
 /// Why a job cannot be planned. Nothing was started; no request was sent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -251,6 +251,8 @@ pub enum ExecutorError {
         fault: PullFault,
         /// The cause.
         source: Arc<ApiError>,
+        /// The sources of credentials that could not be used.
+        broken_credentials: Vec<BrokenCredentials>,
     },
     /// A pull said nothing new for too long, and was given up.
     #[error("the pull of the image {image} said nothing new for {} s", .after.as_secs())]
@@ -312,14 +314,6 @@ pub enum ExecutorError {
     /// The job's secrets cannot be searched for in its log.
     #[error(transparent)]
     Mask(#[from] MaskError),
-    /// No credentials could be read for an image's registry.
-    #[error("the credentials for the image {image} could not be read")]
-    Credential {
-        /// The image.
-        image: ImageReference,
-        /// The cause.
-        source: CredentialError,
-    },
     /// Files of the project could not be taken in, or artifacts not be had.
     #[error(transparent)]
     Workspace(#[from] WorkspaceError),
@@ -389,6 +383,16 @@ impl ExecutorError {
                 )
             }),
             Self::Volumes(error) => error.hint(),
+            Self::ImagePull { fault: PullFault::Refused, broken_credentials: broken, .. }
+                if !broken.is_empty() =>
+            {
+                let one = |one: &BrokenCredentials| format!("{} ({})", one.why, one.hint);
+                let broken: Vec<_> = broken.iter().map(one).collect();
+                Some(format!(
+                    "the registry may want credentials that could not be read: {}",
+                    broken.join("; ")
+                ))
+            }
             Self::ImagePull { .. } => Some(
                 "check the image's name and the network, or put it on the engine with `docker \
                  pull`, `docker load` or `docker import`"
@@ -428,7 +432,6 @@ impl ExecutorError {
                 ))
             }
             Self::Mask(error) => Some(error.hint().to_owned()),
-            Self::Credential { source, .. } => Some(source.hint().to_owned()),
             Self::Workspace(error) => error.hint().map(str::to_owned),
             Self::NoBuildFolder => Some("give the job a `build` folder".to_owned()),
             Self::WorkspaceWithoutShell => {
@@ -540,7 +543,6 @@ impl ExecutorError {
             | Self::Start { .. }
             | Self::NoShell { .. }
             | Self::Mask(_)
-            | Self::Credential { .. }
             | Self::Workspace(_)
             | Self::NoBuildFolder
             | Self::WorkspaceWithoutShell

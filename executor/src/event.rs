@@ -38,6 +38,13 @@ pub enum JobEvent<'a> {
         /// What went wrong.
         why: &'a str,
     },
+    /// A source of credentials could not be used for an image's registry. The others are.
+    CredentialsUnusable {
+        /// The image.
+        image: &'a ImageReference,
+        /// The source and the reason, without any secret.
+        why: &'a str,
+    },
     /// A pull policy did not bring the image; the next one is tried.
     PolicyFailed {
         /// The image.

@@ -91,8 +91,8 @@ pub use event::{JobEvent, Observer};
 pub use executor::Executor;
 pub use host::plan_on_this_host;
 pub use image::{
-    AllowError, AllowKind, AuthConfig, CredentialError, PolicySource, PullFault, PullPolicy,
-    PullPolicyError, read_user_auth_config,
+    AllowError, AllowKind, AuthConfig, BrokenCredentials, CredentialError, PolicySource, PullFault,
+    PullPolicy, PullPolicyError, read_user_auth_config,
 };
 pub use instance::{Instance, InstanceError, Instances, Life};
 pub use job::{

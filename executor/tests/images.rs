@@ -303,11 +303,53 @@ async fn a_jobs_configuration_runs_no_program_of_this_machine() {
         let mut job = job_of(PRIVATE);
         job.variables.push(Variable::new("DOCKER_AUTH_CONFIG", helper).unwrap());
         let result = run(&engine, &job).await;
-        let ExecutorError::Credential { .. } = error(&result, Phase::Prepare, false) else {
-            panic!("{:?}", result.outcome)
-        };
-        assert!(engine.pull_requests().is_empty());
+        assert_fault(&result, PullFault::Refused);
+        let hint = error(&result, Phase::Prepare, false).hint().unwrap();
+        assert!(hint.contains("DOCKER_AUTH_CONFIG may not name a credential helper"), "{hint}");
         assert_clean(&engine, &result);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_broken_source_of_credentials_fails_no_job_with_a_public_image() {
+    for broken in ["s3cret", r#"{"credsStore": "pass"}"#, r#"{"auths": {"docker.io": "s3cret"}}"#] {
+        let engine = engine().with_registry_image("busybox");
+        let mut job = job_of("busybox");
+        job.variables.push(Variable::new("DOCKER_AUTH_CONFIG", broken).unwrap());
+        let user = AuthConfig::parse("/home/ci/.docker/config.json", "{s3cret").unwrap_err();
+        let events = Arc::new(Unusable::default());
+        let executor = executor_with(&engine, policies(&[PullPolicy::Always]))
+            .with_auth_config(AuthConfig::broken(user))
+            .with_observer(Arc::clone(&events) as _);
+        let result = executor.run(&job, Box::new(NullSink), &Cancel::new()).await.unwrap();
+        assert_succeeded(&result);
+        let events = events.0.lock().unwrap();
+        assert_eq!(events.len(), 2, "{events:?}");
+        assert!(events.iter().any(|why| why.contains("/home/ci/.docker/config.json")));
+        assert!(events.iter().any(|why| why.contains("DOCKER_AUTH_CONFIG")));
+        assert!(!events.concat().contains("s3cret"), "{events:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_broken_source_of_credentials_leaves_the_others_in_use() {
+    let engine = locked();
+    let mut job = job_of(PRIVATE);
+    job.variables.push(Variable::new("DOCKER_AUTH_CONFIG", "{").unwrap());
+    job.registries.push(RegistryLogin::new(REGISTRY, "ci", "s3cret"));
+    let result = run(&engine, &job).await;
+    assert_succeeded(&result);
+}
+
+/// The sources of credentials that could not be used.
+#[derive(Debug, Default)]
+struct Unusable(std::sync::Mutex<Vec<String>>);
+
+impl Observer for Unusable {
+    fn event(&self, event: &JobEvent<'_>) {
+        if let JobEvent::CredentialsUnusable { why, .. } = event {
+            self.0.lock().unwrap().push((*why).to_owned());
+        }
     }
 }
 

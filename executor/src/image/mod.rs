@@ -11,8 +11,8 @@ mod stall;
 
 pub(crate) use allow::AllowList;
 pub use allow::{AllowError, AllowKind};
-pub use credential::{AuthConfig, CredentialError, read_user_auth_config};
-pub(crate) use credential::{Credential, CredentialHelpers, CredentialSources};
+pub use credential::{AuthConfig, BrokenCredentials, CredentialError, read_user_auth_config};
+pub(crate) use credential::{Credential, CredentialHelpers, CredentialSources, Resolved};
 pub use failure::PullFault;
 pub(crate) use failure::retry_pull;
 pub(crate) use policy::allowed_policies;

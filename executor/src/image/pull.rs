@@ -8,8 +8,8 @@ use docker_api_trait::{
 use futures_util::StreamExt as _;
 
 use super::{
-    AuthConfig, CredentialHelpers, CredentialSources, Flights, Progress, PullFault, PullKey,
-    PullPolicy, RegistryImage, WatchError, retry_pull, watch_stalls,
+    AuthConfig, BrokenCredentials, CredentialHelpers, CredentialSources, Flights, Progress,
+    PullFault, PullKey, PullPolicy, RegistryImage, Resolved, WatchError, retry_pull, watch_stalls,
 };
 use crate::{ExecutorError, ImagePlan, JobEvent, JobPlan, Observer, describe};
 
@@ -51,11 +51,16 @@ impl PullError {
         }
     }
 
-    fn of_image(self, image: &ImageReference) -> ExecutorError {
+    fn of_image(
+        self,
+        image: &ImageReference,
+        broken_credentials: Vec<BrokenCredentials>,
+    ) -> ExecutorError {
         let image = image.clone();
         match self {
             Self::Engine(source) => {
-                ExecutorError::ImagePull { image, fault: PullFault::of(&source), source }
+                let fault = PullFault::of(&source);
+                ExecutorError::ImagePull { image, fault, source, broken_credentials }
             }
             Self::Stalled(after) => ExecutorError::PullStalled { image, after },
         }
@@ -102,7 +107,11 @@ impl Images {
         observer: &dyn Observer,
     ) -> Result<ImageReference, ExecutorError> {
         observer.event(&JobEvent::PullStarted(&image.reference));
-        let credential = self.credential(plan, image).await?;
+        let Resolved { credential, broken } = self.credential(plan, image).await;
+        for source in &broken {
+            let (image, why) = (&image.reference, source.why.as_str());
+            observer.event(&JobEvent::CredentialsUnusable { image, why });
+        }
         let key = PullKey {
             image: image.reference.clone(),
             platform: image.platform.clone(),
@@ -136,27 +145,24 @@ impl Images {
                 observer.event(&JobEvent::PullRetried { image: &image.reference, why: &why });
             }
         });
-        pulled.await.map_err(|error| error.of_image(&image.reference))
+        pulled.await.map_err(|error| error.of_image(&image.reference, broken))
     }
 
     /// What opens the image's registry: the job's, or else that of the user that runs jobs. A job's
     /// own configuration cannot name a credential helper: that is a program of this machine's.
-    async fn credential(
-        &self,
-        plan: &JobPlan,
-        image: &ImagePlan,
-    ) -> Result<Option<super::Credential>, ExecutorError> {
+    async fn credential(&self, plan: &JobPlan, image: &ImagePlan) -> Resolved {
         // An id is in no registry, and a reference that no registry takes is the engine's to refuse.
-        let Ok(registry) = RegistryImage::parse(image.reference.as_str()) else { return Ok(None) };
-        let failed = |source| ExecutorError::Credential { image: image.reference.clone(), source };
+        let Ok(registry) = RegistryImage::parse(image.reference.as_str()) else {
+            return Resolved::default();
+        };
         let mut sources = CredentialSources::default();
         sources.user.clone_from(&self.user);
         sources.job.clone_from(&plan.registries);
         if let Some(text) = &plan.registry_config {
-            let read = AuthConfig::parse("DOCKER_AUTH_CONFIG", &text.0).map_err(failed)?;
-            sources.variable = Some(read.without_helpers());
+            let read = AuthConfig::parse("DOCKER_AUTH_CONFIG", &text.0);
+            sources.variable = Some(read.unwrap_or_else(AuthConfig::broken).without_helpers());
         }
-        sources.resolve(&registry, &self.helpers).await.map_err(failed)
+        sources.resolve(&registry, &self.helpers).await
     }
 }
 

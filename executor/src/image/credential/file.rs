@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     fmt, fs, io,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use base64::{
@@ -29,6 +30,8 @@ pub struct AuthConfig {
     pub(super) store: Option<String>,
     pub(super) helpers: BTreeMap<String, String>,
     pub(super) may_run_helpers: bool,
+    /// Why nothing of it could be read.
+    pub(super) problem: Option<Arc<CredentialError>>,
 }
 
 /// What `config.json` says about one registry.
@@ -90,7 +93,16 @@ impl AuthConfig {
             store: file.creds_store.filter(|name| !name.is_empty()),
             helpers: file.cred_helpers.unwrap_or_default(),
             may_run_helpers: true,
+            problem: None,
         }
+    }
+
+    /// A configuration that could not be read. It opens nothing; the reason is reported when an image is
+    /// pulled, and again when a registry refuses.
+    pub fn broken(problem: CredentialError) -> Self {
+        let mut config = Self::new(String::new(), File::default());
+        config.problem = Some(Arc::new(problem));
+        config
     }
 }
 
@@ -102,6 +114,7 @@ impl fmt::Debug for AuthConfig {
             .field("auths", &self.auths.keys())
             .field("store", &self.store)
             .field("helpers", &self.helpers)
+            .field("problem", &self.problem)
             .finish_non_exhaustive()
     }
 }

@@ -3,12 +3,14 @@
 //! A credential goes to the registry that it names, host and port alike, and to no other: there are
 //! no wildcards, no suffixes, no second name for a host but `index.docker.io` for `docker.io`.
 
+use std::collections::BTreeSet;
+
 use super::{
     AuthConfig, Credential, CredentialError, CredentialHelpers, helper::is_helper_name,
     model::server,
 };
 use crate::{
-    RegistryLogin,
+    RegistryLogin, describe,
     image::{RegistryImage, reference::registry},
 };
 
@@ -68,29 +70,77 @@ impl CredentialSources {
         }
     }
 
-    /// The credential for an image; `None` when no place has one, which is no error: the registry
-    /// may be open. Asks helpers only as far as it must.
-    ///
-    /// # Errors
-    /// [`CredentialError`] of the first place that could not be used.
+    /// Looks for the credential for an image. Asks helpers only as far as it must. A source that cannot
+    /// be used is reported, and the next one is used: the registry may be open, or know another user.
     pub(crate) async fn resolve(
         &self,
         image: &RegistryImage,
         helpers: &CredentialHelpers,
-    ) -> Result<Option<Credential>, CredentialError> {
-        for lookup in self.lookups(image) {
-            let found = match lookup? {
-                Lookup::Known(credential) => Some(credential),
-                Lookup::Helper { name, server } => {
-                    helpers.get(&name, &server, &image.registry).await?
-                }
-            };
-            if found.is_some() {
-                return Ok(found);
+    ) -> Resolved {
+        let mut resolved = Resolved::default();
+        for source in [&self.variable, &self.user].into_iter().flatten() {
+            if let Some(problem) = &source.problem {
+                resolved.report(problem);
             }
         }
-        Ok(None)
+        // A helper that is missing or hangs is missing for every path of the image.
+        let mut unusable = BTreeSet::new();
+        for lookup in self.lookups(image) {
+            let found = match lookup {
+                Ok(Lookup::Known(credential)) => Ok(Some(credential)),
+                Ok(Lookup::Helper { name, .. }) if unusable.contains(&name) => Ok(None),
+                Ok(Lookup::Helper { name, server }) => {
+                    helpers.get(&name, &server, &image.registry).await
+                }
+                Err(error) => Err(error),
+            };
+            match found {
+                Ok(None) => {}
+                Ok(found) => {
+                    resolved.credential = found;
+                    break;
+                }
+                Err(error) => {
+                    if let CredentialError::HelperStart { name, .. }
+                    | CredentialError::HelperTimeout { name, .. } = &error
+                    {
+                        unusable.insert(name.clone());
+                    }
+                    resolved.report(&error);
+                }
+            }
+        }
+        resolved
     }
+}
+
+/// What was found for an image.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub(crate) struct Resolved {
+    /// The credential; `None` if no source has one.
+    pub(crate) credential: Option<Credential>,
+    /// The sources that could not be used.
+    pub(crate) broken: Vec<BrokenCredentials>,
+}
+
+impl Resolved {
+    fn report(&mut self, error: &CredentialError) {
+        let broken = BrokenCredentials { why: describe(error), hint: error.hint() };
+        if !self.broken.contains(&broken) {
+            self.broken.push(broken);
+        }
+    }
+}
+
+/// A source of credentials that could not be used. Holds no secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct BrokenCredentials {
+    /// The source and the reason.
+    pub why: String,
+    /// What a person can do about it.
+    pub hint: &'static str,
 }
 
 impl AuthConfig {

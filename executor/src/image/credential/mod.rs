@@ -9,5 +9,6 @@ mod model;
 pub use error::CredentialError;
 pub use file::{AuthConfig, read_user_auth_config};
 pub(crate) use helper::CredentialHelpers;
-pub(crate) use lookup::CredentialSources;
+pub use lookup::BrokenCredentials;
+pub(crate) use lookup::{CredentialSources, Resolved};
 pub(crate) use model::Credential;

@@ -394,8 +394,56 @@ async fn the_first_place_that_has_one_counts() {
     let image = image("a.b/team/x");
     let helpers = CredentialHelpers::default();
     let sources = user(config(r#"{"auths":{"a.b/team":{"username":"team"},"a.b":{"auth":"%"}}}"#));
-    let found = sources.resolve(&image, &helpers).await.unwrap().unwrap();
-    assert_eq!(found.username, "team");
-    let found = CredentialSources::default().resolve(&image, &helpers).await.unwrap();
-    assert_eq!(found, None);
+    let found = sources.resolve(&image, &helpers).await;
+    assert_eq!((found.credential.unwrap().username.as_str(), found.broken.len()), ("team", 0));
+    let found = CredentialSources::default().resolve(&image, &helpers).await;
+    assert_eq!((found.credential, found.broken.len()), (None, 0));
+}
+
+/// Who opens `a.b/team/x`, and what is reported of the sources.
+async fn resolved(sources: &CredentialSources) -> (Option<String>, Vec<String>) {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/helpers");
+    let mut helpers = CredentialHelpers::default();
+    helpers.folder = Some(folder);
+    let found = sources.resolve(&image("a.b/team/x"), &helpers).await;
+    let user = found.credential.map(|credential| credential.username);
+    (user, found.broken.into_iter().map(|broken| broken.why).collect())
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_broken_source_is_reported_and_the_next_one_used() {
+    let malformed =
+        AuthConfig::broken(AuthConfig::parse("VAR", r#"{"auths": "s3cret"#).unwrap_err());
+    let good = r#"{"auths":{"a.b":{"username":"ci"}}}"#;
+    let of_job = || vec![RegistryLogin::new("a.b", "job", "p")];
+
+    let mut sources = user(config(good));
+    sources.variable = Some(malformed.clone().without_helpers());
+    let (found, broken) = resolved(&sources).await;
+    assert_eq!(found.as_deref(), Some("ci"));
+    assert_eq!(broken, ["VAR is not a Docker configuration: line 1, column 17"]);
+
+    for (text, why) in [
+        (r#"{"credsStore":"absent"}"#, "the credential helper \"absent\" cannot be run"),
+        (r#"{"credHelpers":{"a.b":"absent"}}"#, "the credential helper \"absent\" cannot be run"),
+        (r#"{"credHelpers":{"a.b":"../x"}}"#, "\"../x\" in here is not a credential helper's name"),
+        (r#"{"auths":{"a.b":{"auth":"%"}}}"#, "the auth for \"a.b\" in here is not a user"),
+        (r#"{"auths":{"a.b/team":{"auth":"%"}}}"#, "the auth for \"a.b/team\" in here is not"),
+    ] {
+        let mut sources = user(config(text));
+        let (found, broken) = resolved(&sources).await;
+        assert_eq!(found, None, "{text}");
+        assert_eq!(broken.len(), 1, "each fault once: {broken:?}");
+        assert!(broken[0].starts_with(why), "{broken:?}");
+        sources.job = of_job();
+        assert_eq!(resolved(&sources).await.0.as_deref(), Some("job"), "{text}");
+    }
+
+    let mut sources = CredentialSources::default();
+    sources.variable = Some(config(r#"{"credsStore":"desktop"}"#).without_helpers());
+    sources.user = Some(malformed);
+    sources.job = of_job();
+    let (found, broken) = resolved(&sources).await;
+    assert_eq!((found.as_deref(), broken.len()), (Some("job"), 2), "{broken:?}");
 }
