@@ -51,7 +51,8 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<u8, Failure> {
     let Request { config, transfers, notes, .. } = request;
     if !arguments.quiet {
         for note in &notes {
-            say(&format!("berth: {note}"));
+            let kind = if note.kind.is_warning() { "warning: " } else { "" };
+            say(&format!("berth: {kind}{note}"));
         }
     }
     let runtime =

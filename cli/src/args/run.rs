@@ -25,6 +25,9 @@ pub(crate) struct RunArguments {
     /// Which of the file's runners, by its name [default: the only one for Docker]
     #[arg(long, value_name = "NAME", requires = "config")]
     runner: Option<String>,
+    /// With --config: make each warning about the file an error
+    #[arg(long, requires = "config")]
+    strict_config: bool,
     #[command(flatten)]
     policy: PolicyArguments,
     /// How long the script may take to stop before it is killed [default: 10s]
@@ -121,7 +124,14 @@ impl RunArguments {
             selection = selection.named(name);
         }
         let read_file = |path: &std::path::Path| fs::read_to_string(path);
-        executor::read_config(&text, &selection, &read_file).map_err(|error| {
+        let read = executor::read_config(&text, &selection, &read_file);
+        let checked = read.and_then(|runner| {
+            if self.strict_config {
+                runner.check_strict()?;
+            }
+            Ok(runner)
+        });
+        checked.map_err(|error| {
             let hint = error.hint();
             Failure::from_error(&error, Some(hint))
         })

@@ -1,6 +1,11 @@
 //! What has been read so far, and what follows from it at the end.
 
-use std::{collections::BTreeMap, io, path::Path};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+    io,
+    path::Path,
+};
 
 use docker_api_trait::HostSettings;
 use volume_manager::VolumeDriver;
@@ -20,6 +25,8 @@ pub(super) type ReadFile<'a> = &'a dyn Fn(&Path) -> io::Result<String>;
 pub(super) struct Draft<'a> {
     read_file: ReadFile<'a>,
     pub(super) runner: RunnerConfig,
+    /// The keys that have a note.
+    noted: BTreeSet<String>,
     /// The service whose table is being read.
     pub(super) service: ServiceDraft,
     pub(super) volume_driver: Option<String>,
@@ -74,6 +81,7 @@ impl<'a> Draft<'a> {
         Self {
             read_file,
             runner,
+            noted: BTreeSet::new(),
             service: ServiceDraft::default(),
             volume_driver: None,
             volume_driver_options: BTreeMap::new(),
@@ -103,12 +111,45 @@ impl<'a> Draft<'a> {
     }
 
     /// Notes something about a key, once.
-    pub(super) fn note(&mut self, item: &Item<'_>, kind: ConfigNoteKind, text: &'static str) {
-        if self.runner.notes.iter().any(|note| note.key == item.key()) {
-            return;
+    pub(super) fn note(
+        &mut self,
+        item: &Item<'_>,
+        kind: ConfigNoteKind,
+        text: impl Into<Cow<'static, str>>,
+    ) {
+        self.note_at(item.key(), item.place(), kind, text.into(), None);
+    }
+
+    /// Notes a key that nothing here knows, with the known key that is closest.
+    pub(super) fn note_unknown(&mut self, item: &Item<'_>, suggestion: Option<String>) {
+        let kind = ConfigNoteKind::Unknown;
+        let text = "is unknown and has no effect".into();
+        self.note_at(item.key(), item.key_place(), kind, text, suggestion);
+    }
+
+    /// Notes a key whose name is written in another case.
+    pub(super) fn note_spelling(&mut self, item: &Item<'_>, canonical: &str) {
+        let (kind, text) = (ConfigNoteKind::Spelling, "is read as".into());
+        self.note_at(item.key(), item.key_place(), kind, text, Some(canonical.to_owned()));
+    }
+
+    fn note_at(
+        &mut self,
+        key: &str,
+        (line, column): (usize, usize),
+        kind: ConfigNoteKind,
+        text: Cow<'static, str>,
+        suggestion: Option<String>,
+    ) {
+        if self.noted.insert(key.to_owned()) {
+            let key = key.to_owned();
+            self.runner.notes.push(ConfigNote { key, line, column, kind, text, suggestion });
         }
-        let (line, column) = item.place();
-        self.runner.notes.push(ConfigNote { key: item.key().to_owned(), line, column, kind, text });
+    }
+
+    /// How many notes there are.
+    pub(super) fn notes(&self) -> usize {
+        self.noted.len()
     }
 
     /// Reads security options, with the files that they name.

@@ -4,6 +4,8 @@ use std::{io, path::PathBuf};
 
 use volume_manager::SpecError;
 
+use super::ConfigNote;
+
 /// Why a configuration file cannot be used. Lines and columns count from 1, columns in characters.
 ///
 /// Neither a text nor debug output of these errors holds the value of a key that may be a secret:
@@ -21,7 +23,7 @@ pub enum ConfigError {
         /// What the parser says, on one line.
         problem: String,
     },
-    /// A key that neither GitLab Runner nor Berth has.
+    /// An unknown key in `[runners.berth]`. Elsewhere an unknown key is noted.
     #[error("line {line}, column {column}: the key {key} is unknown")]
     UnknownKey {
         /// The key with the tables that it is in: `runners.docker.memroy`.
@@ -33,6 +35,24 @@ pub enum ConfigError {
         /// The known key that is nearest: by its name alone in the same table, with its tables
         /// where it belongs into another.
         similar: Option<String>,
+    },
+    /// One key is in a table twice, in different cases. GitLab Runner takes one of them at random.
+    #[error("line {line}, column {column}: {key} is the same key as {other:?} in the same table")]
+    DuplicateKey {
+        /// The later one.
+        key: String,
+        /// Its line.
+        line: usize,
+        /// Its column.
+        column: usize,
+        /// The name of the earlier one, as it is written.
+        other: String,
+    },
+    /// Strict reading found keys that are unknown, or that Berth does not support.
+    #[error("{}", list_warnings(.notes))]
+    Strict {
+        /// The notes that are warnings, in the order of the file; never empty.
+        notes: Vec<ConfigNote>,
     },
     /// A value of another type.
     #[error("line {line}, column {column}: {key} must be {expected}, not {found}")]
@@ -144,6 +164,10 @@ impl ConfigError {
             Self::UnknownKey { similar: None, .. } => {
                 "take the key out; docs/configuration.md lists those that are known".to_owned()
             }
+            Self::DuplicateKey { .. } => "remove one of the two".to_owned(),
+            Self::Strict { .. } => {
+                "correct or remove the keys, or leave out --strict-config".to_owned()
+            }
             Self::WrongType { expected, .. } | Self::Value { expected, .. } => {
                 format!("give {expected}")
             }
@@ -165,9 +189,20 @@ impl ConfigError {
     }
 }
 
-/// At most ten of the names; a file may have thousands.
+/// A file may have thousands of names.
+const SHOWN: usize = 10;
+
+/// At most ten of the warnings.
+fn list_warnings(notes: &[ConfigNote]) -> String {
+    let mut shown: Vec<_> = notes.iter().take(SHOWN).map(ToString::to_string).collect();
+    if notes.len() > SHOWN {
+        shown.push(format!("{} more", notes.len() - SHOWN));
+    }
+    shown.join("; ")
+}
+
+/// At most ten of the names.
 fn listed(names: &[String]) -> String {
-    const SHOWN: usize = 10;
     if names.is_empty() {
         return "none".to_owned();
     }

@@ -1,7 +1,7 @@
 //! GitLab Runner's own `config.toml`, read into [`ExecutorConfig`](crate::ExecutorConfig).
 //!
 //! What is done with each key is in one table (`table`): read, noted, or refused. A key that is not
-//! there is an error, so that nothing of a file is left out in silence. `docs/configuration.md` has
+//! there is noted as unknown, so that nothing of a file is ignored silently. `docs/configuration.md` has
 //! the same table for people, and a test holds the two together.
 
 mod device;

@@ -12,12 +12,13 @@ pub(super) fn address(text: &str) -> Result<String, Problem> {
     }
 }
 
-/// `name:address`, where the address may be `host-gateway`, the engine's word for its host. Square
-/// brackets round an IPv6 address go: no engine takes them.
+/// `name:address` or `name=address`, as the `docker` program accepts; engines take the colon alone. The
+/// address may be `host-gateway`, the engine's word for its host. Square brackets around an IPv6
+/// address are removed: no engine takes them.
 pub(super) fn extra_host(text: &str) -> Result<String, Problem> {
     let expected = "a name and an address such as db:192.0.2.1, or db:host-gateway";
     let (name, written) =
-        text.split_once(':').ok_or_else(|| Problem::new("has no address", expected))?;
+        text.split_once(['=', ':']).ok_or_else(|| Problem::new("has no address", expected))?;
     let bare = written.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
     let address = bare.unwrap_or(written);
     word(name).map_err(|problem| {
@@ -114,6 +115,13 @@ mod tests {
             ("db:::1", Some("db:::1")),
             ("db:[2001:db8::1]", Some("db:2001:db8::1")),
             ("db:host-gateway", Some("db:host-gateway")),
+            ("db=192.0.2.1", Some("db:192.0.2.1")),
+            ("db=::1", Some("db:::1")),
+            ("db=[2001:db8::1]", Some("db:2001:db8::1")),
+            ("db=host-gateway", Some("db:host-gateway")),
+            ("db=", None),
+            ("=192.0.2.1", None),
+            ("db:=192.0.2.1", None),
             ("db", None),
             ("db:", None),
             (":192.0.2.1", None),

@@ -1,6 +1,6 @@
 //! The way through the file: its syntax, the runner that is meant, and then key by key.
 
-use std::{io, path::Path};
+use std::{borrow::Cow, collections::BTreeMap, io, path::Path};
 
 use toml::{
     Spanned,
@@ -11,7 +11,7 @@ use super::{
     ConfigError, ConfigNoteKind, RunnerConfig, RunnerSelection,
     draft::Draft,
     key::{Key, Keys, Kind, Treatment},
-    table::{EXECUTOR, GLOBAL, RUNNER, SECTIONS},
+    table::{BERTH, EXECUTOR, GLOBAL, RUNNER, SECTIONS},
     text::Problem,
     value::{Item, Source, joined},
 };
@@ -24,9 +24,11 @@ const DOCKER_EXECUTORS: [&str; 3] = ["docker", "docker+machine", "docker-autosca
 ///
 /// Keys are those of GitLab Runner, and those of the table `[runners.berth]`, which GitLab Runner
 /// does not look at. What is done with each is in `docs/configuration.md`. Every key of the global
-/// section and of the chosen runner is read, noted or an error; other runners are not looked into but
-/// for their names. A key with an empty value, such as `""`, `0` or `false`, is as if it were not
-/// there, unless that says something by itself.
+/// section and of the chosen runner is read, noted or an error; of other runners only the names are
+/// read. An unknown key is noted, as GitLab Runner ignores it; [`RunnerConfig::check_strict`] refuses
+/// it. A key with an empty value, such as `""`, `0` or `false`, is as if it were not there, unless
+/// that says something by itself. Names of keys may be in any case. A byte order mark and line ends
+/// of Windows are accepted.
 ///
 /// Nothing is read but `text` and, through `read_file`, the files that `security_opt` and
 /// `services_security_opt` name.
@@ -56,6 +58,8 @@ pub fn read_config(
     selection: &RunnerSelection,
     read_file: &dyn Fn(&Path) -> io::Result<String>,
 ) -> Result<RunnerConfig, ConfigError> {
+    let text = normalize(text);
+    let text = text.as_ref();
     let source = Source::new(text);
     let root = DeTable::parse(text).map_err(|error| {
         let (line, column) = source.place(error.span().map_or(0, |span| span.start));
@@ -78,18 +82,31 @@ pub fn read_config(
     draft.finish()
 }
 
+/// The text without what editors on Windows add: a byte order mark, and carriage returns before line
+/// feeds, which would otherwise become part of the scripts in the file. Lines and columns stay.
+fn normalize(text: &str) -> Cow<'_, str> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    if text.contains("\r\n") { text.replace("\r\n", "\n").into() } else { text.into() }
+}
+
 /// Reads the keys of a table.
 pub(super) fn walk(draft: &mut Draft<'_>, table: &Item<'_>, keys: Keys) -> Result<(), ConfigError> {
+    let mut seen = BTreeMap::new();
     for (name, item) in table.entries()? {
-        let Some(key) = flat(keys).find(|key| key.name == name) else {
+        let Some(key) = find(keys, name) else {
+            unknown(draft, name, &item, keys)?;
+            continue;
+        };
+        if let Some(other) = seen.insert(key.name, name) {
             let (line, column) = item.key_place();
-            let similar = similar(name, keys);
-            return Err(ConfigError::UnknownKey {
-                key: item.key().to_owned(),
-                line,
-                column,
-                similar,
-            });
+            let (key, other) = (item.key().to_owned(), other.to_owned());
+            return Err(ConfigError::DuplicateKey { key, line, column, other });
+        }
+        let item = if key.name == name {
+            item
+        } else {
+            draft.note_spelling(&item, key.name);
+            table.rename(item, key.name)
         };
         let item = item.secret(key.is_secret);
         key.kind.check(&item)?;
@@ -115,10 +132,36 @@ pub(super) fn walk(draft: &mut Draft<'_>, table: &Item<'_>, keys: Keys) -> Resul
     Ok(())
 }
 
+/// The key of this name. GitLab Runner reads names in any case.
+fn find(keys: Keys, name: &str) -> Option<&'static Key> {
+    let exact = flat(keys).find(|key| key.name == name);
+    exact.or_else(|| flat(keys).find(|key| key.name.eq_ignore_ascii_case(name)))
+}
+
+/// GitLab Runner ignores unknown keys, so that they are only noted. In Berth's own table they are
+/// errors: no other program's file has that table, and a misspelled limit would not hold.
+fn unknown(
+    draft: &mut Draft<'_>,
+    name: &str,
+    item: &Item<'_>,
+    keys: Keys,
+) -> Result<(), ConfigError> {
+    /// Comparing names takes time, and further suggestions help little.
+    const MAX_SUGGESTIONS: usize = 100;
+    if std::ptr::eq(keys, BERTH) {
+        let (line, column) = item.key_place();
+        let (key, similar) = (item.key().to_owned(), similar(name, keys));
+        return Err(ConfigError::UnknownKey { key, line, column, similar });
+    }
+    let suggestion = (draft.notes() < MAX_SUGGESTIONS).then(|| similar(name, keys)).flatten();
+    draft.note_unknown(item, suggestion);
+    Ok(())
+}
+
 /// The runner that is meant.
 fn chosen<'a>(root: &Item<'a>, selection: &RunnerSelection) -> Result<Item<'a>, ConfigError> {
     let entries = root.entries()?;
-    let runners = match entries.iter().find(|(name, _)| *name == "runners") {
+    let runners = match entries.iter().find(|(name, _)| name.eq_ignore_ascii_case("runners")) {
         Some((_, runners)) => {
             Kind::Tables.check(runners)?;
             runners.members()?
@@ -129,7 +172,7 @@ fn chosen<'a>(root: &Item<'a>, selection: &RunnerSelection) -> Result<Item<'a>, 
     for runner in runners {
         let entries = runner.entries()?;
         let text = |key: &str| {
-            let entry = entries.iter().find(|(name, _)| *name == key);
+            let entry = entries.iter().find(|(name, _)| name.eq_ignore_ascii_case(key));
             entry.map_or(Ok(""), |(_, entry)| entry.text())
         };
         let (name, executor) = (text("name")?, text("executor")?);

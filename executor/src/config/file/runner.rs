@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use volume_manager::ContainerPath;
 
-use super::ConfigNote;
+use super::{ConfigError, ConfigNote};
 use crate::ExecutorConfig;
 
 /// Which runner of a file, and for whom.
@@ -47,6 +47,18 @@ pub struct RunnerConfig {
     pub builds_dir: Option<ContainerPath>,
     /// What has no effect, or another one than in GitLab Runner, in the order of the file.
     pub notes: Vec<ConfigNote>,
+}
+
+impl RunnerConfig {
+    /// Refuses a file with keys that are unknown or that Berth does not support.
+    ///
+    /// # Errors
+    /// [`ConfigError::Strict`] with every note that is a warning.
+    pub fn check_strict(&self) -> Result<(), ConfigError> {
+        let notes = self.notes.iter().filter(|note| note.kind.is_warning());
+        let notes: Vec<_> = notes.cloned().collect();
+        if notes.is_empty() { Ok(()) } else { Err(ConfigError::Strict { notes }) }
+    }
 }
 
 /// Where an engine is, as the file says. It goes before the environment's `DOCKER_HOST`,

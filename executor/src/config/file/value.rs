@@ -77,6 +77,11 @@ impl<'a> Item<'a> {
         self.source.place(self.key_offset)
     }
 
+    /// The item of this table, under the canonical name of its key.
+    pub(super) fn rename(&self, item: Self, name: &str) -> Self {
+        Self { key: joined(&self.key, name), ..item }
+    }
+
     /// What would be at this key of the table, if it were there.
     pub(super) fn below(&self, name: &str) -> Self {
         Self { key: format!("{}.{name}", self.key), ..self.clone() }

@@ -16,6 +16,7 @@ pub(super) const KEYS: &[Key] = &[
     Key::process("session_server", Kind::Table),
     Key::process("labels", Kind::TextTable),
     Key::process("experimental", Kind::Table),
+    Key::process("machine", Kind::Table),
     // The chosen one is read with the keys of its own table.
     Key::supported("runners", Kind::Tables, |_, _| Ok(())),
 ];

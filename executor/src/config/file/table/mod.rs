@@ -14,4 +14,4 @@ mod service_host;
 mod volume;
 
 use super::key::{Key, Keys};
-pub(super) use section::{EXECUTOR, GLOBAL, RUNNER, SECTIONS};
+pub(super) use section::{BERTH, EXECUTOR, GLOBAL, RUNNER, SECTIONS};

@@ -42,7 +42,9 @@ pub(super) const KEYS: &[Key] = &[
         Ok(())
     }),
     Key::supported("dns_search", Kind::Texts, |draft, item| {
-        let domains = item.read_all(word)?;
+        // One empty name is an empty list for the engine: the host's domains are not searched.
+        let read = |text: &str| if text.is_empty() { Ok(String::new()) } else { word(text) };
+        let domains = item.read_all(read)?;
         draft.for_all(|host| host.dns_search.clone_from(&domains));
         Ok(())
     }),

@@ -18,6 +18,7 @@ const OTHER_EXECUTOR: &str = "is for another executor";
 const MACHINES: &str = "machines are not made here: all jobs run on the one engine";
 const FLAGS: &str = "GitLab Runner's flags have no effect here; docs/configuration.md has what is \
                      done in their places";
+const EXPERIMENTAL: &str = "experiments of GitLab Runner are not carried out here";
 const SCRIPT: &str = "scripts around those of jobs are not run";
 const STEPS: &str = "put it into the steps of the jobs, or into the image";
 const GIT: &str = "fetching the sources is a step of the job here";
@@ -33,6 +34,7 @@ pub(super) const PROCESS: &[Key] = &[
     Key::process("tls-ca-file", Kind::Text),
     Key::process("tls-cert-file", Kind::Text),
     Key::process("tls-key-file", Kind::Text),
+    Key::process("tls-skip-verify", Kind::Boolean),
     Key::process("limit", Kind::Integer),
     Key::process("request_concurrency", Kind::Integer),
     Key::process("strict_check_interval", Kind::Boolean),
@@ -124,6 +126,8 @@ pub(super) const OTHERS: &[Key] = &[
         "give all containers one control group with `cgroup_parent`",
     ),
     Key::unused("slot_cgroup_template", Kind::Text, "is only for use_slot_cgroups"),
+    Key::unused("artifact", Kind::Table, "artifacts are copied out, not uploaded"),
+    Key::unused("experimental", Kind::Table, EXPERIMENTAL),
     Key::unused("machine", Kind::Table, MACHINES),
     Key::unused("autoscaler", Kind::Table, MACHINES),
     Key::unused("instance", Kind::Table, OTHER_EXECUTOR),

@@ -18,7 +18,7 @@ pub(super) const DOCKER: Keys = &[
     service_host::KEYS,
 ];
 pub(super) const SERVICE: Keys = &[service::KEYS];
-pub(super) const BERTH: Keys = &[berth::KEYS];
+pub(in super::super) const BERTH: Keys = &[berth::KEYS];
 
 /// Every table whose keys are known, by the keys that lead to it. Tables of other executors, of
 /// caches in object stores and the like are not among them: nothing in them is looked at.

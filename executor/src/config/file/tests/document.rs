@@ -68,6 +68,7 @@ fn the_document_lists_the_keys_of_the_table_with_their_types_and_treatments() {
 
 #[test]
 fn the_hint_about_an_unknown_key_names_the_document() {
-    let error = super::fixture::read("qqqqqq = 1\n[[runners]]\nexecutor = \"docker\"").unwrap_err();
+    let text = super::fixture::in_section("runners.berth", "qqqqqq = 1");
+    let error = super::fixture::read(&text).unwrap_err();
     assert!(error.hint().contains("docs/configuration.md"));
 }

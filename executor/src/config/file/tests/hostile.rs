@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::fixture::{all_keys, docker, in_section, path, read, sample};
 use super::full::FULL;
 use crate::config::file::{
-    ConfigError,
+    ConfigError, ConfigNote, ConfigNoteKind,
     key::{Kind, Treatment},
 };
 
@@ -77,31 +77,64 @@ fn a_key_that_has_no_effect_is_never_silent() {
 }
 
 #[test]
-fn an_unknown_key_is_an_error_at_every_level_with_its_nearest() {
+fn unknown_keys_are_noted_with_the_closest_known_key() {
     for (section, line, similar) in [
         ("", "concurent = 1", Some("concurrent")),
         ("", "quite_other = 1", None),
         ("runners", "exectuor = \"x\"", Some("executor")),
         ("runners", "memory = \"1g\"", Some("runners.docker.memory")),
+        ("runners", "disable_verbose = false", None),
         ("runners.docker", "memroy = \"1g\"", Some("memory")),
-        ("runners.docker", "Memory = \"1g\"", Some("memory")),
         ("runners.docker", "pull-policy = \"never\"", Some("pull_policy")),
         ("runners.docker", "pids_limit = 1", Some("runners.berth.pids_limit")),
         ("runners.docker", "concurrent = 1", Some("concurrent")),
+        ("runners.docker", "future = { a = [1] }", None),
         ("runners.docker.services", "aliases = \"x\"", Some("alias")),
-        ("runners.berth", "stop_graze = \"1s\"", Some("stop_grace")),
-        ("runners.berth", "trust = \"trusted\"", None),
         ("runners.docker", "\"\" = 1", None),
         ("runners.docker", "\"m\\u0065mory\\n\" = 1", Some("memory")),
     ] {
-        match read(&in_section(section, line)) {
-            Err(ConfigError::UnknownKey { key, similar: nearest, column: 1, .. }) => {
+        let runner = read(&in_section(section, line)).unwrap();
+        let of_kind = |note: &&ConfigNote| note.kind == ConfigNoteKind::Unknown;
+        let note = runner.notes.iter().find(of_kind).unwrap_or_else(|| panic!("{line}"));
+        assert_eq!((note.suggestion.as_deref(), note.column), (similar, 1), "{line}");
+        assert!(note.key.starts_with(section) && !note.to_string().contains('\n'), "{note}");
+        match runner.check_strict() {
+            Err(ConfigError::Strict { notes }) => assert_eq!(notes, [note.clone()]),
+            other => panic!("{line}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn unknown_keys_of_berths_own_table_are_errors() {
+    for (line, similar) in
+        [("stop_graze = \"1s\"", Some("stop_grace")), ("trust = \"trusted\"", None)]
+    {
+        match read(&in_section("runners.berth", line)) {
+            Err(ConfigError::UnknownKey { similar: nearest, line: 4, column: 1, .. }) => {
                 assert_eq!(nearest.as_deref(), similar, "{line}");
-                assert!(key.starts_with(section) && !key.contains('\n'), "{key}");
             }
             other => panic!("{line}: {other:?}"),
         }
     }
+}
+
+#[test]
+fn strict_reading_accepts_what_needs_no_warning() {
+    let text = format!("concurrent = 1\n{}url = \"x\"\n", in_section("runners", "token = \"x\""));
+    let runner = read(&text).unwrap();
+    assert!(runner.notes.len() > 2);
+    runner.check_strict().unwrap();
+}
+
+#[test]
+fn strict_errors_list_every_line_and_stay_short() {
+    let keys: String = (0..5000).map(|number| format!("future_{number} = 1\n")).collect();
+    let runner = read(&docker(&format!("memroy = \"1g\"\n{keys}"))).unwrap();
+    let error = runner.check_strict().unwrap_err();
+    let shown = error.to_string();
+    assert!(shown.starts_with("line 4: runners.docker.memroy: is unknown"), "{shown}");
+    assert!(shown.contains("did you mean memory?") && shown.len() < 1000, "{shown}");
 }
 
 #[test]
@@ -179,7 +212,7 @@ fn what_is_no_toml_is_a_syntax_error() {
         "a = ",
         "a = 1\na = 2",
         "[a]\n[a]",
-        "\u{feff}\u{feff}",
+        "\u{feff}\u{feff}\u{feff}",
         "{\"json\": 1}",
         "runners: yaml",
         deep.as_str(),
@@ -205,9 +238,11 @@ fn a_file_of_a_megabyte_is_read_or_refused_in_a_moment() {
 
     let key = docker(&format!("{} = 1", "m".repeat(1 << 20)));
     match read(&key) {
-        Err(error @ ConfigError::UnknownKey { .. }) => assert!(error.to_string().len() < 300),
-        other => panic!("{}", other.is_ok()),
+        Ok(runner) => assert!(runner.notes.iter().all(|note| note.to_string().len() < 300)),
+        Err(error) => panic!("{error}"),
     }
+    let keys: String = (0..60_000).map(|number| format!("key_number_{number} = 1\n")).collect();
+    assert_eq!(read(&docker(&keys)).unwrap().notes.len(), 60_001);
     let value = docker(&format!("memory = \"{}\"", "9".repeat(1 << 20)));
     match read(&value) {
         Err(error @ ConfigError::Value { .. }) => assert!(format!("{error:?}").len() < 500),

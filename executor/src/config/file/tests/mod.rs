@@ -7,3 +7,4 @@ mod hostile;
 mod keys;
 mod rules;
 mod selection;
+mod spelling;

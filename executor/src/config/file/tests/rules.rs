@@ -52,6 +52,15 @@ fn empty_values_are_as_if_they_were_not_there() {
 }
 
 #[test]
+fn an_empty_search_domain_reaches_the_engine() {
+    // GitLab's own example; the engine then searches no domain of the host's.
+    let config = read(&docker("dns_search = [\"\"]")).unwrap().config;
+    for host in [config.containers.host, config.services.host] {
+        assert_eq!(host.dns_search, [""]);
+    }
+}
+
+#[test]
 fn swap_goes_with_memory() {
     let host = |lines: &str| read(&docker(lines)).unwrap().config.containers.host;
     assert_eq!(host("memory = \"1g\"").memory_swap, Some(1 << 30));
@@ -152,6 +161,7 @@ fn values_with_no_meaning_are_refused_by_key() {
         ("allowed_images", "[\"\"]"),
         ("dns", "[\"dns.example\"]"),
         ("dns_search", "[\"a b\"]"),
+        ("extra_hosts", "[\"db=\"]"),
         ("extra_hosts", "[\"db\"]"),
         ("links", "[\"a:b:c\"]"),
         ("mac_address", "\"12:34\""),
