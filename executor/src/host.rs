@@ -331,13 +331,23 @@ mod tests {
     }
 
     #[test]
-    fn a_link_that_the_operator_mounts_is_not_judged() {
+    fn a_link_to_a_socket_needs_permission_in_the_configuration_too() {
         let mut host = Host::new();
         host.link("sock", host.at("run"));
-        host.config.volumes.push(format!("{}:/granted", host.at("sock").display()));
-        assert!(host.mounts(&host.at("srv/data")).is_ok());
+        host.link("nowhere", "/nonexistent/engine");
+        host.config.policy.allow_host_paths = false;
+        let job = |host: &Host| {
+            let mut job = Host::job(Path::new("/"));
+            job.volumes.clear();
+            plan_on_this_host(&job, &host.config, &RunContext::draw())
+        };
+        for (source, allowed) in [("srv/data", true), ("nowhere", true), ("sock", false)] {
+            host.config.volumes = vec![format!("{}:/granted", host.at(source).display())];
+            let planned = job(&host);
+            assert_eq!(planned.is_ok(), allowed, "{source}: {planned:?}");
+        }
         host.config.policy.allow_engine_socket = true;
-        assert!(host.mounts(&host.at("sock")).is_ok());
+        assert!(job(&host).is_ok());
     }
 
     #[test]

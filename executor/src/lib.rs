@@ -84,7 +84,8 @@ pub use cancel::Cancel;
 pub use commands::{DockerCommand, docker_commands};
 pub use config::{
     ConfigError, ConfigNote, ConfigNoteKind, ConfiguredEndpoint, ContainerSettings, ExecutorConfig,
-    ImageSettings, NetworkSettings, RunnerConfig, RunnerSelection, ServiceSettings, read_config,
+    ImageSettings, NetworkSettings, RunnerConfig, RunnerSelection, ScriptSettings, ServiceSettings,
+    read_config,
 };
 pub use error::{ExecutorError, JobError, describe};
 pub use event::{JobEvent, Observer};

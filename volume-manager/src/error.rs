@@ -2,7 +2,7 @@
 
 use docker_api_trait::{ApiError, VolumeName};
 
-use crate::{ContainerPath, PathProblem, VolumeField};
+use crate::{ContainerPath, PathProblem, SpecOrigin, VolumeField};
 
 /// Why a job cannot have the volumes that it asks for. Nothing was made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -45,6 +45,8 @@ pub enum PlanError {
         path: String,
         /// Where it was to be mounted.
         destination: ContainerPath,
+        /// Who asked for it.
+        origin: SpecOrigin,
     },
     /// Through the source, an engine's socket or a folder around one is reached, which the policy does
     /// not allow.
@@ -59,6 +61,8 @@ pub enum PlanError {
         real: String,
         /// Where it was to be mounted.
         destination: ContainerPath,
+        /// Who asked for it.
+        origin: SpecOrigin,
     },
     /// What the source really is could not be looked at: it might be an engine's socket.
     #[error("the host's {path} cannot be looked at, and may not be mounted at {destination}")]
@@ -150,6 +154,12 @@ impl PlanError {
             }
             Self::HostOptionRefused { option, .. } => {
                 format!("leave out {option}, or allow it with allow_host_options")
+            }
+            Self::EngineSocketRefused { origin: SpecOrigin::Operator, .. }
+            | Self::EngineSocketReached { origin: SpecOrigin::Operator, .. } => {
+                "the configuration mounts it into every job; if that is meant, allow it with \
+                 allow_engine_socket: every job is root on the host then"
+                    .to_owned()
             }
             Self::EngineSocketRefused { .. } | Self::EngineSocketReached { .. } => {
                 "mount a folder without a socket in it, or allow it with allow_engine_socket: the \

@@ -82,5 +82,7 @@ pub use plan::{
     PlannedVolume, VolumeDemand, VolumePlan, plan,
 };
 pub use policy::{Policy, RealPath};
-pub use spec::{Mode, SpecError, SpecPart, SpecProblem, SpecReader, VolumeSource, VolumeSpec};
+pub use spec::{
+    Mode, SpecError, SpecOrigin, SpecPart, SpecProblem, SpecReader, VolumeSource, VolumeSpec,
+};
 pub use verify::VolumeField;

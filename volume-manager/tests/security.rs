@@ -325,7 +325,10 @@ fn what_a_path_really_is_counts_beside_its_text() {
     assert!(planned("/srv/other:/x", &policy(RealPath::Unknown)).is_ok(), "another path");
     let granted = VolumeDemand::new([]).with_granted(["/srv/link:/x".parse().unwrap()]);
     let scope = Scope::untrusted("ci", "app");
-    assert!(plan(&granted, &scope, &provenance(), &policy(reaches(&["/run"]))).is_ok());
+    let planned = |real| plan(&granted, &scope, &provenance(), &policy(real));
+    let error = planned(reaches(&["/run"])).unwrap_err();
+    assert!(matches!(error, PlanError::EngineSocketReached { .. }), "{error:?}");
+    assert!(planned(RealPath::Unknown).is_ok(), "the operator chose the path");
 }
 
 #[test]

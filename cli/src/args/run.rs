@@ -120,6 +120,10 @@ impl RunArguments {
             )
         })?;
         let mut selection = RunnerSelection::new(owner);
+        // Without one, relative paths of the file are not used, and a note says so.
+        if let Ok(directory) = std::env::current_dir() {
+            selection = selection.in_directory(directory);
+        }
         if let Some(name) = &self.runner {
             selection = selection.named(name);
         }

@@ -206,8 +206,8 @@ pub(crate) struct PolicyArguments {
     /// Allow volumes of the form /HOST/PATH:/PATH
     #[arg(long)]
     allow_host_paths: bool,
-    /// With --allow-host-paths: allow the engine's socket and the folders around it, too
-    #[arg(long, requires = "allow_host_paths")]
+    /// With --allow-host-paths or --config: allow the engine's socket and the directories around it, too
+    #[arg(long)]
     allow_engine_socket: bool,
     /// With --allow-host-paths: allow options that change the host (z, Z, shared, slave), too
     #[arg(long, requires = "allow_host_paths")]

@@ -8,5 +8,6 @@ pub use file::{
     read_config,
 };
 pub use settings::{
-    ContainerSettings, ExecutorConfig, ImageSettings, NetworkSettings, ServiceSettings,
+    ContainerSettings, ExecutorConfig, ImageSettings, NetworkSettings, ScriptSettings,
+    ServiceSettings,
 };

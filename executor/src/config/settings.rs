@@ -25,6 +25,8 @@ pub struct ExecutorConfig {
     pub containers: ContainerSettings,
     /// Services.
     pub services: ServiceSettings,
+    /// Scripts that are run around those of every job.
+    pub scripts: ScriptSettings,
     /// Images.
     pub images: ImageSettings,
     /// The network of a job that has services.
@@ -58,6 +60,7 @@ impl ExecutorConfig {
             variables: Vec::new(),
             containers: ContainerSettings::default(),
             services: ServiceSettings::default(),
+            scripts: ScriptSettings::default(),
             images: ImageSettings::default(),
             network: NetworkSettings::default(),
             stop_grace: Duration::from_secs(10),
@@ -67,6 +70,36 @@ impl ExecutorConfig {
             log_limit: None,
             rebuild_caches: false,
         }
+    }
+}
+
+/// Scripts that are run around those of every job, as in GitLab Runner. An empty one is not run.
+#[derive(Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ScriptSettings {
+    /// Runs in the helper container before the job's first step, as a step of this name.
+    pub pre_get_sources_script: String,
+    /// Runs in the helper container after the helper steps that a job begins with, as a step of this
+    /// name.
+    pub post_get_sources_script: String,
+    /// Runs before the script of each build step, in the same shell: variables and options that it sets
+    /// are those of the step. If it fails, the step fails.
+    pub pre_build_script: String,
+    /// Runs after the script of each build step, in the same shell, if the script reached its end and
+    /// succeeded.
+    pub post_build_script: String,
+}
+
+/// Of the scripts, which may have secrets in them, only the lengths show.
+impl std::fmt::Debug for ScriptSettings {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("ScriptSettings")
+            .field("pre_get_sources_script", &self.pre_get_sources_script.len())
+            .field("post_get_sources_script", &self.post_get_sources_script.len())
+            .field("pre_build_script", &self.pre_build_script.len())
+            .field("post_build_script", &self.post_build_script.len())
+            .finish()
     }
 }
 

@@ -7,6 +7,7 @@ use volume_manager::{label, name};
 
 use super::{
     ContainerPlan, ImagePlan, JobNote, JobPlan, NetworkPlan, Process, StepPlan, decide::Planner,
+    script,
 };
 use crate::{
     AllowKind, ContainerKind, ImageSpec, JobError, StepSpec, StepWhen, Variable,
@@ -36,12 +37,17 @@ pub(super) fn build(
     if steps.is_empty() {
         return Err(JobError::NothingToRun);
     }
+    let scripts = &planner.config.scripts;
+    let steps = script::with_sources_scripts(steps.into_iter().cloned().collect(), scripts)?;
+    let needs_shell = |step: &StepSpec| {
+        step.command.as_script().is_some()
+            || step.container == ContainerKind::Build && script::has_build_scripts(scripts)
+    };
     let mut containers = Vec::new();
     let mut shells = BTreeMap::new();
     for kind in [ContainerKind::Build, ContainerKind::Helper] {
-        let own = steps.iter().copied().chain(&after).filter(|step| step.container == kind);
-        let own: Vec<&StepSpec> = own.collect();
-        if own.iter().any(|step| step.command.as_script().is_some()) {
+        let mut own = steps.iter().chain(&after).filter(|step| step.container == kind);
+        if own.any(needs_shell) {
             check_shell_names(&planner.variables)?;
             let image = image_of(planner, kind);
             let entrypoint = entrypoint(planner, image, notes);
@@ -53,6 +59,11 @@ pub(super) fn build(
     let mut programs = 0;
     let mut decide = |step: &StepSpec| -> Result<StepPlan, JobError> {
         let (container, script) = match (shells.get(&step.container), step.command.as_program()) {
+            (Some(shell), _)
+                if step.container == ContainerKind::Build && step.name != AFTER_SCRIPT =>
+            {
+                (*shell, script::with_build_scripts(script_of(step), scripts))
+            }
             (Some(shell), _) => (*shell, script_of(step)),
             (None, words) => {
                 programs += 1;
@@ -73,7 +84,7 @@ pub(super) fn build(
             allow_failure: step.allow_failure,
         })
     };
-    let steps = steps.into_iter().map(&mut decide).collect::<Result<_, _>>()?;
+    let steps = steps.iter().map(&mut decide).collect::<Result<_, _>>()?;
     let after_script = after.as_ref().map(&mut decide).transpose()?;
     let after_script = after_script.map(|step| StepPlan { when: StepWhen::Always, ..step });
     Ok(Built { containers, steps, after_script })

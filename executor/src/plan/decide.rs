@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use volume_manager::{
-    BuildDemand, ContainerPath, KeyedCache, OperatingSystem, Provenance, Scope, SpecProblem,
-    SpecReader, VolumeDemand, VolumeSource, VolumeSpec, plan as plan_volumes,
+    BuildDemand, ContainerPath, HostPath, KeyedCache, OperatingSystem, Provenance, Scope,
+    SpecOrigin, SpecProblem, SpecReader, VolumeDemand, VolumeSource, VolumeSpec,
+    plan as plan_volumes,
 };
 
 use super::{JobPlan, NetworkPlan, RunContext, Timeouts, build, mask, service};
@@ -166,15 +167,25 @@ impl<'a> Planner<'a> {
     }
 
     fn volumes(&self) -> Result<volume_manager::VolumePlan, JobError> {
-        let read = |texts: &[String]| -> Result<Vec<VolumeSpec>, JobError> {
-            texts.iter().map(|text| self.read(text)).collect()
-        };
+        let mut specs = Vec::new();
+        let mut granted = Vec::new();
+        for text in &self.config.volumes {
+            let reader = self.reader.clone().with_origin(SpecOrigin::Operator);
+            let spec = self.read(&reader, text)?;
+            match origin_of(text, &spec) {
+                SpecOrigin::Operator => granted.push(spec),
+                _ => specs.push(self.read(&self.reader, text)?),
+            }
+        }
+        for text in &self.job.volumes {
+            specs.push(self.read(&self.reader, text)?);
+        }
         let mut keyed = Vec::new();
         for cache in &self.job.caches {
             let key = self.expand("cache key", &cache.key)?;
             let key = if key.is_empty() { self.job.key.clone() } else { key };
             for path in &cache.paths {
-                let spec = self.read(path)?;
+                let spec = self.read(&self.reader, path)?;
                 if spec.source != VolumeSource::Cache || spec.options().next().is_some() {
                     return Err(JobError::CachePath { path: path.clone() });
                 }
@@ -185,17 +196,15 @@ impl<'a> Planner<'a> {
         }
         let tmpfs = self.config.containers.host.tmpfs.keys();
         let tmpfs = tmpfs.filter_map(|path| path.parse::<ContainerPath>().ok());
-        let mut demand = VolumeDemand::new(read(&self.job.volumes)?)
-            .with_granted(read(&self.config.volumes)?)
-            .with_keyed(keyed)
-            .with_tmpfs(tmpfs);
+        let mut demand =
+            VolumeDemand::new(specs).with_granted(granted).with_keyed(keyed).with_tmpfs(tmpfs);
         demand.build.clone_from(&self.build);
         Ok(plan_volumes(&demand, &self.scope, &self.provenance, &self.config.policy)?)
     }
 
     /// A volume's spec with the variables that may show.
-    fn read(&self, text: &str) -> Result<VolumeSpec, JobError> {
-        self.reader.read(text).map_err(|error| match &error.problem {
+    fn read(&self, reader: &SpecReader, text: &str) -> Result<VolumeSpec, JobError> {
+        reader.read(text).map_err(|error| match &error.problem {
             SpecProblem::UndefinedVariable(name) if is_masked(&self.variables, name) => {
                 JobError::MaskedVariable { what: "volume", name: name.clone() }
             }
@@ -216,6 +225,25 @@ impl<'a> Planner<'a> {
     pub(super) fn expand(&self, what: &'static str, text: &str) -> Result<String, JobError> {
         expand(&self.reader, what, text, &self.variables)
     }
+}
+
+/// Who decides on what a volume of the configuration mounts. A job sets its variables, so that a source
+/// with variables is the operator's only below the directory that is written before them.
+fn origin_of(text: &str, spec: &VolumeSpec) -> SpecOrigin {
+    let fixed = text.split('$').next().unwrap_or_default();
+    let is_in_source = text.contains('$') && !fixed.contains(':');
+    let path = match &spec.source {
+        VolumeSource::Host(path) if is_in_source => path.as_str(),
+        VolumeSource::Named(_) if is_in_source => return SpecOrigin::Job,
+        _ => return SpecOrigin::Operator,
+    };
+    let directory = fixed.rfind('/').map_or("", |end| &fixed[..end]);
+    let directory = directory.parse::<HostPath>();
+    let below = directory.ok().and_then(|directory| {
+        let rest = path.strip_prefix(directory.as_str().trim_end_matches('/'))?;
+        Some(directory.as_str() != "/" && rest.len() > 1 && rest.starts_with('/'))
+    });
+    if below == Some(true) { SpecOrigin::Operator } else { SpecOrigin::Job }
 }
 
 fn expand(

@@ -5,6 +5,7 @@ mod context;
 mod decide;
 mod mask;
 mod model;
+mod script;
 mod service;
 #[cfg(test)]
 mod tests;

@@ -11,6 +11,8 @@ use crate::{
     JobSpec, PullPolicy, ServiceSpec, StepSpec, Variable,
 };
 
+mod operator;
+
 fn image(name: &str) -> ImageReference {
     name.parse().unwrap()
 }

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     CacheIdentity, ContainerPath, HostPath, Mode, PathProblem, PipePath, PlanError, Policy,
-    Provenance, RealPath, Scope, VolumeDriver, VolumeSource, VolumeSpec, label, name,
+    Provenance, RealPath, Scope, SpecOrigin, VolumeDriver, VolumeSource, VolumeSpec, label, name,
 };
 
 /// The longest text that becomes a label.
@@ -30,7 +30,7 @@ pub fn plan(
 ) -> Result<VolumePlan, PlanError> {
     check_texts(scope, provenance)?;
     check_driver(&policy.driver)?;
-    let planner = Planner { scope, provenance, policy };
+    let planner = Planner { scope, provenance, policy, origin: SpecOrigin::Job };
     let mut taken: BTreeMap<&ContainerPath, String> = BTreeMap::new();
     for tmpfs in &demand.tmpfs {
         let tmpfs_is = || format!("{tmpfs} in memory");
@@ -38,17 +38,18 @@ pub fn plan(
             return Err(PlanError::taken(tmpfs, first, tmpfs_is()));
         }
     }
-    let generous = policy
-        .clone()
-        .with_named_volumes(true)
-        .with_host_paths(true)
-        .with_engine_socket(true)
-        .with_host_options(true);
-    let granting = Planner { policy: &generous, ..planner };
+    let generous =
+        policy.clone().with_named_volumes(true).with_host_paths(true).with_host_options(true);
+    let granting = Planner { policy: &generous, origin: SpecOrigin::Operator, ..planner };
     let mut volumes = Vec::with_capacity(demand.specs.len() + 1);
-    let granted = demand.granted.iter().map(|spec| (spec, &granting));
-    for (spec, planner) in granted.chain(demand.specs.iter().map(|spec| (spec, &planner))) {
-        check_destination(&spec.destination)?;
+    for (origin, spec) in demand.by_origin() {
+        let planner = match origin {
+            SpecOrigin::Operator => &granting,
+            SpecOrigin::Job => &planner,
+        };
+        if !origin.may_cover_system() || spec.source == VolumeSource::Cache {
+            check_destination(&spec.destination)?;
+        }
         if let Some(first) = taken.insert(&spec.destination, spec.to_string()) {
             return Err(PlanError::taken(&spec.destination, first, spec.to_string()));
         }
@@ -74,7 +75,7 @@ pub fn plan(
     }
     let mut build = None;
     if let Some(wanted) = &demand.build {
-        let users: Vec<_> = demand.granted.iter().chain(&demand.specs).cloned().collect();
+        let users: Vec<_> = demand.by_origin().map(|(_, spec)| spec.clone()).collect();
         build = users_place(wanted, &users, &demand.tmpfs);
         if build.is_none() {
             check_destination(&wanted.folder)?;
@@ -105,6 +106,7 @@ struct Planner<'a> {
     scope: &'a Scope,
     provenance: &'a Provenance,
     policy: &'a Policy,
+    origin: SpecOrigin,
 }
 
 impl Planner<'_> {
@@ -170,7 +172,8 @@ impl Planner<'_> {
             return Err(PlanError::HostPathRefused { path, destination });
         }
         if is_socket && !self.policy.allow_engine_socket {
-            return Err(PlanError::EngineSocketRefused { path, destination });
+            let origin = self.origin;
+            return Err(PlanError::EngineSocketRefused { path, destination, origin });
         }
         Ok(())
     }
@@ -183,13 +186,20 @@ impl Planner<'_> {
         let (text, destination) = (path.to_string(), destination.clone());
         match self.policy.real_paths.get(path) {
             None => Ok(()),
+            // The operator chose the path. Often it is one that this user may not read.
+            Some(RealPath::Unknown) if self.origin == SpecOrigin::Operator => Ok(()),
             Some(RealPath::Unknown) => Err(PlanError::HostPathUnknown { path: text, destination }),
             Some(RealPath::Reaches(paths)) => {
                 match paths.iter().find(|real| self.policy.has_socket(real)) {
                     None => Ok(()),
                     Some(real) => {
-                        let real = real.to_string();
-                        Err(PlanError::EngineSocketReached { path: text, real, destination })
+                        let (real, origin) = (real.to_string(), self.origin);
+                        Err(PlanError::EngineSocketReached {
+                            path: text,
+                            real,
+                            destination,
+                            origin,
+                        })
                     }
                 }
             }

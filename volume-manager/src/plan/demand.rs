@@ -1,7 +1,7 @@
 //! What a job asks for.
 
 use super::BuildDemand;
-use crate::{ContainerPath, VolumeSpec};
+use crate::{ContainerPath, SpecOrigin, VolumeSpec};
 
 /// A cache under a key of its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,8 +28,8 @@ impl KeyedCache {
 pub struct VolumeDemand {
     /// The volumes that the job asks for, as they were read; the policy says which it gets.
     pub specs: Vec<VolumeSpec>,
-    /// The volumes that whoever runs the engine gives every job, whatever the policy says of paths
-    /// of the host, sockets and named volumes.
+    /// The volumes that the operator of the engine gives every job, whatever the policy says of paths
+    /// of the host, options and named volumes. Engine sockets need the policy for them, too.
     pub granted: Vec<VolumeSpec>,
     /// Caches under keys of their own, in place of the scope's.
     pub keyed: Vec<KeyedCache>,
@@ -47,10 +47,16 @@ impl VolumeDemand {
         Self { specs: specs.into_iter().collect(), ..Self::default() }
     }
 
-    /// With volumes that the policy does not decide on.
+    /// With volumes of the operator's.
     pub fn with_granted(mut self, specs: impl IntoIterator<Item = VolumeSpec>) -> Self {
         self.granted.extend(specs);
         self
+    }
+
+    /// All specs with their origins, the operator's first.
+    pub fn by_origin(&self) -> impl Iterator<Item = (SpecOrigin, &VolumeSpec)> {
+        let granted = self.granted.iter().map(|spec| (SpecOrigin::Operator, spec));
+        granted.chain(self.specs.iter().map(|spec| (SpecOrigin::Job, spec)))
     }
 
     /// With caches under keys of their own.

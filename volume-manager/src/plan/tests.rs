@@ -9,8 +9,8 @@ use super::{
     VolumePlan, plan,
 };
 use crate::{
-    ContainerPath, Mode, OperatingSystem, PlanError, Policy, Provenance, Scope, SpecReader,
-    VolumeDriver, VolumeSpec, label,
+    ContainerPath, Mode, OperatingSystem, PlanError, Policy, Provenance, Scope, SpecOrigin,
+    SpecReader, VolumeDriver, VolumeSpec, label,
 };
 
 fn specs(specs: &[&str]) -> VolumeDemand {
@@ -389,13 +389,59 @@ fn equal_arguments_give_equal_plans() {
     assert_eq!(planned(&demand, &Policy::default()), planned(&demand, &Policy::default()));
 }
 
+/// The specs as the operator's, or as a job's.
+fn of_origin(origin: SpecOrigin, specs: &[&str]) -> VolumeDemand {
+    let reader = SpecReader::new(OperatingSystem::Linux).with_origin(SpecOrigin::Operator);
+    let specs = specs.iter().map(|spec| reader.read(spec).unwrap());
+    match origin {
+        SpecOrigin::Operator => VolumeDemand::default().with_granted(specs),
+        SpecOrigin::Job => VolumeDemand::new(specs),
+    }
+}
+
 #[test]
-fn what_the_operator_grants_is_not_held_against_the_policy_and_the_jobs_own_is() {
-    let socket = || ["/run/docker.sock:/run/docker.sock".parse::<VolumeSpec>().unwrap()];
-    let demand = VolumeDemand::default().with_granted(socket());
-    assert_eq!(shape(&planned(&demand, &Policy::default()).unwrap()), ["host /run/docker.sock"]);
-    let error = planned(&VolumeDemand::new(socket()), &Policy::default()).unwrap_err();
-    assert!(matches!(error, PlanError::HostPathRefused { .. }), "{error:?}");
+fn operator_volumes_mount_host_paths_that_a_job_may_not() {
+    for spec in [
+        "/sys/fs/cgroup:/sys/fs/cgroup:ro",
+        "/dev/shm:/dev/shm",
+        "/dev:/dev",
+        "/srv/data:/data",
+        "/srv/shared:/data:rshared",
+        "/lib/modules:/lib/modules:ro",
+    ] {
+        let granted = of_origin(SpecOrigin::Operator, &[spec]);
+        let plan = planned(&granted, &Policy::default()).unwrap_or_else(|e| panic!("{spec}: {e}"));
+        assert!(matches!(plan.volumes[0].source, PlannedSource::Host(_)), "{spec}");
+        let error = planned(&of_origin(SpecOrigin::Job, &[spec]), &Policy::default()).unwrap_err();
+        assert!(
+            matches!(
+                error,
+                PlanError::HostPathRefused { .. } | PlanError::ReservedDestination { .. }
+            ),
+            "{spec}: {error:?}"
+        );
+    }
+}
+
+#[test]
+fn an_engine_socket_needs_permission_whatever_its_origin() {
+    let policy = Policy::default().with_host_paths(true);
+    for spec in ["/run/docker.sock:/run/docker.sock", "/var/run:/host", "/:/host", "/proc:/p:ro"] {
+        for origin in [SpecOrigin::Operator, SpecOrigin::Job] {
+            let demand = of_origin(origin, &[spec]);
+            match planned(&demand, &policy) {
+                Err(error @ PlanError::EngineSocketRefused { origin: found, .. }) => {
+                    assert_eq!(found, origin, "{spec}");
+                    assert!(error.hint().contains("allow_engine_socket"), "{error:?}");
+                }
+                other => panic!("{spec}: {other:?}"),
+            }
+            assert!(planned(&demand, &policy.clone().with_engine_socket(true)).is_ok(), "{spec}");
+        }
+        // The operator's own volumes need no other permission.
+        let granted = of_origin(SpecOrigin::Operator, &[spec]);
+        assert!(planned(&granted, &Policy::default().with_engine_socket(true)).is_ok(), "{spec}");
+    }
 }
 
 #[test]

@@ -7,11 +7,13 @@
 
 mod error;
 mod option;
+mod origin;
 mod reader;
 mod split;
 mod variable;
 mod volume;
 
 pub use error::{SpecError, SpecPart, SpecProblem};
+pub use origin::SpecOrigin;
 pub use reader::SpecReader;
 pub use volume::{Mode, VolumeSource, VolumeSpec};

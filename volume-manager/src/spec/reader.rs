@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use docker_api_trait::VolumeName;
 
 use super::{
-    SpecError, SpecPart, SpecProblem, VolumeSource, VolumeSpec,
+    SpecError, SpecOrigin, SpecPart, SpecProblem, VolumeSource, VolumeSpec,
     option::SpecOption,
     split::{Piece, parts},
     variable::expand,
@@ -41,12 +41,19 @@ pub struct SpecReader {
     system: OperatingSystem,
     variables: BTreeMap<String, String>,
     folder: Option<ContainerPath>,
+    origin: SpecOrigin,
 }
 
 impl SpecReader {
     /// A reader of `system`'s specs, without variables and without a working directory.
     pub fn new(system: OperatingSystem) -> Self {
-        Self { system, variables: BTreeMap::new(), folder: None }
+        Self { system, variables: BTreeMap::new(), folder: None, origin: SpecOrigin::Job }
+    }
+
+    /// For specs of this origin; without it, they are a job's.
+    pub fn with_origin(mut self, origin: SpecOrigin) -> Self {
+        self.origin = origin;
+        self
     }
 
     /// With these variables for sources and destinations; of several with one name the last
@@ -109,7 +116,8 @@ impl SpecReader {
         let path = self.destination(&text).map_err(|problem| {
             error(SpecPart::Destination, destination, SpecProblem::Path(problem))
         })?;
-        if path.is_reserved() {
+        let may_cover = self.origin.may_cover_system() && source.is_some();
+        if path.is_reserved() && !may_cover {
             return Err(error(SpecPart::Destination, destination, SpecProblem::Reserved));
         }
         let is_pipe = path.is_pipe();
@@ -191,6 +199,22 @@ mod tests {
     fn check(system: OperatingSystem, cases: &[(&str, &str)]) {
         for (spec, expected) in cases {
             assert_eq!(read_by(&SpecReader::new(system), spec), *expected, "{spec:?}");
+        }
+    }
+
+    #[test]
+    fn only_the_operator_may_mount_over_the_system() {
+        let job = SpecReader::new(OperatingSystem::Linux);
+        let operator = job.clone().with_origin(SpecOrigin::Operator);
+        for spec in
+            ["/sys/fs/cgroup:/sys/fs/cgroup:ro", "/dev/shm:/dev/shm", "/dev:/dev", "data:/dev/data"]
+        {
+            assert_eq!(job.read(spec).unwrap_err().problem, SpecProblem::Reserved, "{spec}");
+            assert_eq!(operator.read(spec).unwrap().to_string(), spec);
+        }
+        // A cache there would hide the system and hold nothing of use.
+        for spec in ["/dev/shm", "/sys", "/proc"] {
+            assert_eq!(operator.read(spec).unwrap_err().problem, SpecProblem::Reserved, "{spec}");
         }
     }
 

@@ -4,14 +4,14 @@ use std::{
     borrow::Cow,
     collections::{BTreeMap, BTreeSet},
     io,
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use docker_api_trait::HostSettings;
 use volume_manager::VolumeDriver;
 
 use super::{
-    ConfigError, ConfigNote, ConfigNoteKind, RunnerConfig,
+    ConfigError, ConfigNote, ConfigNoteKind, RunnerConfig, RunnerSelection,
     security::{self, SecurityOption},
     text::Problem,
     value::Item,
@@ -24,6 +24,9 @@ pub(super) type ReadFile<'a> = &'a dyn Fn(&Path) -> io::Result<String>;
 /// A runner's configuration while it is read.
 pub(super) struct Draft<'a> {
     read_file: ReadFile<'a>,
+    /// Where relative paths of the engine's host begin.
+    pub(super) working_directory: Option<PathBuf>,
+    pub(super) old_scripts: OldScripts,
     pub(super) runner: RunnerConfig,
     /// The keys that have a note.
     noted: BTreeSet<String>,
@@ -35,6 +38,13 @@ pub(super) struct Draft<'a> {
     pub(super) services_privileged: Option<bool>,
     /// Where the values are that are compared with others at the end.
     pub(super) places: Places,
+}
+
+/// Scripts under the names that they had before GitLab 15.9. Those under the new names replace them.
+#[derive(Default)]
+pub(super) struct OldScripts {
+    pub(super) pre_clone: String,
+    pub(super) post_clone: String,
 }
 
 /// The keys whose values must go together with others'.
@@ -70,7 +80,8 @@ pub(super) struct ServiceDraft {
 }
 
 impl<'a> Draft<'a> {
-    pub(super) fn new(config: ExecutorConfig, read_file: ReadFile<'a>) -> Self {
+    pub(super) fn new(selection: &RunnerSelection, read_file: ReadFile<'a>) -> Self {
+        let config = ExecutorConfig::new(&selection.owner);
         let runner = RunnerConfig {
             name: String::new(),
             config,
@@ -80,6 +91,8 @@ impl<'a> Draft<'a> {
         };
         Self {
             read_file,
+            working_directory: selection.working_directory.clone(),
+            old_scripts: OldScripts::default(),
             runner,
             noted: BTreeSet::new(),
             service: ServiceDraft::default(),
@@ -193,6 +206,16 @@ impl<'a> Draft<'a> {
     pub(super) fn finish(mut self) -> Result<RunnerConfig, ConfigError> {
         self.settle_memory()?;
         self.settle_pull_policies()?;
+        let old = std::mem::take(&mut self.old_scripts);
+        let scripts = &mut self.config().scripts;
+        for (script, old) in [
+            (&mut scripts.pre_get_sources_script, old.pre_clone),
+            (&mut scripts.post_get_sources_script, old.post_clone),
+        ] {
+            if script.is_empty() {
+                *script = old;
+            }
+        }
         let privileged = self.host().privileged;
         self.service_host().privileged = self.services_privileged.unwrap_or(privileged);
         if self.volume_driver.is_some() || !self.volume_driver_options.is_empty() {

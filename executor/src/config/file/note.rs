@@ -41,7 +41,7 @@ pub struct ConfigNote {
     pub column: usize,
     /// Why there is a note.
     pub kind: ConfigNoteKind,
-    /// What Berth does, as a sentence's fragment. It never holds a value of the file.
+    /// What Berth does, as a sentence's fragment. It never holds a secret.
     pub text: Cow<'static, str>,
     /// The known key that is closest to an unknown one: its name if it is in the same table, or else
     /// with its tables. Of a key in another case, its canonical name.

@@ -15,7 +15,6 @@ use super::{
     text::Problem,
     value::{Item, Source, joined},
 };
-use crate::ExecutorConfig;
 
 /// The executors that run containers on a Docker engine.
 const DOCKER_EXECUTORS: [&str; 3] = ["docker", "docker+machine", "docker-autoscaler"];
@@ -71,7 +70,7 @@ pub fn read_config(
     let root = Spanned::new(0..0, root);
     let root = Item::new(&source, "", &root);
     let runner = chosen(&root, selection)?;
-    let mut draft = Draft::new(ExecutorConfig::new(&selection.owner), read_file);
+    let mut draft = Draft::new(selection, read_file);
     walk(&mut draft, &root, GLOBAL)?;
     walk(&mut draft, &runner, RUNNER)?;
     if !draft.places.has_pull_policy {

@@ -17,12 +17,21 @@ pub struct RunnerSelection {
     pub owner: String,
     /// The runner's `name`; `None` is the only one with a Docker executor.
     pub name: Option<String>,
+    /// The working directory of the runner's process: relative paths of the engine's host, such as
+    /// those in `cache_dir`, begin there. `None` does not use such paths.
+    pub working_directory: Option<PathBuf>,
 }
 
 impl RunnerSelection {
     /// The only runner with a Docker executor, for the installation `owner`.
     pub fn new(owner: impl Into<String>) -> Self {
-        Self { owner: owner.into(), name: None }
+        Self { owner: owner.into(), name: None, working_directory: None }
+    }
+
+    /// With the working directory of the runner's process.
+    pub fn in_directory(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.working_directory = Some(directory.into());
+        self
     }
 
     /// The runner of this name.

@@ -4,19 +4,33 @@ use super::{Key, service::image};
 use crate::{
     PullPolicy,
     config::file::{
-        ConfigError,
+        ConfigError, ConfigNoteKind,
         key::Kind,
         text::{Problem, word},
         value::Item,
     },
 };
 
+const DEFAULT_IMAGE: &str =
+    "has variables in it, which are not expanded here; each job must name its own image";
+const HELPER_IMAGE: &str =
+    "has variables in it, which are not expanded here; helper steps run in the job's image";
+
 pub(super) const KEYS: &[Key] = &[
     Key::supported("image", Kind::Text, |draft, item| {
+        if item.text()?.contains('$') {
+            draft.note(item, ConfigNoteKind::Unsupported, DEFAULT_IMAGE);
+            return Ok(());
+        }
         draft.config().images.default = Some(item.read(image)?);
         Ok(())
     }),
     Key::supported("helper_image", Kind::Text, |draft, item| {
+        // Mostly GitLab Runner's own version, which Berth has not.
+        if item.text()?.contains('$') {
+            draft.note(item, ConfigNoteKind::Unsupported, HELPER_IMAGE);
+            return Ok(());
+        }
         draft.config().images.helper = Some(item.read(image)?);
         Ok(())
     }),

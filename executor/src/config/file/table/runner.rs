@@ -19,8 +19,6 @@ const MACHINES: &str = "machines are not made here: all jobs run on the one engi
 const FLAGS: &str = "GitLab Runner's flags have no effect here; docs/configuration.md has what is \
                      done in their places";
 const EXPERIMENTAL: &str = "experiments of GitLab Runner are not carried out here";
-const SCRIPT: &str = "scripts around those of jobs are not run";
-const STEPS: &str = "put it into the steps of the jobs, or into the image";
 const GIT: &str = "fetching the sources is a step of the job here";
 const CACHE: &str = "caches are volumes here, not archives";
 
@@ -96,6 +94,36 @@ pub(super) const KEYS: &[Key] = &[
         draft.config().prepare_timeout = (!time.is_zero()).then_some(time);
         Ok(())
     }),
+    Key::supported("pre_get_sources_script", Kind::Text, |draft, item| {
+        item.text()?.clone_into(&mut draft.config().scripts.pre_get_sources_script);
+        Ok(())
+    })
+    .secret(),
+    Key::supported("post_get_sources_script", Kind::Text, |draft, item| {
+        item.text()?.clone_into(&mut draft.config().scripts.post_get_sources_script);
+        Ok(())
+    })
+    .secret(),
+    Key::supported("pre_clone_script", Kind::Text, |draft, item| {
+        item.text()?.clone_into(&mut draft.old_scripts.pre_clone);
+        Ok(())
+    })
+    .secret(),
+    Key::supported("post_clone_script", Kind::Text, |draft, item| {
+        item.text()?.clone_into(&mut draft.old_scripts.post_clone);
+        Ok(())
+    })
+    .secret(),
+    Key::supported("pre_build_script", Kind::Text, |draft, item| {
+        item.text()?.clone_into(&mut draft.config().scripts.pre_build_script);
+        Ok(())
+    })
+    .secret(),
+    Key::supported("post_build_script", Kind::Text, |draft, item| {
+        item.text()?.clone_into(&mut draft.config().scripts.post_build_script);
+        Ok(())
+    })
+    .secret(),
     Key::section("docker", DOCKER),
     Key::section("berth", BERTH),
 ];
@@ -113,12 +141,6 @@ pub(super) const OTHERS: &[Key] = &[
     Key::unused("proxy_exec", Kind::Boolean, "there is no helper binary here"),
     Key::unused("step_runner_image", Kind::Text, "there is no step runner here"),
     Key::unused("debug_trace_disabled", Kind::Boolean, "jobs have no debug trace here"),
-    Key::refused("pre_get_sources_script", Kind::Text, SCRIPT, STEPS).secret(),
-    Key::refused("post_get_sources_script", Kind::Text, SCRIPT, STEPS).secret(),
-    Key::refused("pre_clone_script", Kind::Text, SCRIPT, STEPS).secret(),
-    Key::refused("post_clone_script", Kind::Text, SCRIPT, STEPS).secret(),
-    Key::refused("pre_build_script", Kind::Text, SCRIPT, STEPS).secret(),
-    Key::refused("post_build_script", Kind::Text, SCRIPT, STEPS).secret(),
     Key::refused(
         "use_slot_cgroups",
         Kind::Boolean,

@@ -2,18 +2,22 @@
 
 use super::{Key, network::pairs};
 use crate::config::file::{
-    ConfigError,
+    ConfigError, ConfigNoteKind,
     key::Kind,
     network,
     text::{Problem, word},
     value::Item,
 };
 use std::collections::BTreeMap;
-use volume_manager::{ContainerPath, HostPath, OperatingSystem, PathProblem, SpecReader};
+use volume_manager::{
+    ContainerPath, HostPath, OperatingSystem, PathProblem, SpecOrigin, SpecReader,
+};
+
+const RELATIVE: &str = "is relative to an unknown working directory; caches are volumes";
 
 pub(super) const KEYS: &[Key] = &[
     Key::supported("volumes", Kind::Texts, |draft, item| {
-        let reader = SpecReader::new(OperatingSystem::Linux);
+        let reader = SpecReader::new(OperatingSystem::Linux).with_origin(SpecOrigin::Operator);
         for member in item.members()? {
             let spec = member.text()?;
             // With variables it is read for each job.
@@ -33,11 +37,25 @@ pub(super) const KEYS: &[Key] = &[
         Ok(())
     }),
     Key::supported("cache_dir", Kind::Text, |draft, item| {
-        let path = item.read(|path| {
+        let read = |path: &str| {
             HostPath::new(OperatingSystem::Linux, path).map_err(|problem: PathProblem| {
-                Problem::new(problem.to_string(), "an absolute path of the engine's host")
+                Problem::new(problem.to_string(), "a path of the engine's host")
             })
-        })?;
+        };
+        let written = item.text()?;
+        if written.starts_with('/') {
+            draft.config().policy.cache_dir = Some(item.read(read)?);
+            return Ok(());
+        }
+        let Some(directory) = draft.working_directory.as_deref().and_then(|path| path.to_str())
+        else {
+            draft.note(item, ConfigNoteKind::Unsupported, RELATIVE);
+            return Ok(());
+        };
+        let joined = format!("{directory}/{written}");
+        let path = item.read(|_| read(&joined))?;
+        let text = format!("is relative to the working directory; caches are kept in {path}");
+        draft.note(item, ConfigNoteKind::Differs, text);
         draft.config().policy.cache_dir = Some(path);
         Ok(())
     }),

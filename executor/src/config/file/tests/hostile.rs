@@ -170,7 +170,7 @@ fn no_error_repeats_a_secret() {
         in_section("runners", "environment = [\"s3cret\"]"),
         in_section("runners", "environment = [\"A=s3cret\\u0000\"]"),
         in_section("runners", "environment = [\"A=1\", [\"s3cret\"]]"),
-        in_section("runners", "pre_build_script = \"login s3cret\""),
+        in_section("runners", "pre_build_script = \"login s3cret\\u0000\""),
         in_section("runners.docker.services", "environment = [\"A B=s3cret\"]"),
         docker("volume_driver_ops = { password = \"s3cret\\u0000\" }"),
     ] {

@@ -36,6 +36,20 @@ const CASES: &[Case] = &[
     (RUNNER, "prepare_timeout", "\"15m0s\"", |r| {
         r.config.prepare_timeout == Some(Duration::from_mins(15))
     }),
+    (RUNNER, "pre_get_sources_script", "\"date\"", |r| {
+        r.config.scripts.pre_get_sources_script == "date"
+    }),
+    (RUNNER, "post_get_sources_script", "\"date\"", |r| {
+        r.config.scripts.post_get_sources_script == "date"
+    }),
+    (RUNNER, "pre_clone_script", "\"date\"", |r| r.config.scripts.pre_get_sources_script == "date"),
+    (RUNNER, "post_clone_script", "\"date\"\npost_get_sources_script = \"id\"", |r| {
+        r.config.scripts.post_get_sources_script == "id"
+    }),
+    (RUNNER, "pre_build_script", "\"\"\"a\r\nb\"\"\"", |r| {
+        r.config.scripts.pre_build_script == "a\nb"
+    }),
+    (RUNNER, "post_build_script", "\"date\"", |r| r.config.scripts.post_build_script == "date"),
     (DOCKER, "host", "\"unix:///srv/e.sock\"", |r| {
         let guarded: Vec<_> = r.config.policy.engine_sockets.iter().map(HostPath::as_str).collect();
         r.endpoint.host.as_deref() == Some("unix:///srv/e.sock") && guarded == ["/srv/e.sock"]

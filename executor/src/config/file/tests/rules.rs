@@ -3,7 +3,9 @@
 use super::fixture::{PROFILE, docker, in_section, read};
 use crate::{
     ExecutorConfig, PullPolicy,
-    config::file::{ConfigError, ConfigNoteKind},
+    config::file::{
+        ConfigError, ConfigNote, ConfigNoteKind, RunnerConfig, RunnerSelection, read_config,
+    },
 };
 
 /// The key that an error is about.
@@ -131,6 +133,9 @@ fn volumes_without_variables_are_read_at_once() {
         }
     }
     assert!(read(&docker("volumes = [\"$HOME/x:/y\", \"/var/run/docker.sock:/s\"]")).is_ok());
+    let system =
+        "volumes = [\"/sys/fs/cgroup:/sys/fs/cgroup:ro\", \"/dev/shm:/dev/shm\", \"/dev:/dev\"]";
+    assert_eq!(read(&docker(system)).unwrap().config.volumes.len(), 3);
 }
 
 #[test]
@@ -152,7 +157,6 @@ fn values_with_no_meaning_are_refused_by_key() {
         ("cpuset_cpus", "\"a\""),
         ("oom_score_adjust", "1001"),
         ("oom_score_adjust", "99999999999999999999"),
-        ("image", "\"gitlab/helper:${VERSION}\""),
         ("image", "\"../x\""),
         ("helper_image", "\"a b\""),
         ("pull_policy", "\"sometimes\""),
@@ -180,7 +184,7 @@ fn values_with_no_meaning_are_refused_by_key() {
         ("security_opt", "[\"nothing\"]"),
         ("services_security_opt", "[\"seccomp={\"]"),
         ("hostname", "\"a b\""),
-        ("cache_dir", "\"relative\""),
+        ("cache_dir", "\"/\\n\""),
         ("services_limit", "-2"),
         ("services", "[{ alias = \"x\" }]"),
         ("volumes_from", "[\"a:z\"]"),
@@ -222,16 +226,51 @@ fn values_of_other_tables_are_refused_by_key() {
 }
 
 #[test]
-fn what_would_change_jobs_if_it_were_left_out_is_refused() {
-    for line in
-        ["pre_build_script = \"date\"", "post_build_script = \"x\"", "use_slot_cgroups = true"]
-    {
-        let name = line.split(' ').next().unwrap();
-        match read(&in_section("runners", line)) {
-            Err(ConfigError::Unsupported { key, line: 3, .. }) => {
-                assert_eq!(key, format!("runners.{name}"));
-            }
-            other => panic!("{line}: {other:?}"),
+fn a_limit_that_would_not_hold_is_refused() {
+    match read(&in_section("runners", "use_slot_cgroups = true")) {
+        Err(ConfigError::Unsupported { key, line: 3, .. }) => {
+            assert_eq!(key, "runners.use_slot_cgroups");
         }
+        other => panic!("{other:?}"),
     }
+}
+
+/// The only warning of a file with this line in `[runners.docker]`.
+fn warning(line: &str) -> (RunnerConfig, ConfigNote) {
+    let runner = read(&docker(line)).unwrap();
+    let warnings: Vec<_> = runner.notes.iter().filter(|note| note.kind.is_warning()).collect();
+    let [note] = warnings[..] else { panic!("{line}: {warnings:?}") };
+    let note = note.clone();
+    assert_eq!((note.kind, note.line), (ConfigNoteKind::Unsupported, 4), "{line}");
+    assert!(matches!(runner.check_strict(), Err(ConfigError::Strict { .. })));
+    (runner, note)
+}
+
+#[test]
+fn images_with_variables_are_left_out_with_a_warning() {
+    for version in
+        ["${CI_RUNNER_VERSION}", "$CI_RUNNER_REVISION", "x86_64-v$CI_RUNNER_SHORT_VERSION"]
+    {
+        let (runner, note) =
+            warning(&format!("helper_image = \"registry.example/helper:{version}\""));
+        assert_eq!(note.key, "runners.docker.helper_image");
+        assert!(runner.config.images.helper.is_none());
+        let (runner, note) = warning(&format!("image = \"registry.example/base:{version}\""));
+        assert_eq!(note.key, "runners.docker.image");
+        assert!(runner.config.images.default.is_none());
+    }
+}
+
+#[test]
+fn a_relative_cache_directory_is_below_the_working_directory() {
+    let text = docker("cache_dir = \"cache\"");
+    let selection = RunnerSelection::new("me").in_directory("/srv/runner");
+    let runner = read_config(&text, &selection, &|_| unreachable!()).unwrap();
+    let path = runner.config.policy.cache_dir.as_ref().unwrap();
+    assert_eq!(path.as_str(), "/srv/runner/cache");
+    let note = runner.notes.iter().find(|note| note.key == "runners.docker.cache_dir").unwrap();
+    assert_eq!(note.kind, ConfigNoteKind::Differs);
+    assert!(note.text.contains("/srv/runner/cache"), "{note}");
+    let (runner, _) = warning("cache_dir = \"cache\"");
+    assert!(runner.config.policy.cache_dir.is_none());
 }
