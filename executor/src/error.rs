@@ -5,7 +5,10 @@ use std::{error::Error, sync::Arc, time::Duration};
 use docker_api_trait::{ApiError, ImageReference};
 use volume_manager::{ContainerPath, PathProblem, PlanError, SpecError, VolumeError};
 
-use crate::{AllowError, BrokenCredentials, MaskError, PullFault, PullPolicyError, WorkspaceError};
+use crate::{
+    AllowError, BrokenCredentials, MaskError, PullFault, PullPolicyError, RefusalCause,
+    WorkspaceError,
+};
 
 /// Why a job cannot be planned. Nothing was started; no request was sent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -280,6 +283,14 @@ pub enum ExecutorError {
         /// The cause.
         source: ApiError,
     },
+    /// The engine refused to create or start a container, for a reason that is known.
+    #[error("{cause}")]
+    Refused {
+        /// The reason.
+        cause: RefusalCause,
+        /// The engine's reply.
+        source: ApiError,
+    },
     /// The image has no shell for a script.
     #[error("the image {image} has no shell to run a script with: {detail}")]
     NoShell {
@@ -450,6 +461,8 @@ impl ExecutorError {
                 Some("switch the engine to Linux containers".to_owned())
             }
             Self::Start { source } if source.is_unknown_user() => source.hint().map(str::to_owned),
+            Self::Refused { cause, .. } => cause.hint().map(str::to_owned),
+            Self::Start { source } if !names_a_program(source) => None,
             Self::Start { .. } => Some(
                 "a script needs `sh` in the image; without a shell, give a program and its \
                  arguments as separate words"
@@ -479,6 +492,7 @@ impl ExecutorError {
             Self::EngineLost { source } => Self::EngineLost { source: redact(source) },
             Self::Panicked { message } => Self::Panicked { message: clean(message) },
             Self::Start { source } => Self::Start { source: redact(source) },
+            Self::Refused { cause, source } => Self::Refused { cause, source: redact(source) },
             Self::Network { source } => Self::Network { source: redact(source) },
             Self::VolumeLost { volume, kind, source } => {
                 Self::VolumeLost { volume, kind, source: redact(source) }
@@ -534,6 +548,7 @@ impl ExecutorError {
             | Self::NetworkVanished { .. }
             | Self::ContainerLost { .. }
             | Self::NotPrepared { .. } => true,
+            Self::Refused { cause, .. } => cause.is_retryable(),
             // It goes with the run, and the next one has another.
             Self::VolumeLost { kind, .. } => *kind == "temporary",
             Self::DiskFull { .. }
@@ -550,6 +565,14 @@ impl ExecutorError {
             | Self::UnknownStep { .. } => false,
         }
     }
+}
+
+/// Whether an engine that did not start a container says that a program is missing or cannot be run.
+fn names_a_program(refused: &ApiError) -> bool {
+    let words = refused.to_string();
+    ["exec: \"", "executable file", "command not found", "command that was not found"]
+        .iter()
+        .any(|needle| words.contains(needle))
 }
 
 /// An error and its causes on one line; a cause that only repeats what was said is left out.

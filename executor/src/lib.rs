@@ -44,6 +44,7 @@ mod cancel;
 mod cleanup;
 mod commands;
 mod config;
+mod engine_error;
 mod error;
 mod event;
 mod executor;
@@ -87,6 +88,7 @@ pub use config::{
     ImageSettings, NetworkSettings, RunnerConfig, RunnerSelection, ScriptSettings, ServiceSettings,
     read_config,
 };
+pub use engine_error::RefusalCause;
 pub use error::{ExecutorError, JobError, describe};
 pub use event::{JobEvent, Observer};
 pub use executor::Executor;

@@ -11,7 +11,9 @@ use volume_manager::{PreparedVolumes, VolumeError, VolumeManager, VolumeState};
 
 use crate::{
     ContainerPlan, ExecutorError, FailureReason, ImagePlan, JobEvent, JobPlan, Masker, NetworkPlan,
-    Observer, Phase, Process, Readiness, ServicePlan, ServiceResult, describe, files,
+    Observer, Phase, Process, Readiness, ServicePlan, ServiceResult, describe,
+    engine_error::classify,
+    files,
     image::{Images, Use},
     interrupt::Interrupt,
     refusal,
@@ -249,7 +251,7 @@ impl Preparation<'_> {
             {
                 ExecutorError::NameTaken { name: name.to_owned(), source }
             }
-            error => refusal::of_a_volume(self.plan, error.into()),
+            error => refusal::of_a_volume(self.plan, classify(error)),
         }
     }
 
@@ -509,7 +511,7 @@ pub(crate) async fn attach(
         if error.is_unknown_user() {
             return ExecutorError::Start { source: error };
         }
-        vanished(error.into(), &plan.name)
+        vanished(classify(error), &plan.name)
     };
     let (input, output) = attached.map_err(gone)?;
     Ok(Session::new(id.clone(), input, output, exit.map_err(gone)?))
@@ -552,12 +554,11 @@ pub(crate) async fn start(
     if let Some(error) = refusal::of_the_network(docker, job, &refused).await {
         return Err(error.into());
     }
-    Err(match refused {
-        source @ (ApiError::NotFound { .. } | ApiError::Rejected { .. }) => {
+    Err(match classify(refused) {
+        ExecutorError::Engine(source @ (ApiError::NotFound { .. } | ApiError::Rejected { .. })) => {
             ExecutorError::Start { source }
         }
-        error @ ApiError::Conflict { .. } => vanished(error.into(), &plan.name),
-        error => refusal::of_a_volume(job, error.into()),
+        error => vanished(refusal::of_a_volume(job, error), &plan.name),
     }
     .into())
 }
