@@ -260,22 +260,81 @@ impl ApiError {
         self
     }
 
+    /// A copy without these texts, for an error that others hold too. Causes from outside become plain
+    /// text.
+    pub fn to_redacted<'a>(&self, secrets: impl IntoIterator<Item = &'a str>) -> Self {
+        self.copy().redacted(secrets)
+    }
+
+    fn copy(&self) -> Self {
+        match self {
+            Self::Unreachable { endpoint, failure, source } => Self::Unreachable {
+                endpoint: endpoint.clone(),
+                failure: *failure,
+                source: chain(&**source).into(),
+            },
+            Self::NotFound { operation, message } => {
+                Self::NotFound { operation: *operation, message: message.clone() }
+            }
+            Self::Conflict { operation, message } => {
+                Self::Conflict { operation: *operation, message: message.clone() }
+            }
+            Self::Rejected { operation, message } => {
+                Self::Rejected { operation: *operation, message: message.clone() }
+            }
+            Self::Engine { operation, status, message } => {
+                Self::Engine { operation: *operation, status: *status, message: message.clone() }
+            }
+            Self::Reported { operation, message } => {
+                Self::Reported { operation: *operation, message: message.clone() }
+            }
+            Self::TimedOut { operation, limit } => {
+                Self::TimedOut { operation: *operation, limit: *limit }
+            }
+            Self::Lost { operation, source } => {
+                Self::Lost { operation: *operation, source: chain(&**source).into() }
+            }
+            Self::Protocol { operation, detail } => {
+                Self::Protocol { operation: *operation, detail: detail.clone() }
+            }
+            Self::Gone { operation, after, source } => {
+                Self::Gone { operation: *operation, after: *after, source: Box::new(source.copy()) }
+            }
+            Self::Changed { operation, expected, found } => Self::Changed {
+                operation: *operation,
+                expected: expected.clone(),
+                found: found.clone(),
+            },
+        }
+    }
+
+    /// Every variant and field is named: a new one does not compile until somebody has decided.
     fn redact(&mut self, secrets: &[&str]) {
-        let words = match self {
-            Self::NotFound { message, .. }
-            | Self::Conflict { message, .. }
-            | Self::Rejected { message, .. }
-            | Self::Engine { message, .. }
-            | Self::Reported { message, .. }
-            | Self::Protocol { detail: message, .. } => message,
-            Self::Gone { source, .. } => return source.redact(secrets),
-            Self::Unreachable { .. }
-            | Self::TimedOut { .. }
-            | Self::Lost { .. }
-            | Self::Changed { .. } => return,
+        let clean = |words: &mut String| {
+            for secret in secrets {
+                if words.contains(secret) {
+                    *words = words.replace(secret, "…");
+                }
+            }
         };
-        for secret in secrets {
-            *words = words.replace(secret, "…");
+        match self {
+            Self::NotFound { message, operation: _ }
+            | Self::Conflict { message, operation: _ }
+            | Self::Rejected { message, operation: _ }
+            | Self::Engine { message, status: _, operation: _ }
+            | Self::Reported { message, operation: _ }
+            | Self::Protocol { detail: message, operation: _ } => clean(message),
+            Self::Gone { source, after: _, operation: _ } => source.redact(secrets),
+            Self::Unreachable { endpoint, failure: _, source } => {
+                clean(endpoint);
+                redact_cause(source, clean);
+            }
+            Self::Lost { source, operation: _ } => redact_cause(source, clean),
+            Self::Changed { expected, found, operation: _ } => {
+                clean(expected);
+                clean(found);
+            }
+            Self::TimedOut { operation: _, limit: _ } => {}
         }
     }
 
@@ -411,4 +470,26 @@ pub(crate) fn tells_of_unknown_user(operation: Operation, message: &str) -> bool
     let words =
         ["unable to find user ", "unable to find group ", "uids and gids must be in range "];
     is_of_a_process && words.iter().any(|words| message.contains(words))
+}
+
+/// An error and its causes as one text.
+fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(current) = cause {
+        text.push_str(": ");
+        text.push_str(&current.to_string());
+        cause = current.source();
+    }
+    text
+}
+
+/// A cause with a secret in its chain becomes plain text; any other keeps its type.
+fn redact_cause(cause: &mut Box<dyn Error + Send + Sync>, clean: impl Fn(&mut String)) {
+    let before = chain(&**cause);
+    let mut after = before.clone();
+    clean(&mut after);
+    if after != before {
+        *cause = after.into();
+    }
 }

@@ -476,36 +476,6 @@ impl ExecutorError {
     }
 }
 
-impl ExecutorError {
-    /// The error without these texts, the longest first, in the engine's words, which repeat the
-    /// options of a volume that it cannot mount, and in what was written before a step began.
-    pub(crate) fn redacted(self, secrets: &[&str]) -> Self {
-        let clean = |text: String| {
-            let secrets = secrets.iter().filter(|secret| !secret.is_empty());
-            secrets.fold(text, |text, secret| text.replace(secret, "…"))
-        };
-        let redact = |error: ApiError| error.redacted(secrets.iter().copied());
-        match self {
-            Self::Engine(error) => Self::Engine(redact(error)),
-            Self::DiskFull { source } => Self::DiskFull { source: redact(source) },
-            Self::NameTaken { name, source } => Self::NameTaken { name, source: redact(source) },
-            Self::EngineLost { source } => Self::EngineLost { source: redact(source) },
-            Self::Panicked { message } => Self::Panicked { message: clean(message) },
-            Self::Start { source } => Self::Start { source: redact(source) },
-            Self::Refused { cause, source } => Self::Refused { cause, source: redact(source) },
-            Self::Network { source } => Self::Network { source: redact(source) },
-            Self::VolumeLost { volume, kind, source } => {
-                Self::VolumeLost { volume, kind, source: redact(source) }
-            }
-            Self::Volumes(error) => Self::Volumes(error.redacted(secrets.iter().copied())),
-            Self::NoShell { image, detail } => Self::NoShell { image, detail: clean(detail) },
-            Self::ContainerLost { detail } => Self::ContainerLost { detail: clean(detail) },
-            Self::BuildFolder { code, words } => Self::BuildFolder { code, words: clean(words) },
-            other => other,
-        }
-    }
-}
-
 impl From<ApiError> for ExecutorError {
     /// Of what an engine answers, what has a remedy of its own is told apart.
     fn from(error: ApiError) -> Self {

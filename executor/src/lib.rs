@@ -65,6 +65,7 @@ mod prepare;
 mod process;
 mod random;
 mod rebuild;
+mod redact;
 mod refusal;
 mod removal;
 mod report;

@@ -10,11 +10,12 @@ use volume_manager::Outcome;
 
 use crate::{
     Cancel, Executor, ExecutorError, FailureReason, JobEvent, JobOutcome, JobPlan, JobResult,
-    LogSink, Masker, Phase, PreparedJob, StepOutcome, StepPlan, StepResult, TimedPart, Transfers,
-    cleanup, describe,
+    LogSink, Masker, Observer as _, Phase, PreparedJob, StepOutcome, StepPlan, StepResult,
+    TimedPart, Transfers, cleanup, describe,
     interrupt::{self, Deadline, Interrupt},
     log::Guard,
     prepare, rebuild,
+    redact::{RedactingObserver, Redactor},
     state::RunState,
     step::{self, Runner},
     supervise::caught,
@@ -44,10 +45,11 @@ impl Executor {
                 return Err(Box::new(self.clear(plan, state, Err(error.into()), cancel).await));
             }
         };
+        let observer = RedactingObserver::new(&*self.observer, plan);
         let preparation = prepare::Preparation {
             docker: &*self.docker,
             volumes: &*self.volumes,
-            observer: &*self.observer,
+            observer: &observer,
             images: &self.images,
             plan,
             masker: &masker,
@@ -56,7 +58,7 @@ impl Executor {
         };
         let attempt = async {
             for note in &plan.notes {
-                self.observer.event(&JobEvent::Noted(note));
+                observer.event(&JobEvent::Noted(note));
             }
             rebuild::ready(&preparation, self.config.rebuild_caches, &mut state, cancel).await
         };
@@ -65,7 +67,7 @@ impl Executor {
             Ok(()) => Ok(PreparedJob { plan: plan.clone(), state, masker }),
             Err(reason) => {
                 self.tell_of_interruption(&mut state, &reason);
-                let reason = reason.redacted(&plan.hidden());
+                let reason = Redactor::of(plan).reason(reason);
                 Err(Box::new(self.clear(plan, state, Err(reason), cancel).await))
             }
         }
@@ -89,10 +91,10 @@ impl Executor {
         let collected = self.collected(job, transfers, cancel).await;
         if let Err(reason) = &collected {
             let why = match reason {
-                FailureReason::System { error } => job.plan.redacted(&describe(&**error)),
+                FailureReason::System { error } => describe(&**error),
                 _ => "they were still on their way when the job was stopped".to_owned(),
             };
-            self.observer.event(&JobEvent::NotCollected(&why));
+            RedactingObserver::new(&*self.observer, &job.plan).event(&JobEvent::NotCollected(&why));
         }
         failed.or(collected.err().map(Failure::Before))
     }
@@ -214,13 +216,14 @@ impl Executor {
         interrupt: &Interrupt<'_>,
         cancel: &Cancel,
     ) -> Option<Failure> {
-        self.observer.event(&JobEvent::StepStarted { step: &step.name });
         job.state.phase = Phase::Script;
         let PreparedJob { plan, state, masker } = job;
+        let observer = RedactingObserver::new(&*self.observer, plan);
+        observer.event(&JobEvent::StepStarted { step: &step.name });
         let runner = Runner {
             docker: &*self.docker,
             volumes: &*self.volumes,
-            observer: &*self.observer,
+            observer: &observer,
             images: &self.images,
             plan,
             masker,
@@ -235,7 +238,7 @@ impl Executor {
         if let Err(reason) = &ended {
             self.tell_of_interruption(state, reason);
         }
-        let ended = ended.map_err(|reason| reason.redacted(&plan.hidden()));
+        let ended = ended.map_err(|reason| Redactor::of(plan).reason(reason));
         let result = StepResult {
             name: step.name.clone(),
             container: plan.containers[step.container].kind,
@@ -247,7 +250,7 @@ impl Executor {
             duration: begin.elapsed(),
             log,
         };
-        self.observer.event(&JobEvent::StepEnded(&result));
+        observer.event(&JobEvent::StepEnded(&result));
         let counts = counts(&result);
         state.steps.push(result);
         counts.then(|| Failure::Step(state.steps.len() - 1))
@@ -266,7 +269,7 @@ impl Executor {
             duration: Duration::ZERO,
             log: crate::LogEnd::Complete,
         };
-        self.observer.event(&JobEvent::StepEnded(&result));
+        RedactingObserver::new(&*self.observer, &job.plan).event(&JobEvent::StepEnded(&result));
         job.state.steps.push(result);
     }
 
@@ -299,7 +302,7 @@ impl Executor {
         ended: Result<(), FailureReason>,
         cancel: &Cancel,
     ) -> JobResult {
-        let ended = ended.map_err(|reason| reason.redacted(&plan.hidden()));
+        let ended = ended.map_err(|reason| Redactor::of(plan).reason(reason));
         let begin = Instant::now();
         let outcome = if ended.is_ok() { Outcome::Succeeded } else { Outcome::Failed };
         let cleanup =
@@ -307,9 +310,8 @@ impl Executor {
                 .instrument(tracing::debug_span!("cleanup"))
                 .await;
         state.timings.cleanup = begin.elapsed();
-        let cleanup = cleanup.redacted(&plan.hidden());
         let log = state.log_end();
-        JobResult {
+        let result = JobResult {
             run: plan.run.clone(),
             project: plan.project.clone(),
             outcome: match ended {
@@ -327,7 +329,8 @@ impl Executor {
             timings: state.timings,
             api_requests: self.docker.requests_sent() - state.requests_before,
             cleanup,
-        }
+        };
+        Redactor::of(plan).result(result)
     }
 }
 

@@ -140,17 +140,6 @@ impl FailureReason {
         }
     }
 
-    pub(crate) fn redacted(self, secrets: &[&str]) -> Self {
-        match self {
-            Self::System { error } => match Arc::try_unwrap(error) {
-                Ok(error) => Self::System { error: Arc::new(error.redacted(secrets)) },
-                // One that was handed out has been through here.
-                Err(error) => Self::System { error },
-            },
-            other => other,
-        }
-    }
-
     /// Whether the same job may end otherwise when it is run again and nobody changes it.
     pub fn is_retryable(&self) -> bool {
         self.error().is_some_and(ExecutorError::is_retryable)
@@ -337,17 +326,6 @@ pub struct CleanupReport {
     pub removed: Vec<RemovedObject>,
     /// What should be gone and may not be.
     pub failed: Vec<CleanupFailure>,
-}
-
-impl CleanupReport {
-    pub(crate) fn redacted(mut self, secrets: &[&str]) -> Self {
-        let clean = |failed: CleanupFailure| CleanupFailure {
-            error: failed.error.redacted(secrets),
-            ..failed
-        };
-        self.failed = self.failed.into_iter().map(clean).collect();
-        self
-    }
 }
 
 /// The kind of an object on the engine.

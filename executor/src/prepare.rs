@@ -16,6 +16,7 @@ use crate::{
     files,
     image::{Images, Use},
     interrupt::Interrupt,
+    redact::Redactor,
     refusal,
     service::{ServiceLog, await_ready},
     shell::Session,
@@ -387,7 +388,7 @@ impl Preparation<'_> {
 
     /// An engine's words without secrets.
     fn harmless(&self, words: &str) -> String {
-        self.plan.redacted(&self.masker.text(words))
+        Redactor::of(self.plan).text(self.masker.text(words))
     }
 
     /// Tells of something odd, in an engine's words.

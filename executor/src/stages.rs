@@ -9,9 +9,10 @@ use tracing::Instrument as _;
 
 use crate::{
     ArtifactReport, Artifacts, Cancel, Executor, ExecutorError, JobEvent, JobPlan, JobResult,
-    LogSink, Masker, StepResult, UploadReport, Workspace,
+    LogSink, Masker, Observer as _, StepResult, UploadReport, Workspace,
     interrupt::{self, Interrupt},
     lifecycle::masker,
+    redact::{RedactingObserver, Redactor},
     resume,
     state::RunState,
     transfer::Carrier,
@@ -68,7 +69,8 @@ impl Executor {
     pub async fn resume(&self, plan: &JobPlan) -> Result<PreparedJob, ExecutorError> {
         let masker = masker(plan)?;
         let mut state = RunState::new(plan, self.docker.requests_sent());
-        resume::resume(&*self.docker, &*self.volumes, plan, &mut state).await?;
+        let resumed = resume::resume(&*self.docker, &*self.volumes, plan, &mut state).await;
+        resumed.map_err(|error| Redactor::of(plan).error(error))?;
         Ok(PreparedJob { plan: plan.clone(), state, masker })
     }
 
@@ -81,10 +83,12 @@ impl Executor {
         job: &'a mut PreparedJob,
         workspace: &Workspace,
     ) -> Result<&'a UploadReport, ExecutorError> {
-        let carrier = Carrier { docker: &*self.docker, observer: &*self.observer, plan: &job.plan };
+        let observer = RedactingObserver::new(&*self.observer, &job.plan);
+        let carrier = Carrier { docker: &*self.docker, observer: &observer, plan: &job.plan };
         let sent = carrier.upload(&mut job.state, workspace).await;
-        let report = sent.map_err(|error| error.redacted(&job.plan.hidden()))?;
-        self.observer.event(&JobEvent::Uploaded(&report));
+        let redactor = Redactor::of(&job.plan);
+        let report = redactor.upload(&sent.map_err(|error| redactor.error(error))?);
+        observer.event(&JobEvent::Uploaded(&report));
         Ok(job.state.upload.insert(report))
     }
 
@@ -131,11 +135,14 @@ impl Executor {
         artifacts: &Artifacts,
         folder: &Path,
     ) -> Result<&'a ArtifactReport, ExecutorError> {
-        let carrier = Carrier { docker: &*self.docker, observer: &*self.observer, plan: &job.plan };
+        let observer = RedactingObserver::new(&*self.observer, &job.plan);
+        let carrier = Carrier { docker: &*self.docker, observer: &observer, plan: &job.plan };
         let container = job.state.container().cloned().ok_or(ExecutorError::NoBuildFolder)?;
         let taken = carrier.collect(&container, artifacts, folder).await;
-        let report = taken.map_err(|error| error.redacted(&job.plan.hidden()))?;
-        self.observer.event(&JobEvent::Collected(&report));
+        let redactor = Redactor::of(&job.plan);
+        // A job may have written a secret into the name of a file.
+        let report = redactor.artifacts(&taken.map_err(|error| redactor.error(error))?);
+        observer.event(&JobEvent::Collected(&report));
         Ok(job.state.artifacts.insert(report))
     }
 

@@ -117,7 +117,6 @@ impl Carrier<'_> {
                     removed,
                     skipped: skipped
                         .map(|skipped| format!("{}: {}", skipped.path, skipped.reason))
-                        .map(|skipped| self.plan.redacted(&skipped))
                         .collect(),
                 });
             }
@@ -148,13 +147,6 @@ impl Carrier<'_> {
             report.bytes += linked.bytes;
             report.skipped.extend(linked.skipped);
             report.linked.clear();
-        }
-        // A job may have written a secret into the name of a file.
-        for skipped in &mut report.skipped {
-            skipped.path = self.plan.redacted(&skipped.path);
-        }
-        for pattern in &mut report.unmatched {
-            *pattern = self.plan.redacted(pattern);
         }
         Ok(report)
     }

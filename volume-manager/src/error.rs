@@ -268,7 +268,12 @@ impl VolumeError {
     /// The error without these texts in the engine's words, which may repeat what a request said: see
     /// [`VolumePlan::secrets`](crate::VolumePlan::secrets).
     pub fn redacted<'a>(self, secrets: impl IntoIterator<Item = &'a str>) -> Self {
-        let redact = |source: ApiError| source.redacted(secrets);
+        let mut secrets: Vec<_> = secrets.into_iter().filter(|secret| !secret.is_empty()).collect();
+        // Nothing may be left of a secret that begins with another.
+        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+        let redact = |source: ApiError| source.redacted(secrets.iter().copied());
+        let clean =
+            |text: String| secrets.iter().fold(text, |text, secret| text.replace(secret, "…"));
         match self {
             Self::Engine { volume, source } => Self::Engine { volume, source: redact(source) },
             Self::NotRemoved { volume, source } => {
@@ -276,11 +281,16 @@ impl VolumeError {
             }
             Self::InUse { volume, source } => Self::InUse { volume, source: redact(source) },
             Self::Closed { source } => Self::Closed { source: redact(source) },
-            // These say what was found in a volume's place, without the values of options.
-            error @ (Self::Mismatch { .. }
-            | Self::Foreign { .. }
-            | Self::Vanished { .. }
-            | Self::Unadoptable { .. }) => error,
+            Self::Mismatch { volume, field, expected, found } => {
+                Self::Mismatch { volume, field, expected: clean(expected), found: clean(found) }
+            }
+            Self::Foreign { volume, field, expected, found } => {
+                Self::Foreign { volume, field, expected: clean(expected), found: clean(found) }
+            }
+            Self::Vanished { volume } => Self::Vanished { volume },
+            Self::Unadoptable { destination } => {
+                Self::Unadoptable { destination: clean(destination) }
+            }
         }
     }
 

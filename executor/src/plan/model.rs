@@ -71,22 +71,6 @@ impl JobPlan {
         let mut steps = self.steps.iter().chain(&self.after_script);
         steps.find(|step| step.name == name || step.name == masked)
     }
-
-    /// What an engine's words may repeat of a request and nobody should read, the longest first: of
-    /// one that begins with another nothing may be left.
-    pub(crate) fn hidden(&self) -> Vec<&str> {
-        let of_job = self.secrets.iter().map(|secret| secret.0.as_str());
-        let all = self.volumes.secrets().into_iter().chain(of_job);
-        let mut hidden: Vec<_> = all.filter(|secret| !secret.is_empty()).collect();
-        hidden.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
-        hidden
-    }
-
-    /// An engine's words, without what nobody should read.
-    pub(crate) fn redacted(&self, words: &str) -> String {
-        let hidden = self.hidden();
-        hidden.iter().fold(words.to_owned(), |words, secret| words.replace(secret, "…"))
-    }
 }
 
 /// A text that does not show in debug output.
