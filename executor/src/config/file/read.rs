@@ -216,6 +216,8 @@ fn similar(name: &str, keys: Keys) -> Option<String> {
     let nearest = flat(keys).map(|key| (distance(key), key)).min_by_key(|(distance, _)| *distance);
     if let Some((distance, key)) = nearest
         && distance <= (name.len() / 3).clamp(1, 3)
+        // Further from the name, a key with another first letter is rarely what was meant.
+        && (distance == 1 || written.chars().next() == key.name.chars().next())
     {
         return Some(key.name.to_owned());
     }

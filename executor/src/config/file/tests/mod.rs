@@ -7,4 +7,5 @@ mod hostile;
 mod keys;
 mod rules;
 mod selection;
+mod shapes;
 mod spelling;
