@@ -243,6 +243,55 @@ fn volumes_of_the_configuration_are_mounted_and_caches_can_be_disabled() {
 
 #[test]
 #[ignore = "needs Docker: cargo xtask e2e"]
+fn the_configuration_mounts_over_what_the_kernel_shows() {
+    let project = Project::new("system");
+    let config = "volumes = [\"/sys/fs/cgroup:/sys/fs/cgroup:ro\", \"/dev/shm:/dev/shm\", \"/dev:/dev\"]\n\
+                  dns_search = [\"\"]\nextra_hosts = [\"mirror=192.0.2.7\", \"six:[2001:db8::1]\"]";
+    let script = "
+        echo dev=$(awk '$2 == \"/dev\" { print $1; exit }' /proc/mounts)
+        echo shm=$(awk '$2 == \"/dev/shm\" { print $1; exit }' /proc/mounts)
+        echo group=$(awk '$2 == \"/sys/fs/cgroup\" { print substr($4, 1, 2); exit }' /proc/mounts)
+        echo search=$(awk '$1 == \"search\" { print $2 }' /etc/resolv.conf)
+        echo mirror=$(awk '$2 == \"mirror\" { print $1 }' /etc/hosts)
+        echo six=$(awk '$2 == \"six\" { print $1 }' /etc/hosts)";
+    let output = project.run(&job(script), Some(config));
+    assert_seen(
+        &output,
+        &[
+            ("dev", "devtmpfs"),
+            ("shm", "tmpfs"),
+            ("group", "ro"),
+            ("search", ""),
+            ("mirror", "192.0.2.7"),
+            ("six", "2001:db8::1"),
+        ],
+    );
+    project.assert_nothing_left();
+}
+
+#[test]
+#[ignore = "needs Docker: cargo xtask e2e"]
+fn scripts_of_the_configuration_run_around_a_jobs() {
+    let project = Project::new("scripts");
+    let file = "[[runners]]\r\nexecutor = \"docker\"\r\n\
+                pre_get_sources_script = \"echo sources=before\"\r\n\
+                pre_build_script = \"\"\"\r\nexport A=\"it's\"\r\n[ -f /none ] && x\r\n\"\"\"\r\n\
+                post_build_script = \"echo after=$A-$B\"\r\n";
+    let config = project.write("admin.toml", &format!("\u{feff}{file}"));
+    let config = ["--config", config.to_str().unwrap()];
+    let run = |script: &str| project.command(&job(script), None, &config).output().unwrap();
+    let output = run("echo before=$A; B=own");
+    assert_seen(&output, &[("sources", "before"), ("before", "it's"), ("after", "it's-own")]);
+    for (script, code) in [("exit 5", 5), ("set +e; (exit 7)", 7), ("false && true", 1)] {
+        let output = run(script);
+        assert_eq!(output.status.code(), Some(code), "{script}");
+        assert!(!String::from_utf8_lossy(&output.stdout).contains("after="), "{script}");
+    }
+    project.assert_nothing_left();
+}
+
+#[test]
+#[ignore = "needs Docker: cargo xtask e2e"]
 fn a_cache_directory_keeps_caches_on_the_engines_host() {
     let project = Project::new("directory");
     let folder = unique("berth-e2e-caches");

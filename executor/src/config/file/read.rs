@@ -105,7 +105,7 @@ pub(super) fn walk(draft: &mut Draft<'_>, table: &Item<'_>, keys: Keys) -> Resul
             item
         } else {
             draft.note_spelling(&item, key.name);
-            table.rename(item, key.name)
+            table.rename(&item, key.name)
         };
         let item = item.secret(key.is_secret);
         key.kind.check(&item)?;

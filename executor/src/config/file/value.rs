@@ -78,8 +78,8 @@ impl<'a> Item<'a> {
     }
 
     /// The item of this table, under the canonical name of its key.
-    pub(super) fn rename(&self, item: Self, name: &str) -> Self {
-        Self { key: joined(&self.key, name), ..item }
+    pub(super) fn rename(&self, item: &Self, name: &str) -> Self {
+        Self { key: joined(&self.key, name), ..item.clone() }
     }
 
     /// What would be at this key of the table, if it were there.

@@ -149,7 +149,7 @@ fn files_of_installations_can_run_a_job() {
             [("CI_PROJECT_ID", "7"), ("CI_COMMIT_REF_SLUG", "main"), ("CI_JOB_ID", "1")]
                 .map(|(name, value)| Variable::new(name, value).unwrap())
                 .to_vec();
-        let context = RunContext::new(&"0".repeat(32), "test", std::time::SystemTime::UNIX_EPOCH);
+        let context = RunContext::new("0".repeat(32), "test", std::time::SystemTime::UNIX_EPOCH);
         if let Err(error) = plan(&job, &config, &context) {
             panic!("{name}: {error}");
         }
