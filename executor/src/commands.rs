@@ -7,7 +7,7 @@ use docker_api_trait::{
 };
 use volume_manager::{PlannedSource, PlannedVolume, VolumeDriver};
 
-use crate::{JobPlan, NetworkPlan, Process};
+use crate::{JobPlan, NetworkPlan, Process, shell};
 
 /// One `docker` line. `Display` quotes its words for a POSIX shell.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,7 +68,7 @@ pub fn docker_commands(plan: &JobPlan) -> Vec<DockerCommand> {
     let secrets: Vec<&str> = plan.exports.keys().map(String::as_str).collect();
     let mut left = Vec::new();
     for (index, container) in plan.containers.iter().enumerate() {
-        let request =
+        let mut request =
             container.request(container.image.reference.clone(), mounts.clone(), Input::None);
         let all = plan.steps.iter().chain(&plan.after_script);
         let steps: Vec<_> = all.filter(|step| step.container == index).collect();
@@ -77,6 +77,7 @@ pub fn docker_commands(plan: &JobPlan) -> Vec<DockerCommand> {
                 lines.push(run(&request, &["--rm"], &[], words.get(1..).unwrap_or_default()));
             }
             (Process::Shell(entrypoint), [only]) => {
+                request.environment.extend(plan.step_environment.iter().cloned());
                 let words = shell_words(entrypoint, &["-ec".to_owned(), only.script.clone()]);
                 lines.push(run(&request, &["--rm"], &secrets, &words));
             }
@@ -86,8 +87,9 @@ pub fn docker_commands(plan: &JobPlan) -> Vec<DockerCommand> {
                 lines.push(run(&request, &["--detach"], &[], &words));
                 for step in steps {
                     let mut line = Line::new(["docker", "exec"]);
-                    for secret in &secrets {
-                        line.option("--env", secret);
+                    let others = plan.step_environment.iter().map(String::as_str);
+                    for variable in secrets.iter().copied().chain(others) {
+                        line.option("--env", variable);
                     }
                     line.word(container.name.as_str());
                     for word in ["sh", "-ec", &step.script] {
@@ -122,10 +124,11 @@ pub fn docker_commands(plan: &JobPlan) -> Vec<DockerCommand> {
     lines.into_iter().map(DockerCommand).collect()
 }
 
-/// The words of a shell's entrypoint after the first, which is an option of its own.
+/// The words of a shell's program after the first, which is an option of its own.
 fn shell_words(entrypoint: &[String], arguments: &[String]) -> Vec<String> {
-    let words = entrypoint.iter().cloned().chain(["sh".to_owned()]).skip(1);
-    words.chain(arguments.iter().cloned()).collect()
+    let mut words = shell::shell_line(entrypoint, arguments);
+    words.remove(0);
+    words
 }
 
 fn run(

@@ -34,6 +34,12 @@ pub enum JobError {
     /// NUL cannot be in a program's arguments.
     #[error("the script has a NUL character in it")]
     NulInCommand,
+    /// An entrypoint of several words names no program.
+    #[error("the first word of the entrypoint for the image {image} is empty")]
+    Entrypoint {
+        /// The image.
+        image: String,
+    },
     /// An environment variable is malformed.
     #[error("the environment variable {name:?} is malformed: {problem}")]
     Variable {
@@ -151,6 +157,9 @@ impl JobError {
             }
             Self::NulInCommand => {
                 "write binary data to a file and mount or download it instead".to_owned()
+            }
+            Self::Entrypoint { .. } => {
+                "name a program first, or leave the entrypoint out".to_owned()
             }
             Self::Variable { .. } => "write it as NAME=value".to_owned(),
             Self::EmptyProject => {
@@ -417,8 +426,8 @@ impl ExecutorError {
                 Some("put it on the engine by hand, or allow another pull policy".to_owned())
             }
             Self::NoShell { .. } => Some(
-                "use an image with `sh`, or give every step a program and its arguments instead \
-                 of a script"
+                "use an image with `sh` in its `PATH`; an `entrypoint` of the job must run its \
+                 arguments. A step with a `command` instead of a `script` needs no shell"
                     .to_owned(),
             ),
             Self::ContainerVanished { .. } => Some(

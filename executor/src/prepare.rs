@@ -19,7 +19,7 @@ use crate::{
     redact::Redactor,
     refusal,
     service::{ServiceLog, await_ready},
-    shell::Session,
+    shell::{Greeting, Session},
     state::{RunState, ServiceSlot, Slot, Trace},
 };
 
@@ -275,7 +275,7 @@ impl Preparation<'_> {
             let id = slot.trace.known()?.clone();
             Some(async move {
                 let (session, files) = future::join(
-                    attach(self.docker, &id, plan),
+                    attach(self.docker, &id, plan, false),
                     files::put(self.docker, &id, &self.plan.files),
                 )
                 .await;
@@ -490,11 +490,13 @@ pub(crate) async fn addresses(
     Ok(hosts)
 }
 
-/// Attaches to a container that was created, before its start so that nothing is missed.
+/// Attaches to a container that was created, before its start so that nothing is missed; or, when
+/// `is_ready`, to one whose supervisor has been heard before.
 pub(crate) async fn attach(
     docker: &dyn DockerApi,
     id: &ContainerId,
     plan: &ContainerPlan,
+    is_ready: bool,
 ) -> Result<Session, ExecutorError> {
     let attached = async {
         Ok(match plan.process {
@@ -515,7 +517,13 @@ pub(crate) async fn attach(
         vanished(classify(error), &plan.name)
     };
     let (input, output) = attached.map_err(gone)?;
-    Ok(Session::new(id.clone(), input, output, exit.map_err(gone)?))
+    let session = Session::new(id.clone(), input, output, exit.map_err(gone)?);
+    Ok(match &plan.process {
+        Process::Shell(entrypoint) if !is_ready => {
+            session.expecting(Greeting::new(plan.name.as_str(), !entrypoint.is_empty()))
+        }
+        Process::Shell(_) | Process::Program(_) => session,
+    })
 }
 
 /// A container that is not there was removed by somebody else: it was there before. One that is on its

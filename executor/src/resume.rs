@@ -48,7 +48,7 @@ pub(crate) async fn resume(
                 return Err(gone());
             }
             slot.started = true;
-            slot.session = Some(attach(docker, &container.id, planned).await?);
+            slot.session = Some(attach(docker, &container.id, planned, true).await?);
         }
     }
     for (slot, planned) in state.services.iter_mut().zip(&plan.services) {

@@ -15,7 +15,7 @@ use crate::{
     interrupt::Interrupt,
     log::{LogLimit, Pump},
     read_manifest,
-    shell::{Ended, Feed, Mark, Prelude, quoted},
+    shell::{Ended, Feed, Mark, internal, quote},
     state::RunState,
     step,
 };
@@ -224,7 +224,7 @@ impl Carrier<'_> {
         index: usize,
         folder: &str,
     ) -> Result<(i64, String), ExecutorError> {
-        let script = format!("cd {} && sh ./{SCRIPT_NAME}", quoted(folder));
+        let script = format!("cd {} && sh ./{SCRIPT_NAME}", quote(folder));
         run(self.docker, state, index, &script).await
     }
 }
@@ -247,7 +247,7 @@ async fn run(
     let nobody = Cancel::new();
     let interrupt = Interrupt::new(&nobody, []);
     let mut pump = Pump::new(&mut sink, &mut limit, &nothing, &interrupt);
-    let mut feed = Feed::script(&Prelude::new([]).with(script), &Mark::draw());
+    let mut feed = Feed::text(&internal(script), &Mark::draw());
     let id = session.id().clone();
     let ended = loop {
         let knows_end = session.knows_end();

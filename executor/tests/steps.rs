@@ -312,7 +312,7 @@ async fn secrets_reach_the_shell_alone_and_not_the_log() {
         assert!(text.starts_with('<') && text.ends_with('>') && text.len() > 2, "{text}");
         assert!(!text.contains("cret") && !text.contains("job"), "{text}");
     }
-    assert!(engine.scripts()[0].contains(&format!("export TOKEN='{SECRET}'\n")));
+    assert!(engine.scripts()[0].contains(&format!("command export TOKEN='{SECRET}'\n")));
     for request in engine.container_requests() {
         assert!(request.environment.contains(&"PLAIN=seen".to_owned()));
         let all = [request.environment.clone(), request.arguments.clone()].concat().join(" ");

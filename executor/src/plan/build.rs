@@ -12,7 +12,7 @@ use super::{
 use crate::{
     AllowKind, ContainerKind, ImageSpec, JobError, StepSpec, StepWhen, Variable,
     image::{AllowList, allowed_policies},
-    shell::{is_shell_name, script_of},
+    shell::{is_for_steps_only, is_shell_name, normalized, script_of},
 };
 
 /// The name of the step that the after-script is.
@@ -50,7 +50,7 @@ pub(super) fn build(
         if own.any(needs_shell) {
             check_shell_names(&planner.variables)?;
             let image = image_of(planner, kind);
-            let entrypoint = entrypoint(planner, image, notes);
+            let entrypoint = entrypoint(planner, image, notes)?;
             let process = Process::Shell(entrypoint);
             shells.insert(kind, containers.len());
             containers.push(container(planner, kind, process, network, "", notes)?);
@@ -134,12 +134,20 @@ fn image_of<'a>(planner: &Planner<'a>, kind: ContainerKind) -> &'a ImageSpec {
     }
 }
 
-fn entrypoint(planner: &Planner<'_>, image: &ImageSpec, notes: &mut Vec<JobNote>) -> Vec<String> {
-    if planner.config.containers.ignore_entrypoint && !image.entrypoint.is_empty() {
+fn entrypoint(
+    planner: &Planner<'_>,
+    image: &ImageSpec,
+    notes: &mut Vec<JobNote>,
+) -> Result<Vec<String>, JobError> {
+    let entrypoint = normalized(&image.entrypoint);
+    if planner.config.containers.ignore_entrypoint && !entrypoint.is_empty() {
         notes.push(JobNote::EntrypointIgnored { image: image.name.to_string() });
-        return Vec::new();
+        return Ok(Vec::new());
     }
-    image.entrypoint.clone()
+    if entrypoint.first().is_some_and(String::is_empty) {
+        return Err(JobError::Entrypoint { image: image.name.to_string() });
+    }
+    Ok(entrypoint.to_vec())
 }
 
 fn container(
@@ -157,7 +165,7 @@ fn container(
         ContainerKind::Helper => "h1",
     };
     let name = object_name(letter, &planner.job.project, planner.run, suffix)?;
-    let secrets_in_environment = matches!(process, Process::Program(_));
+    let is_shell = matches!(process, Process::Shell(_));
     let privileged = &settings.privileged_images;
     let mut host = host(&settings.host, privileged, AllowKind::PrivilegedImages, image, notes)?;
     if kind == ContainerKind::Helper {
@@ -176,7 +184,7 @@ fn container(
         name,
         image: image_plan(planner, image)?,
         process,
-        environment: environment(&planner.variables, secrets_in_environment),
+        environment: environment(&planner.variables, is_shell),
         working_directory: planner.working_directory.as_ref().map(ToString::to_string),
         user: user(planner, kind, image)?,
         labels,
@@ -200,18 +208,35 @@ pub(super) fn object_name(
     ContainerName::new(text).map_err(|_| JobError::RunId)
 }
 
-/// The variables that are part of a container: of a shell's, no secrets, as those are fed to it.
-fn environment(variables: &[Variable], secrets: bool) -> Vec<String> {
-    let part = |variable: &&Variable| secrets || variable.is_file() || !variable.is_masked();
-    let text = |variable: &Variable| {
-        let name = variable.name();
-        if variable.is_file() {
-            format!("{name}={}/{name}", JobPlan::FILES)
-        } else {
-            format!("{name}={}", variable.value())
-        }
+/// The variables that are part of a container: of a shell's, no secrets, as those are fed to it, and
+/// none that are for the shells of steps alone.
+fn environment(variables: &[Variable], is_shell: bool) -> Vec<String> {
+    let is_part = |variable: &&Variable| {
+        !is_shell || !(is_secret(variable) || is_for_steps_only(variable.name(), variable.value()))
     };
-    variables.iter().filter(part).map(text).collect()
+    variables.iter().filter(is_part).map(definition).collect()
+}
+
+/// The variables that are for the shells of steps alone, `NAME=value`.
+pub(super) fn step_environment(variables: &[Variable]) -> Vec<String> {
+    let is_part = |variable: &&Variable| {
+        !is_secret(variable) && is_for_steps_only(variable.name(), variable.value())
+    };
+    variables.iter().filter(is_part).map(definition).collect()
+}
+
+fn is_secret(variable: &Variable) -> bool {
+    variable.is_masked() && !variable.is_file()
+}
+
+/// A variable as an environment has it: of a file, its path.
+fn definition(variable: &Variable) -> String {
+    let name = variable.name();
+    if variable.is_file() {
+        format!("{name}={}/{name}", JobPlan::FILES)
+    } else {
+        format!("{name}={}", variable.value())
+    }
 }
 
 /// Who runs a container: whom the configuration says, or else whom the job says if it may. A helper

@@ -85,6 +85,7 @@ pub fn plan(
             .filter(|variable| variable.is_masked() && !variable.is_file())
             .map(|variable| (variable.name().to_owned(), Secret(variable.value().to_owned())))
             .collect(),
+        step_environment: build::step_environment(&planner.variables),
         files: files
             .map(|variable| (variable.name().to_owned(), Secret(variable.value().to_owned())))
             .collect(),

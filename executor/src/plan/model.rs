@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use volume_manager::VolumePlan;
 
 use super::mask::mask_name;
-use crate::{ContainerKind, PullPolicy, RegistryLogin, StepWhen};
+use crate::{ContainerKind, PullPolicy, RegistryLogin, StepWhen, shell};
 
 /// All that a run will make and do. A function of the job, the configuration and the
 /// [`RunContext`](crate::RunContext); showing it to a person needs no engine.
@@ -47,6 +47,9 @@ pub struct JobPlan {
     pub log_limit: Option<u64>,
     /// Secrets by the names of their variables: fed to shells, and no part of any container.
     pub exports: BTreeMap<String, Secret>,
+    /// Variables, `NAME=value`, that are set for the shells of steps alone: those that would change what
+    /// the supervisor's own shell does, and those that it would not pass on.
+    pub step_environment: Vec<String>,
     /// Files that hold variables, by name: put into every container before it starts.
     pub files: BTreeMap<String, Secret>,
     /// What is replaced in the log: each secret's value without white space around it, and each line
@@ -238,7 +241,8 @@ pub struct ContainerPlan {
     pub image: ImagePlan,
     /// What it runs.
     pub process: Process,
-    /// Its environment variables, `NAME=value`. Of a shell, secrets are not among them.
+    /// Its environment variables, `NAME=value`. Of a shell, secrets are not among them, nor is
+    /// [`JobPlan::step_environment`].
     pub environment: Vec<String>,
     /// The folder that its steps start in; `None` is the image's own.
     pub working_directory: Option<String>,
@@ -276,8 +280,7 @@ impl ContainerPlan {
         let mut request = ContainerRequest::new(self.name.clone(), image);
         match &self.process {
             Process::Shell(entrypoint) => {
-                let words = entrypoint.iter().cloned().chain(["sh".to_owned()]);
-                let words: Vec<_> = words.chain(crate::shell::arguments()).collect();
+                let words = shell::program(entrypoint, self.name.as_str());
                 request.entrypoint = words[..1].to_vec();
                 request.arguments = words[1..].to_vec();
                 request.input = input;

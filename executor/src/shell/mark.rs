@@ -25,12 +25,17 @@ impl Mark {
         &self.0
     }
 
-    /// What is written to the shell's standard input so that it runs `script`.
-    pub(crate) fn frame(&self, script: &str) -> String {
+    /// The mark by which the supervisor of the container `name` says that it is ready.
+    pub(crate) fn of_container(name: &str) -> Self {
+        Self(name.to_owned())
+    }
+
+    /// What is written to the supervisor's standard input so that it evaluates `text`.
+    pub(crate) fn frame(&self, text: &str) -> String {
         let mark = &self.0;
         // The last line tells the shell that all of it arrived.
-        let size = script.len() + 2 + mark.len();
-        format!("{mark} {size}\n{script}\n#{mark}\n{mark}\n")
+        let size = text.len() + 2 + mark.len();
+        format!("{mark} {size}\n{text}\n#{mark}\n{mark}\n")
     }
 }
 

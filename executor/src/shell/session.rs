@@ -1,23 +1,22 @@
 //! A shell in a running container, from our side.
 
-use std::time::Duration;
+use std::{pin::Pin, time::Duration};
 
 use bytes::Bytes;
 use docker_api_trait::{
-    ApiError, ContainerId, ContainerInput, ExitFuture, ExitStatus, LogSource, LogStream, Operation,
+    ApiError, ContainerId, ContainerInput, ExitFuture, ExitStatus, LogChunk, LogSource, LogStream,
+    Operation,
 };
 use futures_util::{FutureExt as _, StreamExt as _, future};
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::{Mark, Scanned, Scanner, scan::Both};
+use super::{Mark, Scanned, Scanner, scan::Both, script::LAST_CODE};
 use crate::log::Pump;
 
 /// After the exit, the engine has this long for each further piece. It flushes for up to 2 s.
 const DRAIN: Duration = Duration::from_secs(3);
 /// A shell begins a script within this time, or an image's entrypoint does not lead to a shell.
 pub(crate) const BEGIN_LIMIT: Duration = Duration::from_mins(2);
-/// Ends with the exit code of the script before, which the shell that reads scripts remembers.
-const LAST_CODE: &str = r#"exit "$berth_code""#;
 /// How much of what comes before a step begins is kept, to tell why it never began.
 const FIRST_WORDS: usize = 2048;
 
@@ -43,6 +42,28 @@ pub(crate) struct Session {
     output: Option<LogStream>,
     exit: Option<ExitFuture>,
     status: Option<Result<ExitStatus, ApiError>>,
+    greeting: Option<Greeting>,
+}
+
+/// How a supervisor that was not ready yet says that it is.
+#[derive(Debug)]
+pub(crate) struct Greeting {
+    scanners: Both<Scanner>,
+    /// Whether what comes before is the job's: there is an entrypoint of its own.
+    is_output: bool,
+}
+
+impl Greeting {
+    /// The greeting of the supervisor in the container `name`.
+    pub(crate) fn new(name: &str, is_output: bool) -> Self {
+        let mark = Mark::of_container(name);
+        let scanners = Both { stdout: Scanner::new(&mark), stderr: Scanner::new(&mark) };
+        Self { scanners, is_output }
+    }
+
+    fn is_complete(&self) -> bool {
+        self.scanners.stdout.has_begun() && self.scanners.stderr.has_begun()
+    }
 }
 
 /// A step on its way through a container. It outlives an attempt to run it that is dropped.
@@ -56,21 +77,24 @@ pub(crate) struct Feed {
     code: Option<i64>,
     /// Whether it is its container's end that is waited for.
     to_the_end: bool,
+    /// Whether there was a supervisor to send it to.
+    was_sent: bool,
     first_words: Vec<u8>,
     /// When a script has to have begun.
     begin_by: Instant,
 }
 
 impl Feed {
-    /// A script that is to be run by a shell.
-    pub(crate) fn script(script: &str, mark: &Mark) -> Self {
+    /// A text that a supervisor is to evaluate.
+    pub(crate) fn text(text: &str, mark: &Mark) -> Self {
         let scanners = Both { stdout: Scanner::new(mark), stderr: Scanner::new(mark) };
         Self {
-            frame: Some(mark.frame(script).into()),
+            frame: Some(mark.frame(text).into()),
             scanners: Some(scanners),
             question: None,
             code: None,
             to_the_end: false,
+            was_sent: false,
             first_words: Vec::new(),
             begin_by: Instant::now() + BEGIN_LIMIT,
         }
@@ -84,6 +108,7 @@ impl Feed {
             question: None,
             code: None,
             to_the_end: false,
+            was_sent: false,
             first_words: Vec::new(),
             begin_by: Instant::now() + BEGIN_LIMIT,
         }
@@ -119,9 +144,19 @@ impl Feed {
         }
     }
 
+    fn note_first_words(&mut self, output: &[u8]) {
+        let room = FIRST_WORDS.saturating_sub(self.first_words.len());
+        self.first_words.extend_from_slice(&output[..output.len().min(room)]);
+    }
+
     /// What was written before the script began.
     pub(crate) fn first_words(&self) -> String {
         String::from_utf8_lossy(&self.first_words).trim().to_owned()
+    }
+
+    /// Whether there was a supervisor to send it to.
+    pub(crate) fn was_sent(&self) -> bool {
+        self.was_sent
     }
 
     /// Whether its connection was lost once.
@@ -161,7 +196,18 @@ impl Session {
         output: LogStream,
         exit: ExitFuture,
     ) -> Self {
-        Self { id, input, output: Some(output), exit: Some(exit), status: None }
+        Self { id, input, output: Some(output), exit: Some(exit), status: None, greeting: None }
+    }
+
+    /// The session with a supervisor that has to say first that it is ready.
+    pub(crate) fn expecting(mut self, greeting: Greeting) -> Self {
+        self.greeting = Some(greeting);
+        self
+    }
+
+    /// Whether the supervisor has said that it is ready.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.greeting.is_none()
     }
 
     pub(crate) fn id(&self) -> &ContainerId {
@@ -203,8 +249,15 @@ impl Session {
         pump: &mut Pump<'_>,
         until: impl Future<Output = T>,
     ) -> Result<Ended, T> {
-        let Self { input, output, exit, status, .. } = self;
-        let frame = feed.frame.take();
+        let mut until = std::pin::pin!(until);
+        if let Some(ended) = self.await_greeting(feed, pump, until.as_mut()).await? {
+            return Ok(ended);
+        }
+        let Self { input, output, exit, status, greeting, .. } = self;
+        // What never was a supervisor gets no script.
+        let frame = feed.frame.take().filter(|_| greeting.is_none());
+        feed.was_sent |= greeting.is_none();
+        let is_output = greeting.as_ref().is_none_or(|greeting| greeting.is_output);
         let write = async {
             match (frame, input) {
                 // What goes wrong here, the output or the exit tells with more words.
@@ -213,7 +266,6 @@ impl Session {
             }
         };
         let mut write = std::pin::pin!(write.fuse());
-        let mut until = std::pin::pin!(until);
         loop {
             if feed.has_ended()
                 && let Some(code) = feed.code
@@ -250,7 +302,7 @@ impl Session {
                 interrupted = &mut until => return Err(interrupted),
                 () = &mut write => {}
                 piece = stream.next() => match piece {
-                    Some(Ok(chunk)) => take(feed, pump, chunk.source, chunk.bytes).await,
+                    Some(Ok(chunk)) => take(feed, pump, chunk, is_output).await,
                     Some(Err(error)) => {
                         // With the attachment a shell's input is gone: its end tells nothing now.
                         pump.broken(&error);
@@ -275,6 +327,53 @@ impl Session {
                 }
             }
         }
+    }
+
+    /// Waits until the supervisor is ready, or never will be. An engine may deliver the two outputs in
+    /// any order, so that each has to say it.
+    async fn await_greeting<T>(
+        &mut self,
+        feed: &mut Feed,
+        pump: &mut Pump<'_>,
+        mut until: Pin<&mut impl Future<Output = T>>,
+    ) -> Result<Option<Ended>, T> {
+        let Self { output, exit, status, greeting, .. } = self;
+        let Some(expected) = greeting else { return Ok(None) };
+        while !expected.is_complete() && status.is_none() {
+            let Some(stream) = output else { return Ok(None) };
+            let piece = tokio::select! {
+                biased;
+                interrupted = &mut until => return Err(interrupted),
+                piece = stream.next() => piece,
+                ended = wait(exit) => {
+                    *status = Some(ended);
+                    continue;
+                }
+                () = sleep_until(feed.begin_by) => return Ok(None),
+            };
+            match piece {
+                Some(Ok(chunk)) => {
+                    for found in expected.scanners.of(chunk.source).push(chunk.bytes) {
+                        if let Scanned::Output(output) = found {
+                            feed.note_first_words(&output);
+                            if expected.is_output {
+                                pump.deliver(chunk.source, output).await;
+                            }
+                        }
+                    }
+                }
+                Some(Err(error)) => {
+                    pump.broken(&error);
+                    *output = None;
+                    return Ok(Some(Ended::Lost(error)));
+                }
+                None => *output = None,
+            }
+        }
+        if expected.is_complete() {
+            *greeting = None;
+        }
+        Ok(None)
     }
 
     /// The end of a container whose output has ended: the exit follows within moments, unless the
@@ -309,7 +408,9 @@ async fn wait(exit: &mut Option<ExitFuture>) -> Result<ExitStatus, ApiError> {
     }
 }
 
-async fn take(feed: &mut Feed, pump: &mut Pump<'_>, source: LogSource, bytes: Bytes) {
+/// Delivers a piece of output without its marks; where `is_output` is not set, it only notes what it is.
+async fn take(feed: &mut Feed, pump: &mut Pump<'_>, chunk: LogChunk, is_output: bool) {
+    let LogChunk { source, bytes, .. } = chunk;
     let Some(scanners) = &mut feed.scanners else {
         return pump.deliver(source, bytes).await;
     };
@@ -329,15 +430,14 @@ async fn take(feed: &mut Feed, pump: &mut Pump<'_>, source: LogSource, bytes: By
     for found in &scanned {
         match found {
             Scanned::Ended(code) => feed.code = Some(*code),
-            Scanned::Output(output) if !began_before => {
-                let room = FIRST_WORDS.saturating_sub(feed.first_words.len());
-                feed.first_words.extend_from_slice(&output[..output.len().min(room)]);
-            }
+            Scanned::Output(output) if !began_before => feed.note_first_words(output),
             Scanned::Output(_) | Scanned::Begun => {}
         }
     }
     for found in scanned {
-        if let Scanned::Output(output) = found {
+        if let Scanned::Output(output) = found
+            && is_output
+        {
             pump.deliver(source, output).await;
         }
     }

@@ -1,22 +1,24 @@
-//! The shell's text and our side of the protocol against real shells of this machine: `dash`,
+//! The supervisor's text and our side of the protocol against real shells of this machine: `dash`,
 //! `bash` and busybox's. They must be installed; no engine is needed.
 
 use std::{
     io::{Read, Write as _},
-    path::PathBuf,
+    path::Path,
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
-    thread::{self, JoinHandle},
+    thread,
     time::Duration,
 };
 
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::{Mark, Prelude, Scanned, Scanner, program};
+use super::{Mark, Scanned, Scanner, StepVariables, internal, supervisor};
 
+/// The name of the container.
+const NAME: &str = "berth-b1-app-1";
 const SHELLS: [&str; 3] = ["dash", "bash", "busybox"];
 
-/// A shell that reads steps, and what it wrote so far.
+/// A supervisor that reads steps, and its outputs.
 struct Shell {
     child: Child,
     input: Option<ChildStdin>,
@@ -42,33 +44,41 @@ impl Ran {
 
 impl Shell {
     fn start(name: &str) -> Self {
-        Self::start_with(name, |command| command)
+        Self::start_with(name, |_, _| {})
     }
 
-    fn start_with(name: &str, change: impl Fn(&mut Command) -> &mut Command) -> Self {
-        // Busybox is the program that it is called as.
+    /// A supervisor that is this shell, and runs steps with the same; `change` also gets a directory
+    /// that is the first in its `PATH`.
+    fn start_with(name: &str, change: impl Fn(&mut Command, &Path)) -> Self {
         let links = tempfile::tempdir().unwrap();
-        let program = if name == "busybox" {
-            let link = links.path().join("sh");
-            let found = ["/bin/busybox", "/usr/bin/busybox"].map(PathBuf::from);
-            let found = found.into_iter().find(|path| path.exists()).expect("busybox is there");
-            std::os::unix::fs::symlink(found, &link).unwrap();
-            link
-        } else {
-            PathBuf::from(name)
-        };
-        let mut command = Command::new(&program);
-        command.args(["-c", program::WATCH, "berth", program::LOOP]).arg(&program);
-        change(&mut command);
+        let sh = links.path().join("sh");
+        let places = ["/bin", "/usr/bin"].map(|place| Path::new(place).join(name));
+        let found = places.iter().find(|path| path.exists());
+        let found = found.unwrap_or_else(|| panic!("{name} is not installed"));
+        std::os::unix::fs::symlink(found, &sh).unwrap();
+        let mut arguments = supervisor::arguments(NAME);
+        if name != "bash" {
+            // As in an image without bash.
+            let places = "/usr/local/bin/bash /usr/bin/bash /bin/bash";
+            assert!(arguments[3].contains(places));
+            arguments[3] = arguments[3].replace(places, "/none");
+        }
+        let mut command = Command::new(&sh);
+        let path = std::env::var("PATH").unwrap();
+        command.args(arguments).env("PATH", format!("{}:{path}", links.path().display()));
+        change(&mut command, links.path());
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap_or_else(|error| panic!("{name}: {error}"));
-        Self {
+        let mut shell = Self {
             input: child.stdin.take(),
             stdout: child.stdout.take().unwrap(),
             stderr: child.stderr.take().unwrap(),
             child,
             _links: links,
-        }
+        };
+        greeting(&mut shell.stdout);
+        greeting(&mut shell.stderr);
+        shell
     }
 
     /// Runs a script as it is; both streams are read at once, as an engine does.
@@ -89,13 +99,29 @@ impl Shell {
 
     /// Runs a script as a step is run.
     fn run(&mut self, script: &str) -> Ran {
-        self.raw(&Prelude::new([]).with(script))
+        self.run_with(&StepVariables::new([], []), script)
+    }
+
+    /// The same, with variables.
+    fn run_with(&mut self, variables: &StepVariables, script: &str) -> Ran {
+        self.raw(&variables.step(script))
     }
 
     /// Ends its input; its exit code.
     fn end(mut self) -> Option<i32> {
         self.input = None;
         self.child.wait().unwrap().code()
+    }
+}
+
+/// Reads a stream until the supervisor has said on it that it is ready.
+fn greeting(stream: &mut impl Read) {
+    let expected = format!("{NAME}+");
+    let mut text = String::new();
+    while !text.ends_with(&expected) {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).unwrap_or_else(|error| panic!("{error}: {text}"));
+        text.push(char::from(byte[0]));
     }
 }
 
@@ -118,15 +144,21 @@ fn step(stream: &mut impl Read, mark: &Mark) -> (i64, Vec<u8>) {
 
 /// Runs `test` with each shell, all of them even after a failure.
 #[track_caller]
-fn in_each(test: impl Fn(Shell, &str) + Copy + Send + 'static) {
-    let running: Vec<(&str, JoinHandle<()>)> = SHELLS
-        .iter()
-        .map(|name| (*name, thread::spawn(move || test(Shell::start(name), name))))
-        .collect();
-    let failed: Vec<&str> = running
-        .into_iter()
-        .filter_map(|(name, thread)| thread.join().is_err().then_some(name))
-        .collect();
+fn in_each(test: impl Fn(Shell, &str) + Sync) {
+    in_each_with(|_, _| {}, test);
+}
+
+/// The same with a change to the supervisor.
+#[track_caller]
+fn in_each_with(change: impl Fn(&mut Command, &Path) + Sync, test: impl Fn(Shell, &str) + Sync) {
+    let (change, test) = (&change, &test);
+    let failed: Vec<&str> = thread::scope(|scope| {
+        let running = SHELLS
+            .map(|name| (name, scope.spawn(move || test(Shell::start_with(name, change), name))));
+        let failed =
+            running.into_iter().filter_map(|(name, thread)| thread.join().is_err().then_some(name));
+        failed.collect()
+    });
     assert!(failed.is_empty(), "in {failed:?}");
 }
 
@@ -235,14 +267,155 @@ fn the_shells_own_variables_are_not_the_scripts() {
 }
 
 #[test]
-fn secrets_are_in_no_command_line_and_not_in_the_shells_environment() {
-    in_each(|mut shell, _| {
-        let script = Prelude::new([("TOKEN", "it's $ecret")]).with(
-            "printf '%s\\n' \"$TOKEN\"; tr '\\0' '\\n' </proc/$$/environ | grep -c ecret || true\n\
-             tr '\\0' '\\n' </proc/$$/cmdline | grep -c ecret || true",
-        );
-        assert_eq!(shell.raw(&script).text(), (0, "it's $ecret\n0\n0\n".into(), String::new()));
+fn secrets_reach_the_step_and_no_command_line() {
+    in_each(|mut shell, name| {
+        let variables = StepVariables::new([("TOKEN", "it's $ecret\n")], []);
+        let script = "printf %s \"$TOKEN\"\n\
+             for one in /proc/[0-9]*/cmdline; do\n\
+             if tr '\\0' '\\n' <\"$one\" 2>/dev/null | grep -a '[$]ecret'; then :; fi\ndone 2>/dev/null\n\
+             tr '\\0' '\\n' </proc/$PPID/environ | grep -a ecret || true";
+        let ran = shell.run_with(&variables, script).text();
+        assert_eq!(ran, (0, "it's $ecret\n".into(), String::new()), "{name}");
         assert_eq!(shell.run("echo \"${TOKEN-none}\"").text().1, "none\n");
+    });
+}
+
+#[test]
+fn tracing_shows_no_secret_and_nothing_of_the_supervisor() {
+    for name in ["bash", "dash"] {
+        let mut shell =
+            Shell::start_with(name, |command, _| drop(command.env("SHELLOPTS", "xtrace")));
+        let variables = StepVariables::new([("TOKEN", "it's")], ["SHELLOPTS=xtrace"]);
+        let ran = Shell::run_with(&mut shell, &variables, "echo a").text();
+        let trace = if name == "bash" { "+ echo a\n" } else { "" };
+        assert_eq!(ran, (0, "a\n".into(), trace.into()), "{name}");
+    }
+}
+
+#[test]
+fn a_step_that_dies_by_a_signal_ends_with_its_number() {
+    in_each(|mut shell, name| {
+        for (script, code) in [
+            ("kill $$; echo on", 143),
+            ("kill -INT $$; echo on", 130),
+            ("kill -HUP $$; echo on", 129),
+            ("kill -9 $$; echo on", 137),
+            ("TOP=$$; die() { kill -s TERM $TOP; exit 1; }; x=$(die); echo on", 143),
+            ("kill -- -$$; echo on", 143),
+            ("kill 0; echo on", 143),
+            ("exec sh -c 'kill -SEGV $$'", 139),
+        ] {
+            assert_eq!(shell.run(script).text(), (code, "".into(), "".into()), "{name}: {script}");
+        }
+        assert_eq!(shell.run("echo on").text().1, "on\n", "{name}");
+        assert_eq!(shell.end(), Some(0), "{name}");
+    });
+}
+
+#[test]
+fn messages_name_the_scripts_own_lines() {
+    in_each(|mut shell, name| {
+        let ran = shell.run(":\n:\nno-such-program").text();
+        let expected = match name {
+            "dash" => "/dev/fd/9: 3: no-such-program: not found\n",
+            "bash" => "/dev/fd/9: line 3: no-such-program: command not found\n",
+            _ => "/dev/fd/9: line 3: no-such-program: not found\n",
+        };
+        assert_eq!(ran, (127, String::new(), expected.into()), "{name}");
+    });
+}
+
+#[test]
+fn a_hostile_environment_does_not_reach_the_supervisor() {
+    let bad = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(bad.path(), "set -e; echo sourced; false").unwrap();
+    let file = bad.path().display().to_string();
+    for (variable, value) in [
+        ("BASH_ENV", file.as_str()),
+        ("ENV", &file),
+        ("SHELLOPTS", "errexit:nounset:noglob:verbose"),
+        ("BASHOPTS", "failglob:nocasematch"),
+        ("TMOUT", "1"),
+        ("PS4", "$(echo traced)"),
+        ("IFS", "0123456789/"),
+        ("CDPATH", "/"),
+        ("POSIXLY_CORRECT", "1"),
+        ("LD_PRELOAD", "/no/such/library.so"),
+        ("LC_ALL", "xx_YY.UTF-8"),
+        ("BASH_FUNC_printf%%", "() { echo evil; }"),
+        ("BASH_FUNC_read%%", "() { return 1; }"),
+        ("BASH_FUNC_trap%%", "() { exit 3; }"),
+        ("BASH_FUNC_command%%", "() { exit 3; }"),
+        ("BASH_FUNC_[%%", "() { return 0; }"),
+        ("BASH_FUNC_kill%%", "() { :; }"),
+        ("HOME", "/no/such/home"),
+    ] {
+        in_each_with(
+            move |command, _| drop(command.env(variable, value)),
+            |mut shell, name| {
+                // A pause, so that a time limit of the supervisor's own would show.
+                std::thread::sleep(Duration::from_millis(1500));
+                let own = shell.raw(&internal("echo own; exit 4")).text();
+                assert_eq!((own.0, own.1.as_str()), (4, "own\n"), "{name} {variable}");
+                let ran = shell.run("exec /bin/echo on");
+                if !matches!(variable, "BASH_ENV" | "SHELLOPTS") || name != "bash" {
+                    assert_eq!((ran.code, ran.stdout.as_slice()), (0, &b"on\n"[..]), "{variable}");
+                }
+                assert_eq!(shell.end(), Some(0), "{name} {variable}");
+            },
+        );
+    }
+}
+
+#[test]
+fn variables_that_no_shell_passes_on_reach_bash() {
+    let variables = StepVariables::new([], ["a.b=c d", "BASH_FUNC_f%%=() { echo \"f $1\"; }"]);
+    let mut shell = Shell::start("bash");
+    let ran = shell.run_with(&variables, "env | grep ^a; f x").text();
+    assert_eq!(ran, (0, "a.b=c d\nf x\n".into(), String::new()));
+}
+
+#[test]
+fn programs_of_the_image_may_be_missing_or_useless() {
+    for name in ["dash", "bash"] {
+        for missing in ["head", "cat", "setsid", "env", "sleep"] {
+            let mut shell = Shell::start_with(name, |_, links| {
+                let program = links.join(missing);
+                std::fs::write(&program, "#!/bin/sh\necho useless >&2\nexit 1\n").unwrap();
+                let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+                std::fs::set_permissions(&program, mode).unwrap();
+            });
+            if matches!(missing, "setsid" | "env") {
+                continue;
+            }
+            let ran = shell.run("echo a; exit 3").text();
+            assert_eq!(ran, (3, "a\n".into(), String::new()), "{name} without {missing}");
+        }
+    }
+}
+
+#[test]
+fn late_writers_in_the_background_are_heard() {
+    let mut shell = Shell::start("bash");
+    for _ in 0..20 {
+        let script = "exec > >(while read -r line; do echo \"<$line>\"; done); echo 1; echo 2";
+        assert_eq!(shell.run(script).text().1, "<1>\n<2>\n");
+    }
+}
+
+#[test]
+fn marks_are_written_to_an_output_that_does_not_block() {
+    in_each(|mut shell, name| {
+        // A program may leave the container's output so that a full pipe is an error.
+        let script = "python3 -c 'import fcntl, os
+for one in 1, 2:
+    fcntl.fcntl(one, fcntl.F_SETFL, fcntl.fcntl(one, fcntl.F_GETFL) | os.O_NONBLOCK)
+try:
+    while True: os.write(1, bytes(4096))
+except BlockingIOError: pass'";
+        let ran = shell.run(script);
+        assert_eq!(ran.code, 0, "{name}: {:?}", String::from_utf8_lossy(&ran.stderr));
+        assert!(ran.stdout.len() >= 4096 && ran.stdout.iter().all(|byte| *byte == 0), "{name}");
     });
 }
 
@@ -276,18 +449,6 @@ fn a_script_that_does_not_arrive_whole_is_not_run() {
 }
 
 #[test]
-fn a_script_that_kills_its_shell_never_ends_well() {
-    in_each(|mut shell, name| {
-        let frame = Mark::from_bytes([1; 16]).frame("kill -9 $$");
-        shell.input.as_mut().unwrap().write_all(frame.as_bytes()).unwrap();
-        let mut output = String::new();
-        shell.stdout.read_to_string(&mut output).unwrap();
-        assert!(!output.contains('-'), "{name}: {output}");
-        assert_eq!(shell.end(), None, "{name}: killed, too");
-    });
-}
-
-#[test]
 fn a_script_does_not_outlive_its_client() {
     in_each(|mut shell, name| {
         let frame = Mark::draw().frame("echo runs; exec sleep 300");
@@ -302,8 +463,8 @@ fn a_script_does_not_outlive_its_client() {
 
 #[test]
 fn a_shell_without_programs_reads_scripts_line_by_line() {
-    for name in ["/bin/dash", "/bin/bash"] {
-        let mut shell = Shell::start_with(name, |command| command.env("PATH", "/nowhere"));
+    for name in ["dash", "bash"] {
+        let mut shell = Shell::start_with(name, |command, links| drop(command.env("PATH", links)));
         let script = "printf '%s\\n' 'a  b\\' \"it's\"\n\n  printf '%s' ' c '\n";
         assert_eq!(shell.run(script).text(), (0, "a  b\\\nit's\n c ".into(), String::new()));
         assert_eq!(shell.run("exit 3").code, 3);
@@ -311,16 +472,9 @@ fn a_shell_without_programs_reads_scripts_line_by_line() {
 }
 
 #[test]
-fn bash_is_taken_where_there_is_one() {
-    let arguments = program::arguments();
-    let mut child = Command::new("dash")
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let frame = Mark::from_bytes([1; 16]).frame("echo \"<${BASH_VERSION:+bash}>\"");
-    child.stdin.take().unwrap().write_all(frame.as_bytes()).unwrap();
-    let output = child.wait_with_output().unwrap();
-    assert!(String::from_utf8_lossy(&output.stdout).contains("<bash>"));
+fn bash_runs_scripts_where_there_is_one() {
+    let mut shell = Shell::start("dash");
+    assert_eq!(shell.run("echo \"<${BASH_VERSION:+bash}>\"").text().1, "<>\n");
+    let mut shell = Shell::start("bash");
+    assert_eq!(shell.run("echo \"<${BASH_VERSION:+bash}>\"").text().1, "<bash>\n");
 }

@@ -34,6 +34,8 @@ pub(super) struct Unheard<'a> {
 pub(super) enum Progress {
     /// It is a container's own program.
     Program,
+    /// The supervisor that runs scripts never said that it is ready; this came instead.
+    Unready(String),
     /// Of a step that is fed to a shell nothing was heard; but this came before it.
     Unbegun(String),
     /// The shell has begun it.
@@ -57,9 +59,16 @@ impl Unheard<'_> {
         }
         match &self.progress {
             Progress::Program if status.code == 0 => Some(Ok(())),
-            Progress::Unbegun(words) if lacks_a_shell(status.code, words) => {
-                let (image, detail) = (self.image.clone(), words.clone());
-                Some(Err(ExecutorError::NoShell { image, detail }.into()))
+            Progress::Unready(words) if !is_the_engines(status.code) => {
+                let detail = if lacks_a_shell(status.code, words) {
+                    words.clone()
+                } else {
+                    format!(
+                        "its program ended with the exit code {} before a shell was ready: {words}",
+                        status.code
+                    )
+                };
+                Some(Err(ExecutorError::NoShell { image: self.image.clone(), detail }.into()))
             }
             _ => None,
         }
@@ -93,9 +102,9 @@ impl Unheard<'_> {
                 container_lost("its input ended with a lost connection")
             }
             details => match (&self.progress, details) {
-                (Progress::Unbegun(words), _) => container_lost(format!(
-                    "it ended with {exit_code} before the step began: {words}"
-                )),
+                (Progress::Unready(words) | Progress::Unbegun(words), _) => container_lost(
+                    format!("it ended with {exit_code} before the step began: {words}"),
+                ),
                 // Neither running nor ended: somebody's removal of it is under way.
                 (_, Ok(details)) if details.status == ContainerStatus::Other => {
                     self.vanished().into()

@@ -11,7 +11,7 @@ use crate::{
     log::Pump,
     prepare::{self, Preparation},
     refusal,
-    shell::{Ended, Feed, Mark, Prelude, Session},
+    shell::{Ended, Feed, Mark, Session, StepVariables},
     state::{RunState, Slot, Trace},
 };
 
@@ -72,10 +72,10 @@ pub(crate) async fn run(
     }
     let mut feed = match plan.process {
         Process::Shell(_) => {
-            let exports = runner.plan.exports.iter();
-            let exports = exports.map(|(name, value)| (name.as_str(), value.0.as_str()));
-            let script = Prelude::new(exports).with(&step.script);
-            Feed::script(&script, &Mark::draw())
+            let secrets = runner.plan.exports.iter();
+            let secrets = secrets.map(|(name, value)| (name.as_str(), value.0.as_str()));
+            let others = runner.plan.step_environment.iter().map(String::as_str);
+            Feed::text(&StepVariables::new(secrets, others).step(&step.script), &Mark::draw())
         }
         Process::Program(_) => Feed::program(),
     };
@@ -139,7 +139,7 @@ impl Runner<'_> {
             return Err(ExecutorError::ContainerVanished { container }.into());
         };
         if slot.session.is_none() {
-            slot.session = Some(prepare::attach(self.docker, &id, plan).await?);
+            slot.session = Some(prepare::attach(self.docker, &id, plan, slot.started).await?);
         }
         if !slot.started {
             prepare::start(self.docker, self.plan, &id, slot, plan, self.observer).await?;
@@ -207,7 +207,7 @@ impl Runner<'_> {
             Ok(details) if details.status == ContainerStatus::Running && feed.has_begun() => {}
             _ => return false,
         }
-        match prepare::attach(self.docker, session.id(), plan).await {
+        match prepare::attach(self.docker, session.id(), plan, true).await {
             Ok(fresh) => {
                 *session = fresh;
                 feed.ask_again(&Mark::draw());

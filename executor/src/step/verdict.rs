@@ -48,7 +48,9 @@ impl Runner<'_> {
             Ended::NotBegun => {
                 let seconds = BEGIN_LIMIT.as_secs();
                 let words = feed.first_words();
-                let detail = format!("nothing began within {seconds} s: {words}");
+                let what =
+                    if feed.was_sent() { "the step did not begin" } else { "no shell was ready" };
+                let detail = format!("{what} within {seconds} s: {words}");
                 // What runs there instead is nobody's business any more.
                 let _ = self.docker.kill_container(session.id(), Signal::Kill).await;
                 session.detach();
@@ -98,7 +100,8 @@ impl Runner<'_> {
         let progress = match &plan.process {
             Process::Program(_) => Progress::Program,
             Process::Shell(_) if feed.has_begun() => Progress::Begun,
-            Process::Shell(_) => Progress::Unbegun(feed.first_words()),
+            Process::Shell(_) if feed.was_sent() => Progress::Unbegun(feed.first_words()),
+            Process::Shell(_) => Progress::Unready(feed.first_words()),
         };
         Unheard {
             container: plan.name.as_str(),

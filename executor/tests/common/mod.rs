@@ -178,12 +178,13 @@ pub(crate) fn outcome<'a>(result: &'a JobResult, step: &str) -> &'a StepOutcome 
     &result.steps.iter().find(|found| found.name == step).unwrap().outcome
 }
 
-/// What shells were given, without what comes before each script.
+/// The scripts of the steps that were run in shells, without what the supervisor is told of them.
 pub(crate) fn fed(engine: &FakeDocker) -> Vec<String> {
-    let scripts = engine.scripts();
-    let own = scripts.iter().map(|script| {
-        let lines: Vec<_> = script.lines().filter(|line| !line.starts_with('#')).collect();
-        (*lines.last().unwrap()).to_owned()
+    let texts = engine.scripts();
+    let own = texts.iter().filter_map(|text| {
+        let (_, quoted) = text.split_once("berth_script='")?;
+        let (quoted, _) = quoted.rsplit_once("'\n#")?;
+        Some(quoted.replace("'\\''", "'"))
     });
     own.collect()
 }

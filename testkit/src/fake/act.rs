@@ -56,6 +56,13 @@ impl Act {
         Self { question: true, ..Self::step(asked, ScriptedRun::exits(code), mark) }
     }
 
+    /// What a shell writes when it starts.
+    pub(super) fn greeting(asked: Instant, text: String) -> Self {
+        let script = ScriptedRun::exits(0).prints_stdout(text.clone()).prints_stderr(text);
+        Self { question: true, ..Self::new(asked, script) }
+    }
+
+    /// Whether it is none of the job's steps: a question, or a greeting.
     pub(super) fn is_question(&self) -> bool {
         self.question
     }

@@ -279,11 +279,12 @@ impl Life {
         self.runs.push(Run::of(now, vec![Act::new(now, script)], None));
     }
 
-    /// Starts a shell, which reads what was written before.
-    pub(super) fn start_shell(&mut self, now: Instant) {
+    /// Starts a shell, which writes its greeting and reads what was written before.
+    pub(super) fn start_shell(&mut self, now: Instant, greeting: Option<String>) {
         self.failure = None;
         let input = std::mem::take(&mut self.next_input);
-        self.runs.push(Run::of(now, Vec::new(), Some(input)));
+        let acts = greeting.into_iter().map(|text| Act::greeting(now, text)).collect();
+        self.runs.push(Run::of(now, acts, Some(input)));
     }
 
     pub(super) fn fail_to_start(&mut self, failure: Failure) {

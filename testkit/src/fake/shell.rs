@@ -2,7 +2,8 @@
 //!
 //! For each step its client writes `MARK SIZE` and a line feed, then SIZE bytes of script, then a
 //! line feed, MARK and a line feed. The shell writes `MARK+` to both outputs, plays the step, and
-//! writes `MARK-CODE.` to both. At the end of its input it exits with 0.
+//! writes `MARK-CODE.` to both. At the end of its input it exits with 0. One that has a name, as its
+//! second argument, writes that name and `+` to both outputs first.
 
 use docker_api_trait::{ContainerRequest, Input};
 
@@ -34,6 +35,11 @@ impl Shell {
             && request.entrypoint == ["sh"]
             && arguments.first().is_some_and(|option| option == "-c")
             && arguments.get(2).is_some_and(|name| name == NAME)
+    }
+
+    /// What such a shell writes before it reads anything.
+    pub(super) fn greeting(request: &ContainerRequest) -> Option<String> {
+        request.arguments.get(4).map(|name| format!("{name}+"))
     }
 
     pub(super) fn feed(&mut self, bytes: &[u8]) {

@@ -20,7 +20,10 @@ const NOT_STARTED: i64 = 128;
 /// What a start brings.
 enum Program {
     Script(ScriptedRun),
-    Shell,
+    /// It writes the greeting first, if it has one.
+    Shell {
+        greeting: Option<String>,
+    },
     /// Without an init it is the engine that does not find the program.
     Missing(String),
 }
@@ -56,8 +59,9 @@ pub(super) fn start(state: &mut State, id: &ContainerId) -> Result<(), ApiError>
         Program::Missing(message) => {
             return failed(state, ApiError::Rejected { operation, message }, NO_PROGRAM);
         }
-        Program::Shell => {
-            state.container(operation, id)?.life.send_modify(|life| life.start_shell(now));
+        Program::Shell { greeting } => {
+            let container = state.container(operation, id)?;
+            container.life.send_modify(|life| life.start_shell(now, greeting));
             play_steps(state, id);
         }
         Program::Script(script) => {
@@ -87,7 +91,7 @@ fn program(state: &mut State, request: &ContainerRequest, image: &str) -> Progra
         };
     }
     if Shell::is_for(request) {
-        return Program::Shell;
+        return Program::Shell { greeting: Shell::greeting(request) };
     }
     let of_image = state.image_scripts.get(&image::canonical(request.image.as_str())).cloned();
     Program::Script(of_image.unwrap_or_else(|| state.next_script()))

@@ -76,7 +76,7 @@ async fn run(session: &mut Session, mark: &Mark) -> (Ended, String) {
     let (mut limit, interrupt) = (LogLimit::new(None), Interrupt::new(&cancel, []));
     let masker = crate::Masker::new(Vec::<Vec<u8>>::new()).unwrap();
     let mut pump = Pump::new(&mut sink, &mut limit, &masker, &interrupt);
-    let mut feed = Feed::script("make", mark);
+    let mut feed = Feed::text("make", mark);
     let Ok(ended) = session.run(&mut feed, &mut pump, pending::<Infallible>()).await;
     let _ = pump.finish(false, "a").await;
     (ended, words.text(LogSource::Stdout) + &words.text(LogSource::Stderr))
@@ -182,4 +182,62 @@ async fn a_step_that_says_nothing_is_waited_for_and_one_that_never_begins_is_not
     let (mut session, _input) = self::session(Vec::new(), &Then::Silence, pending().boxed());
     let (ended, _) = run(&mut session, &one).await;
     assert!(matches!(ended, Ended::NotBegun), "{ended:?}");
+}
+
+/// A session that expects a greeting.
+fn unready(pieces: Vec<LogChunk>, is_output: bool) -> (Session, mpsc::UnboundedReceiver<Bytes>) {
+    let (session, input) = session(pieces, &Then::Silence, pending().boxed());
+    (session.expecting(Greeting::new("job", is_output)), input)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_script_is_sent_once_both_outputs_have_the_greeting() {
+    let (one, first) = mark(MARK);
+    for (is_output, expected) in [(true, "bannerwarningout"), (false, "out")] {
+        let pieces = vec![
+            out("bannerjo".to_owned()),
+            out("b+".to_owned()),
+            err("warningjob+".to_owned()),
+            out(format!("{first}+out{first}-0.")),
+            err(format!("{first}+{first}-0.")),
+        ];
+        let (mut session, mut input) = unready(pieces, is_output);
+        let (ended, text) = run(&mut session, &one).await;
+        assert!(matches!(ended, Ended::Code(0)), "{ended:?}");
+        let sorted = |text: &str| {
+            let mut letters: Vec<_> = text.chars().collect();
+            letters.sort_unstable();
+            letters
+        };
+        assert_eq!(sorted(&text), sorted(expected));
+        assert!(String::from_utf8_lossy(&input.recv().await.unwrap()).starts_with(&first));
+        assert!(session.is_ready());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_script_is_sent_to_what_is_no_supervisor() {
+    let (one, _) = mark(MARK);
+    for pieces in [vec![], vec![out("job+".to_owned())], vec![out("hello".to_owned())]] {
+        let (mut session, mut input) = unready(pieces, false);
+        let begin = Instant::now();
+        let (ended, text) = run(&mut session, &one).await;
+        assert!(matches!(ended, Ended::NotBegun), "{ended:?}");
+        assert_eq!((text.as_str(), begin.elapsed()), ("", BEGIN_LIMIT));
+        drop(session);
+        assert!(input.recv().await.is_none());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_container_that_ends_before_its_greeting_is_no_supervisor() {
+    let (one, _) = mark(MARK);
+    let exit = async { Ok(ExitStatus::new(3)) }.boxed();
+    let (session, mut input) = session(vec![err("no such file".to_owned())], &Then::End, exit);
+    let mut session = session.expecting(Greeting::new("job", false));
+    let (ended, _) = run(&mut session, &one).await;
+    assert!(matches!(&ended, Ended::Container(status) if status.code == 3), "{ended:?}");
+    assert!(!session.is_ready());
+    drop(session);
+    assert!(input.recv().await.is_none());
 }
