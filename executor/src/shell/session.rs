@@ -205,11 +205,6 @@ impl Session {
         self
     }
 
-    /// Whether the supervisor has said that it is ready.
-    pub(crate) fn is_ready(&self) -> bool {
-        self.greeting.is_none()
-    }
-
     pub(crate) fn id(&self) -> &ContainerId {
         &self.id
     }

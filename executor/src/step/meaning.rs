@@ -63,10 +63,10 @@ impl Unheard<'_> {
                 let detail = if lacks_a_shell(status.code, words) {
                     words.clone()
                 } else {
-                    format!(
-                        "its program ended with the exit code {} before a shell was ready: {words}",
-                        status.code
-                    )
+                    let code = status.code;
+                    let end =
+                        format!("its program ended with the exit code {code} and ran no shell");
+                    if words.is_empty() { end } else { format!("{end}: {words}") }
                 };
                 Some(Err(ExecutorError::NoShell { image: self.image.clone(), detail }.into()))
             }
@@ -244,16 +244,19 @@ mod tests {
         let image = image();
         let shell = shell(&image);
         let program = Unheard { progress: Progress::Program, ..shell.clone() };
-        let unbegun = Unheard { progress: Progress::Unbegun(String::new()), ..shell.clone() };
+        let unready = Unheard { progress: Progress::Unready(String::new()), ..shell.clone() };
         assert!(matches!(program.at_once(&ExitStatus::new(0)), Some(Ok(()))));
         assert!(program.at_once(&ExitStatus::new(127)).is_none());
         assert!(shell.at_once(&ExitStatus::new(0)).is_none());
         assert!(shell.at_once(&ExitStatus::new(127)).is_none());
-        let reason = unbegun.at_once(&ExitStatus::new(127)).unwrap().unwrap_err();
-        assert_eq!(word(&reason).0, "no shell");
+        for code in [0, 1, 126, 127] {
+            let reason = unready.at_once(&ExitStatus::new(code)).unwrap().unwrap_err();
+            assert_eq!(word(&reason).0, "no shell", "{code}");
+        }
+        assert!(unready.at_once(&ExitStatus::new(KILLED)).is_none());
         let mut failed = ExitStatus::new(0);
         failed.error = Some("the runtime is gone".to_owned());
-        for step in [&shell, &program, &unbegun] {
+        for step in [&shell, &program, &unready] {
             assert_eq!(word(&step.at_once(&failed).unwrap().unwrap_err()).0, "lost");
         }
     }

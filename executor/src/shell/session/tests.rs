@@ -211,7 +211,7 @@ async fn a_script_is_sent_once_both_outputs_have_the_greeting() {
         };
         assert_eq!(sorted(&text), sorted(expected));
         assert!(String::from_utf8_lossy(&input.recv().await.unwrap()).starts_with(&first));
-        assert!(session.is_ready());
+        assert!(session.greeting.is_none());
     }
 }
 
@@ -237,7 +237,7 @@ async fn a_container_that_ends_before_its_greeting_is_no_supervisor() {
     let mut session = session.expecting(Greeting::new("job", false));
     let (ended, _) = run(&mut session, &one).await;
     assert!(matches!(&ended, Ended::Container(status) if status.code == 3), "{ended:?}");
-    assert!(!session.is_ready());
+    assert!(session.greeting.is_some());
     drop(session);
     assert!(input.recv().await.is_none());
 }
