@@ -8,6 +8,7 @@ mod run;
 mod signal;
 mod sink;
 mod spec;
+mod stage;
 mod sweep;
 mod table;
 mod teller;

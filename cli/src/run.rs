@@ -20,7 +20,8 @@ use crate::{
     failure::{Failure, INTERRUPTED, OUR_FAILURE, TIMED_OUT},
     plan::decide,
     signal,
-    sink::{Narrator, StandardSink},
+    sink::StandardSink,
+    stage::Stage,
     sweep::Watch,
     teller::say,
 };
@@ -64,17 +65,15 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<u8, Failure> {
     if let Some(credentials) = credentials() {
         executor = executor.with_auth_config(credentials);
     }
-    if !arguments.quiet {
-        executor = executor.with_observer(Arc::new(Narrator));
-    }
+    let (cancel, stage) = (Cancel::new(), Stage::default());
+    executor = executor.with_observer(stage.observer(arguments.quiet));
     let result = runtime.block_on(async {
-        let cancel = Cancel::new();
         let sink = sink(arguments);
         let sweep = watch.as_mut().map(|watch| {
             watch.set_left(true);
             tokio::spawn(watch.take_sweep())
         });
-        let mut obedience = std::pin::pin!(signal::obey(&cancel, arguments.quiet));
+        let mut obedience = std::pin::pin!(signal::obey(&cancel, &stage, arguments.quiet));
         let result = tokio::select! {
             result = executor.run_plan_with(&plan, &transfers, sink, &cancel) => Ok(result),
             Err(error) = &mut obedience => Err(Failure::from_error(&error, None)),
@@ -103,13 +102,22 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<u8, Failure> {
         let left = format!("the {} {} may still be there", failed.kind.as_str(), failed.name);
         say(&format!("berth: {left}: {}", failed.error));
     }
+    if !result.cleanup.failed.is_empty() {
+        say("hint: the next `berth run` or `berth sweep` removes it");
+    }
     // That a job which was stopped or never started has no whole log goes without saying.
     if let LogEnd::Truncated(why) = &result.log
         && !matches!(why, Truncation::Interrupted | Truncation::NotStarted)
     {
         say(&format!("berth: the log is not complete: {}", why.reason()));
     }
-    let code = exit_code(&result, arguments.timeout_words().as_deref());
+    let mut code = exit_code(&result, arguments.timeout_words().as_deref());
+    // Whoever interrupts a program expects it to say so, whatever it was at.
+    if cancel.is_stopped() && code != INTERRUPTED {
+        let job = if code == 0 { "; the job itself had succeeded" } else { "" };
+        say(&format!("berth: interrupted by a signal{job}"));
+        code = INTERRUPTED;
+    }
     if let Some(report) = report {
         report.write(&JobReport::from(&result))?;
     }
@@ -159,24 +167,28 @@ fn exit_code(result: &JobResult, limit: Option<&str>) -> u8 {
             .show();
             TIMED_OUT
         }
-        FailureReason::Timeout { what, limit } => {
-            let limit = humantime::format_duration(*limit);
-            Failure::new(
-                format!("the {} took longer than {limit}", what.as_str()),
-                "give it more time in the job file or the configuration",
-            )
-            .show();
+        FailureReason::Timeout { .. } => {
+            // The report names the step.
+            show(JobReport::from(result));
             TIMED_OUT
         }
         FailureReason::Canceled => {
             say("berth: the job was stopped");
             INTERRUPTED
         }
-        reason => {
-            if let Some(error) = reason.error() {
-                Failure::from_error(error, error.hint()).show();
-            }
+        _ => {
+            show(JobReport::from(result));
             OUR_FAILURE
+        }
+    }
+}
+
+/// Shows what went wrong, as the report has it.
+fn show(report: JobReport) {
+    if let Some(message) = report.error {
+        match report.hint {
+            Some(hint) => Failure::new(message, hint).show(),
+            None => say(&format!("berth: error: {message}")),
         }
     }
 }

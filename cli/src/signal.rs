@@ -1,21 +1,47 @@
 //! The signals that stop a job.
 
-use std::{convert::Infallible, fs, future, io, task::Poll};
+use std::{convert::Infallible, fs, future, io, ops::RangeInclusive, task::Poll};
 
 use executor::Cancel;
+use rustix::process::Signal as Number;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::teller::say;
+use crate::{stage::Stage, teller::say};
+
+/// Every signal that ends a program by default, can be caught and is not about a fault of the program
+/// itself.
+const STOPPING: [Number; 13] = [
+    Number::INT,
+    Number::TERM,
+    Number::HUP,
+    Number::QUIT,
+    Number::USR1,
+    Number::USR2,
+    Number::ALARM,
+    Number::VTALARM,
+    Number::PROF,
+    Number::IO,
+    Number::POWER,
+    Number::STKFLT,
+    Number::XCPU,
+];
+
+/// The real-time signals, which end a program as well.
+const REAL_TIME: RangeInclusive<i32> = 34..=64;
 
 /// Stops the job at the first signal, kills it at the second. Ends only with an error.
-pub(crate) async fn obey(cancel: &Cancel, quiet: bool) -> io::Result<Infallible> {
+pub(crate) async fn obey(cancel: &Cancel, stage: &Stage, quiet: bool) -> io::Result<Infallible> {
     let mut signals = stopping()?;
     loop {
         received(&mut signals).await;
         // Said here, not when the job comes to it: whoever asks sees that it was heard.
         let words = if !cancel.is_stopped() {
             cancel.stop();
-            "asked the job to stop; once more to kill it"
+            if stage.is_after_script() {
+                "waiting for the after-script to end; once more to kill it"
+            } else {
+                "asked the job to stop; once more to kill it"
+            }
         } else if !cancel.is_killed() {
             cancel.kill();
             "killing the job"
@@ -32,13 +58,22 @@ pub(crate) async fn obey(cancel: &Cancel, quiet: bool) -> io::Result<Infallible>
 /// does that, and a shell with what runs in its background.
 fn stopping() -> io::Result<Vec<Signal>> {
     let ignored = fs::read_to_string("/proc/self/status").map_or(0, |status| ignored(&status));
-    let kinds = [
-        SignalKind::interrupt(),
-        SignalKind::terminate(),
-        SignalKind::hangup(),
-        SignalKind::quit(),
-    ];
-    kinds.into_iter().filter(|kind| !is_in(ignored, *kind)).map(signal).collect()
+    let is_kept = |kind: &SignalKind| is_in(ignored, *kind);
+    // A write beyond the limit on a file's size then fails, and is reported as that.
+    let too_large = SignalKind::from_raw(Number::XFSZ.as_raw());
+    if !is_kept(&too_large) {
+        drop(signal(too_large)?);
+    }
+    let kinds = STOPPING.map(|number| SignalKind::from_raw(number.as_raw()));
+    let mut signals = kinds
+        .into_iter()
+        .filter(|kind| !is_kept(kind))
+        .map(signal)
+        .collect::<io::Result<Vec<_>>>()?;
+    let others = REAL_TIME.map(SignalKind::from_raw).filter(|kind| !is_kept(kind));
+    // A C library keeps some of these for itself.
+    signals.extend(others.filter_map(|kind| signal(kind).ok()));
+    Ok(signals)
 }
 
 /// The mask of ignored signals that the kernel tells of a process.

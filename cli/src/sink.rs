@@ -5,7 +5,8 @@ use std::io;
 use async_trait::async_trait;
 use docker_api_trait::{ApiError, LogChunk, LogSource};
 use executor::{
-    EngineEvent, EngineObserver, FailureReason, JobEvent, LogSink, Observer, StepOutcome, describe,
+    EngineEvent, EngineObserver, FailureReason, JobEvent, LogSink, Observer, StepOutcome,
+    StepResult, describe,
 };
 use tokio::io::{AsyncWriteExt as _, Stderr, Stdout};
 
@@ -113,7 +114,13 @@ impl Observer for Narrator {
             JobEvent::StepEnded(result)
                 if result.allow_failure && !matches!(result.outcome, StepOutcome::Succeeded) =>
             {
-                say(&format!("berth: step {} failed, which it may", result.name));
+                let why = failure(result).map(|why| format!(": {why}")).unwrap_or_default();
+                say(&format!("berth: step {} failed, which it may{why}", result.name));
+            }
+            JobEvent::StepEnded(result) if result.name == "after_script" => {
+                if let Some(why) = failure(result) {
+                    say(&format!("berth: the after-script failed: {why}; the job's outcome stays"));
+                }
             }
             JobEvent::Noted(note) => say(&format!("berth: {note}")),
             JobEvent::Warned(warning) => say(&format!("berth: the engine warns: {warning}")),
@@ -124,6 +131,16 @@ impl Observer for Narrator {
             _ => {}
         }
     }
+}
+
+/// Why a step failed, in a few words.
+fn failure(result: &StepResult) -> Option<String> {
+    let StepOutcome::Failed(reason) = &result.outcome else { return None };
+    Some(match reason {
+        FailureReason::Script { exit_code, .. } => format!("exit code {exit_code}"),
+        FailureReason::Canceled => "it was stopped".to_owned(),
+        reason => reason.message()?,
+    })
 }
 
 /// A line of a service's without what a terminal would obey.

@@ -1,11 +1,12 @@
 //! Clearing up after a run: tries everything, and tells what it could not remove.
 
-use std::{sync::OnceLock, time::Duration};
+use std::{convert::Infallible, pin::pin, sync::OnceLock, time::Duration};
 
 use docker_api_trait::{ApiError, ContainerId, DockerApi, LabelFilter, NetworkId, Operation};
 use futures_util::future;
-use tokio::time::{Instant, sleep, sleep_until};
-use volume_manager::{Outcome, VolumeManager, label};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
+use volume_manager::{Outcome, PreparedVolumes, VolumeManager, label};
 
 use crate::{
     Cancel, CleanupFailure, CleanupReport, ExecutorError, JobPlan, NetworkPlan, ObjectKind,
@@ -17,6 +18,14 @@ use crate::{
 /// Once killed, nobody waits for longer for what an engine does slowly.
 const AFTER_KILL: Duration = Duration::from_secs(10);
 
+/// How long cleanup goes on before it asks whether the engine still answers.
+const PROBE_AFTER: Duration = Duration::from_secs(2);
+/// How long an engine may take for that answer. One that takes longer is given up; it is a request that
+/// costs it nothing.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(6);
+/// Between two of these questions.
+const PROBE_INTERVAL: Duration = Duration::from_secs(5);
+
 /// How much time there is.
 struct Time<'a> {
     begin: Instant,
@@ -24,6 +33,8 @@ struct Time<'a> {
     cancel: &'a Cancel,
     /// When it ends after all.
     cut: OnceLock<Instant>,
+    /// The engine answers nothing any more.
+    mute: CancellationToken,
 }
 
 impl Time<'_> {
@@ -39,6 +50,19 @@ impl Time<'_> {
             done = work => Some(done),
             () = limit => None,
             () = killed => None,
+            () = self.mute.cancelled() => None,
+        }
+    }
+
+    /// Returns when half of it has passed: what is not done by then must not use up all of it.
+    async fn half(&self) {
+        let killed = async {
+            self.cancel.killed().await;
+            sleep(AFTER_KILL / 2).await;
+        };
+        tokio::select! {
+            () = sleep_until(interrupt::end(self.begin, self.limit / 2)) => {}
+            () = killed => {}
         }
     }
 
@@ -46,11 +70,30 @@ impl Time<'_> {
     fn out(&self, operation: Operation) -> ApiError {
         ApiError::TimedOut { operation, limit: self.begin.elapsed() }
     }
+
+    /// Ends it when the engine answers nothing; does not return. An engine that takes no connections is
+    /// another matter: it may be restarting, and the handle waits for it.
+    async fn watch(&self, docker: &dyn DockerApi) -> Infallible {
+        sleep(PROBE_AFTER).await;
+        loop {
+            let silent = match timeout(PROBE_TIMEOUT, docker.version()).await {
+                Ok(Err(ApiError::TimedOut { .. })) | Err(_) => !docker.is_away(),
+                Ok(_) => false,
+            };
+            if silent {
+                tracing::debug!("the engine does not answer; cleanup ends");
+                self.mute.cancel();
+                return future::pending().await;
+            }
+            sleep(PROBE_INTERVAL).await;
+        }
+    }
 }
 
-/// Clears up. Every path of a run ends here; it takes at most the plan's limit. Containers go first,
-/// all at once: a volume or network in use cannot be removed. No step runs any more, so that nothing
-/// needs a grace.
+/// Clears up. Every path of a run ends here; it takes at most the plan's limit, and ends after a few
+/// seconds when the engine answers nothing. Containers go first, all at once: a volume or network in use
+/// cannot be removed. When some of them take more than half of the time, the rest is removed beside them.
+/// No step runs any more, so that nothing needs a grace.
 pub(crate) async fn clean_up(
     docker: &dyn DockerApi,
     volumes: &dyn VolumeManager,
@@ -60,34 +103,89 @@ pub(crate) async fn clean_up(
     cancel: &Cancel,
 ) -> CleanupReport {
     let limit = plan.timeouts.cleanup;
-    let time = Time { begin: Instant::now(), limit, cancel, cut: OnceLock::new() };
+    let (cut, mute) = (OnceLock::new(), CancellationToken::new());
+    let time = Time { begin: Instant::now(), limit, cancel, cut, mute };
     // An unread output makes the engine hang; what is read of services ends by itself.
     for slot in &mut state.containers {
         slot.detach();
         slot.session = None;
     }
-    let mut report = CleanupReport::default();
-    containers(docker, plan, state, &time, &mut report).await;
-    for slot in &mut state.services {
-        slot.log = None;
+    let (known, unknown) = of_run(plan, state);
+    let work = async {
+        let mut removal = pin!(containers(docker, plan, known, &unknown, &time));
+        let early = tokio::select! {
+            biased;
+            report = &mut removal => Some(report),
+            () = time.half() => None,
+        };
+        for slot in &mut state.services {
+            slot.log = None;
+        }
+        let trace = state.network.clone();
+        let prepared = state.volumes.clone();
+        let rest = async || {
+            let network = network(docker, plan, &trace, &time);
+            let volumes = finish(volumes, prepared.clone(), outcome, &time);
+            let (network, volumes) = future::join(network, volumes).await;
+            network.and(volumes)
+        };
+        match early {
+            Some(report) => report.and(rest().await),
+            None => {
+                let (report, first) = future::join(removal, rest()).await;
+                // It is worth another try only when every container is gone by now.
+                if first.failed.is_empty() || !report.failed.is_empty() {
+                    return report.and(first);
+                }
+                let again = rest().await;
+                let removed = CleanupReport { removed: first.removed, failed: Vec::new() };
+                report.and(removed).and(again)
+            }
+        }
+    };
+    tokio::select! {
+        biased;
+        report = work => report,
+        never = time.watch(docker) => match never {},
     }
-    network(docker, plan, state, &time, &mut report).await;
-    let temporaries = state.volumes.clone();
-    match time.enough(volumes.finish(state.volumes.clone(), outcome)).await {
+}
+
+impl CleanupReport {
+    /// The report with another one's objects, each once.
+    fn and(mut self, other: Self) -> Self {
+        for removed in other.removed {
+            if !self.removed.contains(&removed) {
+                self.removed.push(removed);
+            }
+        }
+        self.failed.extend(other.failed);
+        self
+    }
+}
+
+/// Finishes the volumes.
+async fn finish(
+    volumes: &dyn VolumeManager,
+    prepared: PreparedVolumes,
+    outcome: Outcome,
+    time: &Time<'_>,
+) -> CleanupReport {
+    let kind = ObjectKind::Volume;
+    let temporaries: Vec<_> = prepared.temporaries().map(ToString::to_string).collect();
+    let mut report = CleanupReport::default();
+    match time.enough(volumes.finish(prepared, outcome)).await {
         Some(finished) => {
-            report.removed.extend(finished.removed.into_iter().map(|volume| RemovedObject {
-                kind: ObjectKind::Volume,
-                name: volume.to_string(),
-            }));
+            let removed = finished.removed.into_iter().map(|volume| volume.to_string());
+            report.removed.extend(removed.map(|name| RemovedObject { kind, name }));
             report.failed.extend(finished.failed.into_iter().map(|failed| CleanupFailure {
-                kind: ObjectKind::Volume,
+                kind,
                 name: failed.volume.to_string(),
                 error: failed.error.into(),
             }));
         }
-        None => report.failed.extend(temporaries.temporaries().map(|volume| CleanupFailure {
-            kind: ObjectKind::Volume,
-            name: volume.to_string(),
+        None => report.failed.extend(temporaries.into_iter().map(|name| CleanupFailure {
+            kind,
+            name,
             error: time.out(Operation::RemoveVolume).into(),
         })),
     }
@@ -101,14 +199,11 @@ struct Doomed {
     keep_anonymous_volumes: bool,
 }
 
-/// Has the state for itself: what is in it may go to another thread, but not be shared by two.
-async fn containers(
-    docker: &dyn DockerApi,
-    plan: &JobPlan,
-    state: &mut RunState,
-    time: &Time<'_>,
-    report: &mut CleanupReport,
-) {
+/// A container that may exist: its name, and whether its anonymous volumes stay.
+type Possible<'a> = (&'a str, bool);
+
+/// The containers of a run that exist, and those that may exist.
+fn of_run<'a>(plan: &'a JobPlan, state: &RunState) -> (Vec<Doomed>, Vec<Possible<'a>>) {
     let of_containers = state.containers.iter().zip(&plan.containers).map(|(slot, planned)| {
         (&slot.trace, planned.name.as_str(), planned.keep_anonymous_volumes)
     });
@@ -117,26 +212,34 @@ async fn containers(
         .iter()
         .zip(&plan.services)
         .map(|(slot, planned)| (&slot.trace, planned.name.as_str(), false));
-    let mut doomed = Vec::new();
-    let mut unknown = Vec::new();
+    let (mut doomed, mut unknown) = (Vec::new(), Vec::new());
     for (trace, name, keep_anonymous_volumes) in of_containers.chain(of_services) {
         match trace {
             Trace::None => {}
             Trace::Unknown => unknown.push((name, keep_anonymous_volumes)),
             Trace::Known(id) => {
-                doomed.push(Doomed {
-                    name: name.to_owned(),
-                    id: id.clone(),
-                    keep_anonymous_volumes,
-                });
+                let (name, id) = (name.to_owned(), id.clone());
+                doomed.push(Doomed { name, id, keep_anonymous_volumes });
             }
         }
     }
+    (doomed, unknown)
+}
+
+/// Removes containers.
+async fn containers(
+    docker: &dyn DockerApi,
+    plan: &JobPlan,
+    mut doomed: Vec<Doomed>,
+    unknown: &[Possible<'_>],
+    time: &Time<'_>,
+) -> CleanupReport {
+    let mut report = CleanupReport::default();
     if !unknown.is_empty() {
-        match time.enough(find(docker, plan, &unknown)).await {
+        match time.enough(find(docker, plan, unknown)).await {
             Some(Ok(found)) => doomed.extend(found),
-            Some(Err(error)) => lost(report, &unknown, error, time),
-            None => lost(report, &unknown, time.out(Operation::ListContainers), time),
+            Some(Err(error)) => lost(&mut report, unknown, error, time),
+            None => lost(&mut report, unknown, time.out(Operation::ListContainers), time),
         }
     }
     let removals = doomed.iter().map(|doomed| async move {
@@ -152,10 +255,11 @@ async fn containers(
             Err(error) => report.failed.push(CleanupFailure { kind, name, error: error.into() }),
         }
     }
+    report
 }
 
 /// Of the names nobody can tell whether there are containers; the first one carries the cause.
-fn lost(report: &mut CleanupReport, names: &[(&str, bool)], error: ApiError, time: &Time<'_>) {
+fn lost(report: &mut CleanupReport, names: &[Possible<'_>], error: ApiError, time: &Time<'_>) {
     let others = std::iter::repeat_with(|| time.out(Operation::ListContainers));
     let errors = std::iter::once(error).chain(others).map(ExecutorError::from);
     for ((name, _), error) in names.iter().zip(errors) {
@@ -168,7 +272,7 @@ fn lost(report: &mut CleanupReport, names: &[(&str, bool)], error: ApiError, tim
 async fn find(
     docker: &dyn DockerApi,
     plan: &JobPlan,
-    names: &[(&str, bool)],
+    names: &[Possible<'_>],
 ) -> Result<Vec<Doomed>, ApiError> {
     let filter = [LabelFilter::equals(label::RUN, &plan.run)];
     let look = async || -> Result<Vec<Doomed>, ApiError> {
@@ -192,26 +296,25 @@ async fn find(
 async fn network(
     docker: &dyn DockerApi,
     plan: &JobPlan,
-    state: &mut RunState,
+    trace: &Trace<NetworkId>,
     time: &Time<'_>,
-    report: &mut CleanupReport,
-) {
-    let NetworkPlan::Own(own) = &plan.network else { return };
-    let kind = ObjectKind::Network;
-    let name = own.name.to_string();
-    let removal = async {
-        for id in networks(docker, plan, &state.network).await? {
-            removal::network(docker, &id).await?;
-            report.removed.push(RemovedObject { kind, name: name.clone() });
+) -> CleanupReport {
+    let mut report = CleanupReport::default();
+    let NetworkPlan::Own(own) = &plan.network else { return report };
+    let (kind, name) = (ObjectKind::Network, own.name.to_string());
+    let removed = time.enough(async {
+        let found = networks(docker, plan, trace).await?;
+        for id in &found {
+            removal::network(docker, id).await?;
         }
-        Ok(())
-    };
-    let error = match time.enough(removal).await {
-        Some(Ok(())) => return,
-        Some(Err(error)) => error,
-        None => time.out(Operation::RemoveNetwork),
-    };
-    report.failed.push(CleanupFailure { kind, name: own.name.to_string(), error: error.into() });
+        Ok(!found.is_empty())
+    });
+    match removed.await.unwrap_or_else(|| Err(time.out(Operation::RemoveNetwork))) {
+        Ok(true) => report.removed.push(RemovedObject { kind, name }),
+        Ok(false) => {}
+        Err(error) => report.failed.push(CleanupFailure { kind, name, error: error.into() }),
+    }
+    report
 }
 
 async fn networks(

@@ -357,6 +357,20 @@ pub enum ExecutorError {
         /// The name.
         step: String,
     },
+    /// The progress that was passed on belongs to another run than the plan.
+    #[error("the progress is of the run {progress}, the plan is for the run {plan}")]
+    OtherRun {
+        /// The run of the progress.
+        progress: String,
+        /// The run of the plan.
+        plan: String,
+    },
+    /// A step failed in an earlier process.
+    #[error("{message}")]
+    Earlier {
+        /// What that process reported.
+        message: String,
+    },
     /// The run's containers are not there, so that it cannot be carried on.
     #[error("the run {run} cannot be carried on: its container {container} is not running")]
     NotPrepared {
@@ -463,6 +477,10 @@ impl ExecutorError {
                     .to_owned(),
             ),
             Self::UnknownStep { .. } => Some("its steps are in its plan".to_owned()),
+            Self::OtherRun { .. } => {
+                Some("keep a run's plan and its progress together".to_owned())
+            }
+            Self::Earlier { .. } => None,
             Self::NotPrepared { .. } => {
                 Some("prepare the job again; a plan is for one run".to_owned())
             }
@@ -541,7 +559,9 @@ impl ExecutorError {
             | Self::NoBuildFolder
             | Self::WorkspaceWithoutShell
             | Self::BuildFolder { .. }
-            | Self::UnknownStep { .. } => false,
+            | Self::UnknownStep { .. }
+            | Self::OtherRun { .. }
+            | Self::Earlier { .. } => false,
         }
     }
 }

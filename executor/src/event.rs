@@ -6,8 +6,8 @@ use docker_api_trait::{EngineVersion, ImageReference, PullProgress};
 use volume_manager::PreparedVolume;
 
 use crate::{
-    ArtifactReport, FailureReason, JobNote, PackProgress, PullPolicy, ServiceResult, StepResult,
-    UploadReport,
+    ArtifactReport, FailureReason, InstanceError, JobNote, PackProgress, PullPolicy, ServiceResult,
+    StepResult, UploadReport,
 };
 
 /// Something that happened to a job, in the order in which it happened.
@@ -84,6 +84,9 @@ pub enum JobEvent<'a> {
     },
     /// A step has ended, or was not run.
     StepEnded(&'a StepResult),
+    /// This process holds no lock that tells a sweep that it lives. If it is killed, what the job left
+    /// goes when its deadline has passed, and stays when it has no time limit.
+    NoInstance(&'a InstanceError),
     /// Something odd about the job that does not keep it from running.
     Noted(&'a JobNote),
     /// The engine finds something odd about the container.

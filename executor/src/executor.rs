@@ -8,8 +8,9 @@ use tracing::Instrument as _;
 use volume_manager::VolumeManager;
 
 use crate::{
-    AuthConfig, Cancel, ExecutorConfig, JobError, JobPlan, JobResult, JobSpec, LogSink, Observer,
-    RunContext, Transfers,
+    AuthConfig, Cancel, ExecutorConfig, Instances, JobError, JobEvent, JobPlan, JobResult, JobSpec,
+    LogSink, Observer, RunContext, Transfers,
+    evidence::Evidence,
     host::plan_aside,
     image::Images,
     supervise::{Supervisor, caught},
@@ -27,7 +28,8 @@ use crate::{
 /// - To stop a job, use its [`Cancel`] and await the result. A job whose future is dropped instead is
 ///   stopped at once and cleaned up by a task of its own; [`idle`](Self::idle) waits for that. So is
 ///   one whose sink or observer panics: it fails with [`ExecutorError::Panicked`]. When the process
-///   dies, or the runtime ends before, what the job made stays until it is swept by its labels.
+///   dies, or the runtime ends before, what the job made stays until it is swept by its labels: what
+///   [`run`](Self::run) made, as soon as its process is dead.
 /// - Stage by stage, [`prepare`](Self::prepare), [`run_step`](Self::run_step) and
 ///   [`finish`](Self::finish) do the same; whoever calls them decides which steps run. A job that was
 ///   prepared can be carried on by another process with [`resume`](Self::resume).
@@ -40,6 +42,7 @@ pub struct Executor {
     pub(crate) images: Images,
     pub(crate) config: ExecutorConfig,
     pub(crate) supervisor: Supervisor,
+    evidence: Evidence,
 }
 
 impl Executor {
@@ -50,8 +53,8 @@ impl Executor {
         config: ExecutorConfig,
     ) -> Self {
         let images = Images::new(Arc::clone(&docker));
-        let supervisor = Supervisor::new();
-        Self { docker, volumes, observer: Arc::new(()), images, config, supervisor }
+        let (supervisor, evidence) = (Supervisor::new(), Evidence::of_user());
+        Self { docker, volumes, observer: Arc::new(()), images, config, supervisor, evidence }
     }
 
     /// The executor with an observer of its jobs' progress.
@@ -67,6 +70,19 @@ impl Executor {
         self
     }
 
+    /// The executor with its lock in this state directory. Before the first run.
+    pub fn with_instances(mut self, instances: Instances) -> Self {
+        self.evidence = Evidence::given(instances);
+        self
+    }
+
+    /// The executor without a lock: what a run leaves whose process is killed goes by the job's deadline
+    /// alone, and a job without a time limit has none.
+    pub fn without_instance(mut self) -> Self {
+        self.evidence = Evidence::none();
+        self
+    }
+
     /// Returns when no job is under way, also none whose future was dropped: what comes before a
     /// runtime is shut down. Jobs that were prepared stage by stage are not waited for.
     pub async fn idle(&self) {
@@ -78,7 +94,26 @@ impl Executor {
         &self.config
     }
 
-    /// Plans a job and runs it. What it mounts of the host is judged by what it is on this very host, as
+    /// A run's context with the lock of this executor, for a plan that the same executor
+    /// [runs](Self::run_plan). For a job that another process is to carry on, use
+    /// [`RunContext::draw`]: it would be swept when this process ends.
+    pub async fn context(&self) -> RunContext {
+        let (context, unheld) = self.evidence.context().await;
+        // It is not known here when the run ends.
+        self.evidence.begin();
+        if let Some(error) = unheld {
+            self.observer.event(&JobEvent::NoInstance(error));
+        }
+        context
+    }
+
+    /// Plans a job and runs it. All that it makes carries the label of a lock that this process holds, in
+    /// [the user's state directory](Instances::of_user) unless another is
+    /// [given](Self::with_instances): when the process is killed, the next [`Sweep`](crate::Sweep) with
+    /// that directory removes what it left. Where no lock can be held the job runs all the same, and the
+    /// observer gets [`JobEvent::NoInstance`].
+    ///
+    /// What it mounts of the host is judged by what it is on this very host, as
     /// by [`plan_on_this_host`](crate::plan_on_this_host): a link to an engine's socket is refused. Of an engine on another
     /// machine, links of this one say nothing: use [`plan()`](crate::plan()) and [`run_plan`](Self::run_plan).
     ///
@@ -91,8 +126,17 @@ impl Executor {
         sink: Box<dyn LogSink>,
         cancel: &Cancel,
     ) -> Result<JobResult, JobError> {
-        let plan = plan_aside(job, &self.config, RunContext::draw()).await?;
-        Ok(self.run_plan(&plan, sink, cancel).await)
+        let (context, unheld) = self.evidence.context().await;
+        let plan = plan_aside(job, &self.config, context).await?;
+        if let Some(error) = unheld {
+            self.observer.event(&JobEvent::NoInstance(error));
+        }
+        self.evidence.begin();
+        let result = self.run_plan(&plan, sink, cancel).await;
+        if result.cleanup.failed.is_empty() {
+            self.evidence.end();
+        }
+        Ok(result)
     }
 
     /// Runs a plan. A plan is for one run: its names and labels are that run's.

@@ -306,7 +306,8 @@ mod tests {
         let engine = testkit::FakeDocker::new().with_image("busybox");
         let docker: Arc<dyn docker_api_trait::DockerApi> = Arc::new(engine.clone());
         let volumes = volume_manager::DockerVolumeManager::new(Arc::clone(&docker));
-        let executor = crate::Executor::new(docker, Arc::new(volumes), host.config.clone());
+        let executor =
+            crate::Executor::new(docker, Arc::new(volumes), host.config.clone()).without_instance();
         let sink = || Box::new(crate::NullSink);
         let cancel = crate::Cancel::new();
         let refused =

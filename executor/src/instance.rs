@@ -119,6 +119,39 @@ impl Instances {
         Ok(Self { locks, token, engine: String::new() })
     }
 
+    /// The state directory of this process's user: `BERTH_STATE_DIR`; else `berth` in `XDG_STATE_HOME`;
+    /// else `~/.local/state/berth`. Where none of these can be used, as for a user without a home,
+    /// `berth-UID` in the directory for temporary files, with the user's number.
+    ///
+    /// # Errors
+    /// [`InstanceError`], of the directory for temporary files; of `BERTH_STATE_DIR` when that is set.
+    pub fn of_user() -> Result<Self, InstanceError> {
+        let absolute = |name: &str| {
+            std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute())
+        };
+        let named = std::env::var_os("BERTH_STATE_DIR").filter(|path| !path.is_empty());
+        let user = rustix::process::geteuid().as_raw();
+        let temporary = std::env::temp_dir().join(format!("berth-{user}"));
+        let xdg = absolute("XDG_STATE_HOME").map(|path| path.join("berth"));
+        let home = absolute("HOME").map(|path| path.join(".local/state/berth"));
+        match named {
+            Some(named) => Self::open(Path::new(&named)),
+            None => Self::open_first([xdg.or(home), Some(temporary)].into_iter().flatten()),
+        }
+    }
+
+    /// The first of these state directories that can be used; the error is of the last one.
+    fn open_first(directories: impl IntoIterator<Item = PathBuf>) -> Result<Self, InstanceError> {
+        let mut last = Err(InstanceError::Malformed { path: PathBuf::new() });
+        for directory in directories {
+            last = Self::open(&directory);
+            if last.is_ok() {
+                break;
+            }
+        }
+        last
+    }
+
     /// For work on one engine, by its address. What died on another engine is no cue for a sweep of
     /// this one, and is not forgotten after it.
     pub fn with_engine(mut self, address: impl Into<String>) -> Self {
@@ -348,6 +381,18 @@ mod tests {
         let error = Instances::open(folder.path()).unwrap_err();
         assert!(matches!(error, InstanceError::Foreign { .. }), "{error:?}");
         assert!(error.hint().contains("chmod o-w"));
+    }
+
+    #[test]
+    fn the_first_directory_that_can_be_used_is_taken() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("file");
+        fs::write(&file, "").unwrap();
+        let good = directory.path().join("good");
+        let instances = Instances::open_first([file.join("state"), good.clone()]).unwrap();
+        assert_eq!(instances.locks, good.join(LOCKS));
+        let error = Instances::open_first([good.join("host"), file.clone()]).unwrap_err();
+        assert!(matches!(error, InstanceError::Unusable { .. }), "{error:?}");
     }
 
     #[test]

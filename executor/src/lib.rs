@@ -47,6 +47,7 @@ mod config;
 mod engine_error;
 mod error;
 mod event;
+mod evidence;
 mod executor;
 mod files;
 #[cfg(any(test, fuzzing))]
@@ -63,6 +64,7 @@ mod outcome;
 mod plan;
 mod prepare;
 mod process;
+mod progress;
 mod random;
 mod rebuild;
 mod redact;
@@ -115,9 +117,10 @@ pub use plan::{
     ContainerPlan, ImagePlan, JobNote, JobPlan, NetworkPlan, OwnNetwork, Process, RunContext,
     Secret, ServicePlan, StepPlan, Timeouts, plan,
 };
+pub use progress::JobProgress;
 pub use report::{
     CleanupFailureReport, CleanupSummary, JobReport, LogReport, ObjectReport, ServiceReport,
-    StepReport, TimingsReport, TransferReport, VolumeReport,
+    StepReport, TimeoutReport, TimingsReport, TransferReport, VolumeReport,
 };
 pub use service::Readiness;
 pub use stages::PreparedJob;

@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
-use docker_api_trait::Input;
+use docker_api_trait::{ContainerStatus, Input, Signal};
 use futures_util::FutureExt as _;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep, timeout};
 use tracing::Instrument as _;
 use volume_manager::Outcome;
 
 use crate::{
-    Cancel, Executor, ExecutorError, FailureReason, JobEvent, JobOutcome, JobPlan, JobResult,
-    LogSink, Masker, Observer as _, Phase, PreparedJob, StepOutcome, StepPlan, StepResult,
-    TimedPart, Transfers, cleanup, describe,
+    Cancel, CleanupReport, Executor, ExecutorError, FailureReason, JobEvent, JobOutcome, JobPlan,
+    JobResult, LogEnd, LogSink, Masker, Observer as _, Phase, PreparedJob, StepOutcome, StepPlan,
+    StepResult, TimedPart, Transfers, Truncation, cleanup, describe,
     interrupt::{self, Deadline, Interrupt},
     log::Guard,
     prepare, rebuild,
@@ -19,8 +19,13 @@ use crate::{
     state::RunState,
     step::{self, Runner},
     supervise::caught,
-    when::{Failure, counts, wants},
+    when::{Failure, counts, final_failure, wants},
 };
+
+/// How long a container may take to end that was killed because code of others had panicked.
+const ABORT_TIMEOUT: Duration = Duration::from_secs(2);
+/// Between two looks at it.
+const ABORT_POLL: Duration = Duration::from_millis(100);
 
 impl Executor {
     pub(crate) async fn ready(
@@ -219,7 +224,6 @@ impl Executor {
         job.state.phase = Phase::Script;
         let PreparedJob { plan, state, masker } = job;
         let observer = RedactingObserver::new(&*self.observer, plan);
-        observer.event(&JobEvent::StepStarted { step: &step.name });
         let runner = Runner {
             docker: &*self.docker,
             volumes: &*self.volumes,
@@ -234,7 +238,22 @@ impl Executor {
         };
         let begin = Instant::now();
         let span = tracing::debug_span!("step", name = %step.name);
-        let (ended, log) = step::run(&runner, state, step, sink).instrument(span).await;
+        let run = async {
+            observer.event(&JobEvent::StepStarted { step: &step.name });
+            Ok(step::run(&runner, state, step, sink).instrument(span).await)
+        };
+        let (ended, log) = match caught(run.boxed()).await {
+            Ok(ended) => ended,
+            // Only the sink and the observer are code of others.
+            Err(reason) => {
+                self.abort_step(state, step).await;
+                let message = match reason.error() {
+                    Some(ExecutorError::Panicked { message }) => message.clone(),
+                    _ => String::new(),
+                };
+                (Err(reason), LogEnd::Truncated(Truncation::Panicked(message)))
+            }
+        };
         if let Err(reason) = &ended {
             self.tell_of_interruption(state, reason);
         }
@@ -250,10 +269,31 @@ impl Executor {
             duration: begin.elapsed(),
             log,
         };
-        observer.event(&JobEvent::StepEnded(&result));
         let counts = counts(&result);
+        // Kept first: an observer that panics does not lose it.
         state.steps.push(result);
+        observer.event(&JobEvent::StepEnded(&state.steps[state.steps.len() - 1]));
         counts.then(|| Failure::Step(state.steps.len() - 1))
+    }
+
+    /// Kills the container of a step whose run was broken off, so that a later step finds no script
+    /// running there.
+    async fn abort_step(&self, state: &mut RunState, step: &StepPlan) {
+        let slot = &mut state.containers[step.container];
+        slot.detach();
+        (slot.session, slot.started) = (None, false);
+        let Some(id) = slot.trace.known().cloned() else { return };
+        let end = async {
+            // A container that has ended needs no signal.
+            let _ = self.docker.kill_container(&id, Signal::Kill).await;
+            while let Ok(details) = self.docker.inspect_container(&id).await
+                && details.status == ContainerStatus::Running
+            {
+                sleep(ABORT_POLL).await;
+            }
+        };
+        // Cleanup removes it in any case.
+        let _ = timeout(ABORT_TIMEOUT, end).await;
     }
 
     pub(crate) fn tell_of_interruption(&self, state: &mut RunState, reason: &FailureReason) {
@@ -267,10 +307,12 @@ impl Executor {
             outcome: StepOutcome::Skipped,
             allow_failure: step.allow_failure,
             duration: Duration::ZERO,
-            log: crate::LogEnd::Complete,
+            log: LogEnd::Complete,
         };
-        RedactingObserver::new(&*self.observer, &job.plan).event(&JobEvent::StepEnded(&result));
-        job.state.steps.push(result);
+        let observer = RedactingObserver::new(&*self.observer, &job.plan);
+        let steps = &mut job.state.steps;
+        steps.push(result);
+        observer.event(&JobEvent::StepEnded(&steps[steps.len() - 1]));
     }
 
     /// Clears up after a job's steps.
@@ -281,6 +323,7 @@ impl Executor {
         cancel: &Cancel,
     ) -> JobResult {
         let PreparedJob { plan, mut state, .. } = job;
+        let failed = final_failure(&plan.steps, &state.steps, failed, cancel.is_stopped());
         if let Some(begin) = state.script_begin {
             state.timings.script = begin.elapsed();
         }
@@ -295,6 +338,18 @@ impl Executor {
         self.clear(&plan, state, ended, cancel).await
     }
 
+    pub(crate) async fn clean_up(
+        &self,
+        plan: &JobPlan,
+        state: &mut RunState,
+        outcome: Outcome,
+        cancel: &Cancel,
+    ) -> CleanupReport {
+        let work = cleanup::clean_up(&*self.docker, &*self.volumes, plan, state, outcome, cancel);
+        let report = work.instrument(tracing::debug_span!("cleanup")).await;
+        Redactor::of(plan).cleanup(report)
+    }
+
     async fn clear(
         &self,
         plan: &JobPlan,
@@ -305,10 +360,7 @@ impl Executor {
         let ended = ended.map_err(|reason| Redactor::of(plan).reason(reason));
         let begin = Instant::now();
         let outcome = if ended.is_ok() { Outcome::Succeeded } else { Outcome::Failed };
-        let cleanup =
-            cleanup::clean_up(&*self.docker, &*self.volumes, plan, &mut state, outcome, cancel)
-                .instrument(tracing::debug_span!("cleanup"))
-                .await;
+        let cleanup = self.clean_up(plan, &mut state, outcome, cancel).await;
         state.timings.cleanup = begin.elapsed();
         let log = state.log_end();
         let result = JobResult {

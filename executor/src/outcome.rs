@@ -5,7 +5,9 @@ use std::{sync::Arc, time::Duration};
 use docker_api_trait::EngineVersion;
 use volume_manager::PreparedVolumes;
 
-use crate::{ArtifactReport, ContainerKind, ExecutorError, LogEnd, Readiness, UploadReport};
+use crate::{
+    ArtifactReport, ContainerKind, ExecutorError, LogEnd, Readiness, UploadReport, describe,
+};
 
 /// How a job ended.
 #[derive(Debug)]
@@ -41,6 +43,12 @@ pub enum FailureReason {
     ImagePull {
         /// The cause.
         error: Arc<ExecutorError>,
+    },
+    /// The job was finished before every step had run that had to: `job_incomplete`. No script failed,
+    /// and no stop was asked for.
+    Incomplete {
+        /// The names of the steps that did not run.
+        steps: Vec<String>,
     },
     /// It cannot be told how the job would have ended: `runner_system_failure`.
     System {
@@ -87,6 +95,15 @@ impl ExitCause {
         }
     }
 
+    /// The cause of an exit code, given the word that [`as_str`](Self::as_str) had for it.
+    pub(crate) fn from_report(word: Option<&str>, exit_code: i64) -> Self {
+        if word == Some(Self::OutOfMemory.as_str()) {
+            Self::OutOfMemory
+        } else {
+            Self::of(exit_code)
+        }
+    }
+
     /// One word for reports.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -126,6 +143,23 @@ impl TimedPart {
             Self::AfterScript => "after-script",
         }
     }
+
+    /// The part with this name, as written by [`as_str`](Self::as_str).
+    pub fn from_name(name: &str) -> Option<Self> {
+        let all = [Self::Job, Self::Prepare, Self::Script, Self::Step, Self::AfterScript];
+        all.into_iter().find(|part| part.as_str() == name)
+    }
+
+    /// Where its limit is set.
+    fn hint(self) -> &'static str {
+        match self {
+            Self::Job => "give it more time with `timeout`, or set none to let it run",
+            Self::Prepare => "give it more time with `prepare_timeout`",
+            Self::Script => "give it more time with `script_timeout`",
+            Self::Step => "give the step more time with its `timeout`",
+            Self::AfterScript => "give it more time with `after_script_timeout`",
+        }
+    }
 }
 
 impl FailureReason {
@@ -135,6 +169,7 @@ impl FailureReason {
             Self::Script { .. } => "script_failure",
             Self::Timeout { .. } => "job_execution_timeout",
             Self::Canceled => "job_canceled",
+            Self::Incomplete { .. } => "job_incomplete",
             Self::ImagePull { .. } => "image_pull_failure",
             Self::System { .. } => "runner_system_failure",
         }
@@ -145,6 +180,33 @@ impl FailureReason {
         self.error().is_some_and(ExecutorError::is_retryable)
     }
 
+    /// What went wrong, causes included, in one line. `None` when a script failed, as its output says
+    /// why, and when the job was stopped.
+    pub fn message(&self) -> Option<String> {
+        match self {
+            Self::Timeout { what, limit } => Some(timeout_message(what.as_str(), *limit)),
+            Self::Incomplete { steps } => {
+                Some(format!("the job ended before these steps had run: {}", steps.join(", ")))
+            }
+            Self::ImagePull { error } | Self::System { error } => Some(describe(&**error)),
+            Self::Script { .. } | Self::Canceled => None,
+        }
+    }
+
+    /// What a person can do about it, when that is known.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Timeout { what, .. } => Some(what.hint().to_owned()),
+            Self::Incomplete { .. } => Some(
+                "run every step before `finish`; a process that resumes a job passes on what ran \
+                 before with `resume_with`"
+                    .to_owned(),
+            ),
+            Self::ImagePull { error } | Self::System { error } => error.hint(),
+            Self::Script { .. } | Self::Canceled => None,
+        }
+    }
+
     /// The cause, when it is not the job's own.
     pub fn error(&self) -> Option<&ExecutorError> {
         match self {
@@ -152,6 +214,11 @@ impl FailureReason {
             _ => None,
         }
     }
+}
+
+/// Says that a part of a job, or a step by its name, took longer than its limit.
+pub(crate) fn timeout_message(part: &str, limit: Duration) -> String {
+    format!("the {part} took longer than {}", humantime::format_duration(limit))
 }
 
 impl From<ExecutorError> for FailureReason {
@@ -267,6 +334,23 @@ pub struct JobResult {
     pub api_requests: u64,
     /// What cleanup removed, and what it could not.
     pub cleanup: CleanupReport,
+}
+
+impl JobResult {
+    /// The step that was stopped when the job failed for a time-out; none when no step was running.
+    pub fn timed_out_step(&self) -> Option<&str> {
+        let JobOutcome::Failed(FailureReason::Timeout { what, .. }) = &self.outcome else {
+            return None;
+        };
+        let is_stopped = |step: &&StepResult| {
+            let reason = match &step.outcome {
+                StepOutcome::Failed(FailureReason::Timeout { what, .. }) => Some(*what),
+                _ => None,
+            };
+            reason == Some(*what) && !(step.allow_failure && *what == TimedPart::Step)
+        };
+        self.steps.iter().find(is_stopped).map(|step| step.name.as_str())
+    }
 }
 
 /// A phase of a job, in their order.

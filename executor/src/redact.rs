@@ -131,6 +131,8 @@ impl<'a> Redactor<'a> {
             E::WorkspaceWithoutShell => E::WorkspaceWithoutShell,
             E::BuildFolder { code, words } => E::BuildFolder { code, words: self.text(words) },
             E::UnknownStep { step } => E::UnknownStep { step: self.text(step) },
+            E::OtherRun { progress, plan } => E::OtherRun { progress, plan },
+            E::Earlier { message } => E::Earlier { message: self.text(message) },
             E::NotPrepared { run, container } => E::NotPrepared { run, container },
             E::ContainerLost { detail } => E::ContainerLost { detail: self.text(detail) },
         }
@@ -175,6 +177,9 @@ impl<'a> Redactor<'a> {
             R::Script { exit_code, cause } => R::Script { exit_code, cause },
             R::Timeout { what, limit } => R::Timeout { what, limit },
             R::Canceled => R::Canceled,
+            R::Incomplete { steps } => {
+                R::Incomplete { steps: steps.into_iter().map(|step| self.text(step)).collect() }
+            }
         }
     }
 
@@ -193,6 +198,8 @@ impl<'a> Redactor<'a> {
             LogEnd::Truncated(why) => LogEnd::Truncated(match why {
                 Truncation::Sink(words) => Truncation::Sink(self.text(words)),
                 Truncation::Engine(words) => Truncation::Engine(self.text(words)),
+                Truncation::Panicked(words) => Truncation::Panicked(self.text(words)),
+                Truncation::Earlier(words) => Truncation::Earlier(self.text(words)),
                 why @ (Truncation::NotStarted | Truncation::Interrupted | Truncation::Limit) => why,
             }),
         }
@@ -355,6 +362,7 @@ impl Observer for RedactingObserver<'_> {
             | E::PullStarted(_)
             | E::Started { container: _ }
             | E::Uploading(_)
+            | E::NoInstance(_)
             | E::Noted(_)
             | E::Stopping(_) => self.observer.event(event),
         }
@@ -445,6 +453,8 @@ mod tests {
             E::WorkspaceWithoutShell,
             E::BuildFolder { code: 1, words: said() },
             E::UnknownStep { step: said() },
+            E::OtherRun { progress: name(), plan: name() },
+            E::Earlier { message: said() },
             E::NotPrepared { run: name(), container: name() },
             E::ContainerLost { detail: said() },
         ];

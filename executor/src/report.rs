@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     ArtifactReport, CleanupReport, FailureReason, JobOutcome, JobResult, LogEnd, ServiceResult,
-    StepOutcome, StepResult, Timings, UploadReport, describe,
+    StepOutcome, StepResult, TimedPart, Timings, UploadReport, describe, outcome::timeout_message,
 };
 
 /// A job's result, for programs. `schema` changes when a field changes its meaning or goes away;
@@ -23,8 +23,8 @@ pub struct JobReport {
     pub outcome: String,
     /// The command's own exit code; null when it did not end by itself.
     pub exit_code: Option<i64>,
-    /// `script_failure`, `job_execution_timeout`, `job_canceled`, `image_pull_failure` or
-    /// `runner_system_failure`; null on success.
+    /// `script_failure`, `job_execution_timeout`, `job_canceled`, `job_incomplete`,
+    /// `image_pull_failure` or `runner_system_failure`; null on success.
     pub failure_reason: Option<String>,
     /// How far the job had come: `connect`, `prepare`, `start`, `upload`, `script` or `collect`.
     #[serde(default)]
@@ -35,6 +35,12 @@ pub struct JobReport {
     /// What the exit code means when it is not 0: `exited`, `not_executable` (126), `not_found`
     /// (127), `signal` or `out_of_memory`.
     pub exit_cause: Option<String>,
+    /// The limit that was reached; null unless the job failed for a time-out.
+    #[serde(default)]
+    pub timeout: Option<TimeoutReport>,
+    /// The steps that had to run and did not, when the job failed for that.
+    #[serde(default)]
+    pub steps_not_run: Vec<String>,
     /// What went wrong, causes included, when it was not the command.
     pub error: Option<String>,
     /// What to do about it, when that is known.
@@ -57,6 +63,35 @@ pub struct JobReport {
     pub log: LogReport,
     /// What cleanup did.
     pub cleanup: CleanupSummary,
+}
+
+/// A time limit that was reached.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TimeoutReport {
+    /// What took too long: `job`, `preparation`, `script`, `step` or `after-script`.
+    pub part: String,
+    /// How long it may take, in milliseconds.
+    pub limit_ms: u64,
+    /// The step that was stopped for it; null when none was running.
+    pub step: Option<String>,
+}
+
+impl TimeoutReport {
+    fn new(reason: &FailureReason, step: Option<&str>) -> Option<Self> {
+        let FailureReason::Timeout { what, limit } = reason else { return None };
+        let (part, step) = (what.as_str().to_owned(), step.map(str::to_owned));
+        Some(Self { part, limit_ms: milliseconds(*limit), step })
+    }
+}
+
+/// What went wrong with a job or with the step of this name.
+fn message(reason: &FailureReason, step: Option<&str>) -> Option<String> {
+    match (reason, step) {
+        (FailureReason::Timeout { what: TimedPart::Step, limit }, Some(step)) => {
+            Some(timeout_message(&format!("step {step}"), *limit))
+        }
+        _ => reason.message(),
+    }
 }
 
 /// What cleanup did.
@@ -95,6 +130,15 @@ pub struct StepReport {
     pub exit_code: Option<i64>,
     /// Why it failed, in the words of the job's `failure_reason`.
     pub failure_reason: Option<String>,
+    /// What the exit code means, as the job's `exit_cause`.
+    #[serde(default)]
+    pub exit_cause: Option<String>,
+    /// The limit that it was stopped for.
+    #[serde(default)]
+    pub timeout: Option<TimeoutReport>,
+    /// What went wrong, when it was not the command.
+    #[serde(default)]
+    pub error: Option<String>,
     /// Whether its failure leaves the job's outcome as it is.
     pub allow_failure: bool,
     /// How long it took, in milliseconds.
@@ -115,6 +159,12 @@ impl From<&StepResult> for StepReport {
             outcome: step.outcome.as_str().to_owned(),
             exit_code: step.outcome.exit_code(),
             failure_reason: reason.map(|reason| reason.as_str().to_owned()),
+            exit_cause: match reason {
+                Some(FailureReason::Script { cause, .. }) => Some(cause.as_str().to_owned()),
+                _ => None,
+            },
+            timeout: reason.and_then(|reason| TimeoutReport::new(reason, Some(&step.name))),
+            error: reason.and_then(|reason| message(reason, Some(&step.name))),
             allow_failure: step.allow_failure,
             duration_ms: milliseconds(step.duration),
             log: (&step.log).into(),
@@ -232,7 +282,10 @@ impl From<&JobResult> for JobReport {
             JobOutcome::Succeeded => None,
             JobOutcome::Failed(reason) => Some(reason),
         };
-        let error = reason.and_then(FailureReason::error);
+        let step = match reason {
+            Some(FailureReason::Timeout { .. }) => result.timed_out_step(),
+            _ => None,
+        };
         Self {
             schema: 1,
             run: result.run.clone(),
@@ -250,8 +303,13 @@ impl From<&JobResult> for JobReport {
             failure_reason: reason.map(|reason| reason.as_str().to_owned()),
             phase: result.phase.as_str().to_owned(),
             retryable: reason.is_some_and(FailureReason::is_retryable),
-            error: error.map(|error| describe(error)),
-            hint: error.and_then(crate::ExecutorError::hint),
+            timeout: reason.and_then(|reason| TimeoutReport::new(reason, step)),
+            steps_not_run: match reason {
+                Some(FailureReason::Incomplete { steps }) => steps.clone(),
+                _ => Vec::new(),
+            },
+            error: reason.and_then(|reason| message(reason, step)),
+            hint: reason.and_then(FailureReason::hint),
             volumes: result
                 .volumes
                 .volumes

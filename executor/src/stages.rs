@@ -6,10 +6,12 @@ use docker_api_trait::Input;
 use futures_util::FutureExt as _;
 use tokio::time::Instant;
 use tracing::Instrument as _;
+use volume_manager::Outcome;
 
 use crate::{
-    ArtifactReport, Artifacts, Cancel, Executor, ExecutorError, JobEvent, JobPlan, JobResult,
-    LogSink, Masker, Observer as _, StepResult, UploadReport, Workspace,
+    ArtifactReport, Artifacts, Cancel, CleanupReport, Executor, ExecutorError, JobEvent, JobPlan,
+    JobProgress, JobResult, LogSink, Masker, Observer as _, Phase, StepResult, UploadReport,
+    Workspace,
     interrupt::{self, Interrupt},
     lifecycle::masker,
     redact::{RedactingObserver, Redactor},
@@ -36,6 +38,12 @@ impl PreparedJob {
     pub fn steps(&self) -> &[StepResult] {
         &self.state.steps
     }
+
+    /// What became of its steps so far, for the process that carries it on with
+    /// [`Executor::resume_with`].
+    pub fn progress(&self) -> JobProgress {
+        JobProgress::new(&self.plan.run, &self.state.steps)
+    }
 }
 
 impl fmt::Debug for PreparedJob {
@@ -60,17 +68,40 @@ impl Executor {
         self.ready(plan, Input::Kept, cancel).instrument(span).await
     }
 
-    /// Finds a job that another process has prepared, by its plan, and attaches to its containers.
-    /// Steps that ran before are not known here; a step must not be under way.
+    /// Finds a job that another process has prepared, by its plan, and attaches to its containers. A
+    /// step must not be under way.
+    ///
+    /// No step has run as far as this one knows: unless all of them run here, [`finish`](Self::finish)
+    /// ends in [`FailureReason::Incomplete`](crate::FailureReason::Incomplete). After steps in other
+    /// processes use [`resume_with`](Self::resume_with).
+    ///
+    /// One that fails changes nothing and can be tried again; [`abandon`](Self::abandon) removes the
+    /// job.
     ///
     /// # Errors
     /// [`ExecutorError::NotPrepared`] when a container is gone or does not run;
     /// [`ExecutorError::Engine`], [`ExecutorError::Volumes`].
     pub async fn resume(&self, plan: &JobPlan) -> Result<PreparedJob, ExecutorError> {
+        self.resume_with(plan, &JobProgress::none(plan)).await
+    }
+
+    /// Finds a job as [`resume`](Self::resume) does, whose steps so far ended as `progress` says:
+    /// [`PreparedJob::progress`] of the process that ran the last one.
+    ///
+    /// # Errors
+    /// As [`resume`](Self::resume); and [`ExecutorError::OtherRun`] and
+    /// [`ExecutorError::UnknownStep`] when the progress does not belong to the plan.
+    pub async fn resume_with(
+        &self,
+        plan: &JobPlan,
+        progress: &JobProgress,
+    ) -> Result<PreparedJob, ExecutorError> {
         let masker = masker(plan)?;
         let mut state = RunState::new(plan, self.docker.requests_sent());
+        state.steps = progress.results(plan).map_err(|error| Redactor::of(plan).error(error))?;
         let resumed = resume::resume(&*self.docker, &*self.volumes, plan, &mut state).await;
         resumed.map_err(|error| Redactor::of(plan).error(error))?;
+        state.phase = if state.steps.is_empty() { Phase::Start } else { Phase::Script };
         Ok(PreparedJob { plan: plan.clone(), state, masker })
     }
 
@@ -146,8 +177,24 @@ impl Executor {
         Ok(job.state.artifacts.insert(report))
     }
 
-    /// Ends a prepared job: removes its containers, network and temporary volumes. Its outcome is
-    /// that of the steps that ran on this [`PreparedJob`].
+    /// Removes what a prepared job left on the engine, by its plan alone: containers, network and
+    /// temporary volumes; caches stay. For a job that cannot be resumed, or is not to be. Can be called
+    /// again, and when nothing was prepared.
+    pub async fn abandon(&self, plan: &JobPlan, cancel: &Cancel) -> CleanupReport {
+        let (executor, plan, cancel) = (self.clone(), plan.clone(), cancel.clone());
+        let work = async move {
+            let mut state = RunState::abandoned(&plan, executor.docker.requests_sent());
+            executor.clean_up(&plan, &mut state, Outcome::Failed, &cancel).await
+        };
+        self.supervisor.run(Cancel::new(), work.boxed()).await
+    }
+
+    /// Ends a prepared job: removes its containers, network and temporary volumes.
+    ///
+    /// It has succeeded only if every step ran that had to by its `when`, here or in the progress that
+    /// was passed on, and none of them failed. Otherwise the outcome is the first failure;
+    /// [`Canceled`](crate::FailureReason::Canceled) when `cancel` was asked to stop; or
+    /// [`Incomplete`](crate::FailureReason::Incomplete), which names the steps.
     pub async fn finish(&self, job: PreparedJob, cancel: &Cancel) -> JobResult {
         let failed = first_failure(&job.state.steps);
         let (executor, cancel) = (self.clone(), cancel.clone());

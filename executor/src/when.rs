@@ -1,7 +1,8 @@
 //! Which steps run after what happened, and which failure is the job's. Pure.
 
 use crate::{
-    FailureReason, StepOutcome, StepResult, StepWhen, TimedPart, plan::build::AFTER_SCRIPT,
+    FailureReason, StepOutcome, StepPlan, StepResult, StepWhen, TimedPart,
+    plan::build::AFTER_SCRIPT,
 };
 
 /// What made a job fail.
@@ -51,5 +52,28 @@ pub(crate) fn wants(when: StepWhen, failed: Option<&FailureReason>) -> bool {
             FailureReason::Script { .. } | FailureReason::Timeout { what: TimedPart::Step, .. },
         ) => when != StepWhen::Success,
         Some(_) => false,
+    }
+}
+
+/// What a job fails for that ends now, if anything does: `failed`, or else a step that had to run and did
+/// not. The after-script does not count.
+pub(crate) fn final_failure(
+    planned: &[StepPlan],
+    done: &[StepResult],
+    failed: Option<Failure>,
+    is_stopped: bool,
+) -> Option<Failure> {
+    if failed.is_some() {
+        return failed;
+    }
+    let ran = |step: &StepPlan| {
+        done.iter().any(|result| result.name == step.name && !result.outcome.is_skipped())
+    };
+    let missing = planned.iter().filter(|step| wants(step.when, None) && !ran(step));
+    let steps: Vec<_> = missing.map(|step| step.name.clone()).collect();
+    match (steps.is_empty(), is_stopped) {
+        (true, _) => None,
+        (false, true) => Some(Failure::Before(FailureReason::Canceled)),
+        (false, false) => Some(Failure::Before(FailureReason::Incomplete { steps })),
     }
 }

@@ -23,7 +23,7 @@ fn engine() -> FakeDocker {
 fn executor_with(engine: &FakeDocker, config: ExecutorConfig) -> Executor {
     let docker: Arc<dyn DockerApi> = Arc::new(engine.clone());
     let volumes = DockerVolumeManager::new(Arc::clone(&docker));
-    Executor::new(docker, Arc::new(volumes), config)
+    Executor::new(docker, Arc::new(volumes), config).without_instance()
 }
 
 fn job() -> JobSpec {
@@ -60,6 +60,7 @@ async fn a_cache_that_vanishes_under_a_job_is_told_of_and_is_reported_as_recreat
     let events = Events::default();
     let volumes = DockerVolumeManager::new(Arc::new(faulty.clone()));
     let executor = Executor::new(Arc::new(faulty), Arc::new(volumes), ExecutorConfig::new("ci"))
+        .without_instance()
         .with_observer(Arc::new(events.clone()));
     let result = executor.run(&job(), Box::new(NullSink), &Cancel::new()).await.unwrap();
     assert!(matches!(result.outcome, JobOutcome::Succeeded), "{:?}", result.outcome);
@@ -158,7 +159,7 @@ async fn lost() -> (FakeDocker, FaultyDocker, Executor) {
     let faulty = FaultyDocker::new(Arc::new(engine.clone()));
     let docker: Arc<dyn DockerApi> = Arc::new(faulty.clone());
     let volumes = DockerVolumeManager::new(Arc::clone(&docker));
-    (engine, faulty, Executor::new(docker, Arc::new(volumes), rebuilding()))
+    (engine, faulty, Executor::new(docker, Arc::new(volumes), rebuilding()).without_instance())
 }
 
 /// Checks that nothing is left but the cache, when what was told of is taken away, and that the cache

@@ -27,7 +27,7 @@ fn executor(engine: &FakeDocker) -> Executor {
 fn executor_with(engine: &FakeDocker, config: ExecutorConfig) -> Executor {
     let docker: Arc<dyn DockerApi> = Arc::new(engine.clone());
     let volumes = DockerVolumeManager::new(Arc::clone(&docker));
-    Executor::new(docker, Arc::new(volumes), config)
+    Executor::new(docker, Arc::new(volumes), config).without_instance()
 }
 
 fn image(name: &str) -> ImageReference {
@@ -429,8 +429,9 @@ async fn a_job_can_be_spawned_whole_or_stage_by_stage() {
         let cancel = Cancel::new();
         let mut prepared = executor.prepare(&plan, &cancel).await.unwrap();
         executor.run_step(&mut prepared, "script", &mut NullSink, &cancel).await.unwrap();
+        let progress = prepared.progress();
         drop(prepared);
-        let prepared = executor.resume(&plan).await.unwrap();
+        let prepared = executor.resume_with(&plan, &progress).await.unwrap();
         executor.finish(prepared, &cancel).await
     });
     assert!(matches!(whole.await.unwrap().unwrap().outcome, JobOutcome::Succeeded));

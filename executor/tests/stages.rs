@@ -5,14 +5,14 @@
 mod common;
 
 use common::{
-    Recorder, assert_clean, assert_succeeded, engine, executor, executor_with, failure, fed, image,
-    job, program, seconds, step, with_after_script, words,
+    PanickingSink, Recorder, assert_clean, assert_succeeded, engine, executor, executor_with,
+    failure, fed, image, job, program, seconds, step, step_when, with_after_script, words,
 };
 use docker_api_trait::{Input, Operation};
 use executor::{
-    Cancel, Executor, ExecutorConfig, ExecutorError, FailureReason, JobPlan, JobSpec, LogEnd,
-    NullSink, Phase, PreparedJob, RunContext, ServiceSpec, StepOutcome, TimedPart, Transfers,
-    Truncation, Variable, plan,
+    Cancel, Executor, ExecutorConfig, ExecutorError, FailureReason, JobPlan, JobProgress,
+    JobReport, JobResult, JobSpec, LogEnd, NullSink, Phase, PreparedJob, RunContext, ServiceSpec,
+    StepOutcome, StepWhen, TimedPart, Transfers, Truncation, Variable, plan,
 };
 use testkit::{FakeDocker, ScriptedRun};
 use tokio::time::{Instant, sleep};
@@ -51,6 +51,20 @@ fn handed_on(plan: &JobPlan) -> JobPlan {
     read
 }
 
+/// The progress of a job as another process gets it.
+fn passed_on(job: &PreparedJob) -> JobProgress {
+    serde_json::from_str(&serde_json::to_string(&job.progress()).unwrap()).unwrap()
+}
+
+/// The steps that a job lacked to be complete.
+#[track_caller]
+fn not_run(result: &JobResult, phase: Phase) -> Vec<String> {
+    match failure(result, phase, false) {
+        FailureReason::Incomplete { steps } => steps.clone(),
+        other => panic!("{other:?}"),
+    }
+}
+
 async fn prepared(executor: &Executor, plan: &JobPlan) -> PreparedJob {
     executor.prepare(plan, &Cancel::new()).await.unwrap()
 }
@@ -72,11 +86,14 @@ async fn a_job_can_be_run_stage_by_stage() {
     let result = executor.run_step(&mut job, "a", &mut sink, &Cancel::new()).await.unwrap();
     assert!(matches!(result.outcome, StepOutcome::Succeeded), "{result:?}");
     assert_eq!(sink.told()[0], "begin a");
+    assert_eq!(step_of(&executor, &mut job, "sources").await, "succeeded");
+    assert_eq!(step_of(&executor, &mut job, "b").await, "succeeded");
     assert!(!sink.told().concat().contains("s3cret"), "{:?}", sink.told());
     assert_eq!(step_of(&executor, &mut job, "after_script").await, "succeeded");
     let result = executor.finish(job, &Cancel::new()).await;
     assert_succeeded(&result);
-    assert_eq!(words(&result), [("a", "succeeded"), ("after_script", "succeeded")]);
+    let expected = ["a", "sources", "b", "after_script"].map(|step| (step, "succeeded"));
+    assert_eq!(words(&result), expected);
     assert!(engine.volumes().is_empty(), "{:?}", engine.volumes());
     assert_clean(&engine, &result);
 }
@@ -107,11 +124,12 @@ async fn another_process_carries_a_job_on_and_leaves_nothing() {
     let first = executor_with(&engine, config());
     let mut job = prepared(&first, &plan).await;
     assert_eq!(step_of(&first, &mut job, "sources").await, "succeeded");
+    let progress = passed_on(&job);
     // The process ends without a word.
     drop((job, first));
     assert_eq!(engine.containers().len(), 3);
     let (second, plan) = (executor_with(&engine, config()), handed_on(&plan));
-    let mut job = second.resume(&plan).await.unwrap();
+    let mut job = second.resume_with(&plan, &progress).await.unwrap();
     for step in ["a", "b", "after_script"] {
         assert_eq!(step_of(&second, &mut job, step).await, "succeeded");
     }
@@ -127,16 +145,18 @@ async fn another_process_carries_a_job_on_and_leaves_nothing() {
 async fn a_process_for_each_stage_is_fine() {
     let engine = large_engine();
     let plan = planned(&large_job());
-    drop(prepared(&executor_with(&engine, config()), &plan).await);
+    let mut progress = passed_on(&prepared(&executor_with(&engine, config()), &plan).await);
     for step in ["sources", "a", "b"] {
         let executor = executor_with(&engine, config());
-        let mut job = executor.resume(&handed_on(&plan)).await.unwrap();
+        let mut job = executor.resume_with(&handed_on(&plan), &progress).await.unwrap();
         assert_eq!(step_of(&executor, &mut job, step).await, "succeeded");
+        progress = passed_on(&job);
     }
     let executor = executor_with(&engine, config());
-    let job = executor.resume(&plan).await.unwrap();
+    let job = executor.resume_with(&plan, &progress).await.unwrap();
     let result = executor.finish(job, &Cancel::new()).await;
     assert_succeeded(&result);
+    assert_eq!(words(&result), ["sources", "a", "b"].map(|step| (step, "succeeded")));
     assert!(engine.volumes().is_empty(), "{:?}", engine.volumes());
     assert_clean(&engine, &result);
 }
@@ -304,6 +324,132 @@ async fn a_written_plan_holds_what_another_process_needs_and_debug_output_does_n
     let executor = executor(&engine);
     let job = executor.prepare(&handed_on(&plan), &Cancel::new()).await.unwrap();
     assert!(!format!("{job:?}").contains("s3cret"));
+    let result = executor.finish(job, &Cancel::new()).await;
+    assert_clean(&engine, &result);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_whose_steps_did_not_all_run_is_incomplete() {
+    let engine = large_engine();
+    let executor = executor_with(&engine, config());
+    let job = prepared(&executor, &planned(&large_job())).await;
+    let result = executor.finish(job, &Cancel::new()).await;
+    assert_eq!(not_run(&result, Phase::Start), ["sources", "a", "b"]);
+    assert_clean(&engine, &result);
+    // The after-script and what asks for a failure need not run.
+    let mut spec = large_job();
+    spec.steps.push(step_when("on-failure", StepWhen::Failure));
+    spec.steps.push(step_when("always", StepWhen::Always));
+    let mut job = prepared(&executor, &planned(&spec)).await;
+    for step in ["sources", "b"] {
+        assert_eq!(step_of(&executor, &mut job, step).await, "succeeded");
+    }
+    let result = executor.finish(job, &Cancel::new()).await;
+    assert_eq!(not_run(&result, Phase::Script), ["a", "always"]);
+    let report = JobReport::from(&result);
+    assert_eq!(report.failure_reason.as_deref(), Some("job_incomplete"));
+    assert_eq!(report.steps_not_run, ["a", "always"]);
+    assert_eq!(
+        report.error.as_deref(),
+        Some("the job ended before these steps had run: a, always")
+    );
+    assert_clean(&engine, &result);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_stopped_between_its_stages_is_canceled() {
+    let engine = large_engine();
+    let executor = executor_with(&engine, config());
+    for ran in [&[][..], &["sources", "a"]] {
+        let mut job = prepared(&executor, &planned(&large_job())).await;
+        for step in ran {
+            assert_eq!(step_of(&executor, &mut job, step).await, "succeeded");
+        }
+        let cancel = Cancel::new();
+        cancel.stop();
+        let result = executor.finish(job, &cancel).await;
+        let phase = if ran.is_empty() { Phase::Start } else { Phase::Script };
+        let reason = failure(&result, phase, false);
+        assert!(matches!(reason, FailureReason::Canceled), "{reason:?}");
+        assert_clean(&engine, &result);
+    }
+    // All that had to run has run.
+    let mut job = prepared(&executor, &planned(&large_job())).await;
+    for step in ["sources", "a", "b"] {
+        assert_eq!(step_of(&executor, &mut job, step).await, "succeeded");
+    }
+    let cancel = Cancel::new();
+    cancel.stop();
+    assert_succeeded(&executor.finish(job, &cancel).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_in_one_process_is_the_outcome_in_the_next() {
+    let engine = large_engine();
+    let plan = planned(&large_job());
+    let first = executor_with(&engine, config());
+    let mut job = prepared(&first, &plan).await;
+    engine.script_next(ScriptedRun::exits(3));
+    assert_eq!(step_of(&first, &mut job, "sources").await, "failed");
+    let progress = passed_on(&job);
+    drop((job, first));
+    // With the progress it is that failure, without it nothing is known.
+    let second = executor_with(&engine, config());
+    let job = second.resume(&plan).await.unwrap();
+    drop(job);
+    let job = second.resume_with(&plan, &progress).await.unwrap();
+    let result = second.finish(job, &Cancel::new()).await;
+    let reason = failure(&result, Phase::Script, false);
+    assert!(matches!(reason, FailureReason::Script { exit_code: 3, .. }), "{reason:?}");
+    assert_eq!(words(&result), [("sources", "failed")]);
+    assert_clean(&engine, &result);
+    let plan = planned(&large_job());
+    drop(prepared(&second, &plan).await);
+    let job = second.resume(&plan).await.unwrap();
+    let result = second.finish(job, &Cancel::new()).await;
+    assert_eq!(not_run(&result, Phase::Start), ["sources", "a", "b"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_that_cannot_be_resumed_can_be_abandoned() {
+    let engine = large_engine();
+    let plan = planned(&large_job());
+    let executor = executor_with(&engine, config());
+    drop(prepared(&executor, &plan).await);
+    let helper = engine.containers().into_iter().find(|one| one.name.starts_with("berth-h1-"));
+    engine.vanish_container(&helper.unwrap().id);
+    for _ in 0..2 {
+        let error = executor.resume(&plan).await.unwrap_err();
+        assert!(matches!(error, ExecutorError::NotPrepared { .. }), "{error:?}");
+        assert_eq!(engine.containers().len(), 2, "a resume that fails changes nothing");
+    }
+    let report = executor.abandon(&plan, &Cancel::new()).await;
+    assert!(report.failed.is_empty(), "{report:?}");
+    let mut kinds: Vec<_> = report.removed.iter().map(|one| one.kind.as_str()).collect();
+    kinds.sort_unstable();
+    kinds.dedup();
+    assert_eq!(kinds, ["container", "network", "volume"]);
+    let left = (engine.containers(), engine.networks(), engine.volumes());
+    assert!(left.0.is_empty() && left.1.is_empty() && left.2.is_empty(), "{left:?}");
+    let again = executor.abandon(&plan, &Cancel::new()).await;
+    assert!(again.failed.is_empty(), "{again:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sink_that_panics_in_a_stage_fails_its_step() {
+    let engine = large_engine();
+    let executor = executor_with(&engine, config());
+    let mut job = prepared(&executor, &planned(&large_job())).await;
+    engine.script_next(ScriptedRun::never_ends().prints_stdout("x"));
+    let result = executor.run_step(&mut job, "a", &mut PanickingSink, &Cancel::new()).await;
+    let result = result.unwrap();
+    assert!(
+        matches!(result.outcome, StepOutcome::Failed(FailureReason::System { .. })),
+        "{result:?}"
+    );
+    assert_eq!(result.log, LogEnd::Truncated(Truncation::Panicked("boom".to_owned())));
+    // The container is not left with the first script.
+    assert_eq!(step_of(&executor, &mut job, "b").await, "succeeded");
     let result = executor.finish(job, &Cancel::new()).await;
     assert_clean(&engine, &result);
 }

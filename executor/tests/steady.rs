@@ -12,7 +12,7 @@ use std::{
 use async_trait::async_trait;
 use common::{
     assert_clean, assert_succeeded, engine, error, executor, job, program, run_into, run_on,
-    seconds, step,
+    seconds, step, words,
 };
 use docker_api_trait::{
     ApiError, ConnectFailure, ContainerApi as _, ContainerName, ContainerRequest, DockerApi,
@@ -422,8 +422,9 @@ async fn a_panic_of_the_callers_own_code_fails_the_job_and_cleans_it_up() {
     let executor = executor(&engine).with_observer(Arc::new(Panicking));
     let job = job([step("a")]);
     let result = executor.run(&job, Box::new(NullSink), &Cancel::new()).await.unwrap();
-    let error = error(&result, Phase::Start, false);
+    let error = error(&result, Phase::Script, false);
     assert!(matches!(error, ExecutorError::Panicked { .. }), "{error:?}");
+    assert_eq!(words(&result), [("a", "failed")]);
     assert_clean(&engine, &result);
 }
 
@@ -459,7 +460,11 @@ async fn a_panic_of_the_callers_sink_fails_the_job_and_cleans_it_up() {
         let ExecutorError::Panicked { message } = error else { panic!("{place}: {error:?}") };
         assert!(message.contains("the sink's own fault"), "{place}: {message}");
         assert!(error.hint().is_some(), "{place}");
-        assert_eq!(result.log, LogEnd::Truncated(Truncation::NotStarted), "{place}");
+        assert_eq!(words(&result), [("a", "failed"), ("b", "skipped")], "{place}");
+        let LogEnd::Truncated(Truncation::Panicked(message)) = &result.log else {
+            panic!("{place}: {:?}", result.log)
+        };
+        assert!(message.contains("the sink's own fault"), "{place}: {message}");
         assert_clean(&engine, &result);
         assert!(engine.scripts().len() <= 1, "{place}: no step follows");
     }

@@ -29,6 +29,12 @@ pub trait SystemApi: Debug + Send + Sync {
         0
     }
 
+    /// Whether this handle waits for an engine that takes no connections at present, as while it
+    /// restarts. A handle that does not watch over that says no. No request.
+    fn is_away(&self) -> bool {
+        false
+    }
+
     /// Whose engine it is, as far as the replies to this handle have told. Without a reply, and where
     /// nothing is told, it is Docker's. No request.
     fn product(&self) -> EngineProduct {

@@ -61,6 +61,10 @@ pub enum Truncation {
     Engine(String),
     /// It is as long as it may be.
     Limit,
+    /// The sink or the observer panicked.
+    Panicked(String),
+    /// Why not is known only in the words of an earlier process.
+    Earlier(String),
 }
 
 impl Truncation {
@@ -72,6 +76,8 @@ impl Truncation {
             Self::Sink(reason) => format!("the output could not be written: {reason}"),
             Self::Engine(reason) => format!("the engine broke it off: {reason}"),
             Self::Limit => "it is as long as it may be".to_owned(),
+            Self::Panicked(message) => format!("the sink or the observer panicked: {message}"),
+            Self::Earlier(reason) => reason.clone(),
         }
     }
 }

@@ -304,6 +304,10 @@ impl SystemApi for SteadyDocker {
         self.link.outages()
     }
 
+    fn is_away(&self) -> bool {
+        self.link.is_away()
+    }
+
     fn product(&self) -> EngineProduct {
         self.engine.product()
     }

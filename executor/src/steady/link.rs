@@ -67,6 +67,10 @@ impl Link {
         self.outages.load(Ordering::Relaxed)
     }
 
+    pub(super) fn is_away(&self) -> bool {
+        self.known().away_since.is_some()
+    }
+
     fn known(&self) -> std::sync::MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }

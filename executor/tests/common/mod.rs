@@ -34,13 +34,14 @@ pub(crate) fn executor(engine: &FakeDocker) -> Executor {
 pub(crate) fn executor_with(engine: &FakeDocker, config: ExecutorConfig) -> Executor {
     let docker: Arc<dyn DockerApi> = Arc::new(engine.clone());
     let volumes = DockerVolumeManager::new(Arc::clone(&docker));
-    Executor::new(docker, Arc::new(volumes), config)
+    Executor::new(docker, Arc::new(volumes), config).without_instance()
 }
 
 /// Runs a job on an engine that is the fake, or has it behind it.
 pub(crate) async fn run_on(docker: Arc<dyn DockerApi>, job: &JobSpec) -> JobResult {
     let volumes = DockerVolumeManager::new(Arc::clone(&docker));
-    let executor = Executor::new(docker, Arc::new(volumes), ExecutorConfig::new("ci"));
+    let executor =
+        Executor::new(docker, Arc::new(volumes), ExecutorConfig::new("ci")).without_instance();
     executor.run(job, Box::new(NullSink), &Cancel::new()).await.unwrap()
 }
 
@@ -222,6 +223,17 @@ pub(crate) struct StalledSink;
 impl LogSink for StalledSink {
     async fn write(&mut self, _chunk: &LogChunk) -> io::Result<()> {
         std::future::pending().await
+    }
+}
+
+/// Panics at the first piece.
+#[derive(Debug)]
+pub(crate) struct PanickingSink;
+
+#[async_trait]
+impl LogSink for PanickingSink {
+    async fn write(&mut self, _chunk: &LogChunk) -> io::Result<()> {
+        panic!("boom")
     }
 }
 

@@ -138,7 +138,7 @@ impl Case {
         let volumes = DockerVolumeManager::new(Arc::clone(&self.docker));
         let mut config = ExecutorConfig::new("ci");
         config.images.helper = Some(ImageSpec::new(image("helper")));
-        Executor::new(Arc::clone(&self.docker), Arc::new(volumes), config)
+        Executor::new(Arc::clone(&self.docker), Arc::new(volumes), config).without_instance()
     }
 
     /// Runs the job in a process of its own, as it were: its evidence ends with it. What is left when
@@ -296,7 +296,8 @@ async fn warm(engine: &FakeDocker, scenario: Scenario) {
     let fresh = engine.clone();
     let before = ScriptedRun::exits(0).writing("/cache/canary");
     let volumes = DockerVolumeManager::new(Arc::new(fresh.clone()));
-    let executor = Executor::new(Arc::new(fresh), Arc::new(volumes), ExecutorConfig::new("ci"));
+    let executor = Executor::new(Arc::new(fresh), Arc::new(volumes), ExecutorConfig::new("ci"))
+        .without_instance();
     engine.script_first(before);
     let result = executor.run(&job, Box::new(NullSink), &Cancel::new()).await.unwrap();
     assert!(matches!(result.outcome, JobOutcome::Succeeded), "{:?}", result.outcome);

@@ -120,7 +120,7 @@ async fn run(docker: Arc<dyn DockerApi>, job: &JobSpec, what: &str) -> (JobResul
     let volumes = DockerVolumeManager::new(docker.clone());
     let mut config = ExecutorConfig::new(owner());
     config.stop_grace = seconds(1);
-    let executor = Executor::new(docker, Arc::new(volumes), config);
+    let executor = Executor::new(docker, Arc::new(volumes), config).without_instance();
     let folder = tempfile::tempdir().unwrap();
     let instances = Instances::open(folder.path()).unwrap();
     let instance = instances.claim().unwrap();

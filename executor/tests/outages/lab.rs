@@ -53,7 +53,7 @@ impl Lab {
         let mut config = ExecutorConfig::new("outages");
         config.containers.host.network_mode = network_mode.map(str::to_owned);
         config.stop_grace = seconds(1);
-        let executor = Executor::new(docker.clone(), Arc::new(volumes), config);
+        let executor = Executor::new(docker.clone(), Arc::new(volumes), config).without_instance();
         let folder = tempfile::tempdir().unwrap();
         let instances = Instances::open(folder.path()).unwrap();
         Self { instances, _folder: folder, bare: engine.docker(), executor }
@@ -65,7 +65,10 @@ impl Lab {
         config.rebuild_caches = true;
         let docker: Arc<dyn DockerApi> = Arc::new(self.bare.clone());
         let volumes = DockerVolumeManager::new(Arc::clone(&docker));
-        Self { executor: Executor::new(docker, Arc::new(volumes), config), ..self }
+        Self {
+            executor: Executor::new(docker, Arc::new(volumes), config).without_instance(),
+            ..self
+        }
     }
 
     /// Puts a canary into the job's cache.

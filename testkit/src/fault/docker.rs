@@ -242,6 +242,10 @@ impl SystemApi for FaultyDocker {
         self.engine.outages()
     }
 
+    fn is_away(&self) -> bool {
+        self.engine.is_away()
+    }
+
     fn product(&self) -> EngineProduct {
         self.engine.product()
     }

@@ -1,0 +1,166 @@
+//! What became of a job's steps, as one process passes it on to the next.
+
+use std::{sync::Arc, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    ExecutorError, ExitCause, FailureReason, JobPlan, LogEnd, StepOutcome, StepPlan, StepReport,
+    StepResult, TimedPart, Truncation,
+};
+
+/// The results of the steps of a run so far, to be written and read by another process:
+/// [`PreparedJob::progress`](crate::PreparedJob::progress) gives it,
+/// [`Executor::resume_with`](crate::Executor::resume_with) takes it.
+///
+/// Keep it with the run's plan, as safe as that, and write it after each step. A step that is missing in it counts as not
+/// run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct JobProgress {
+    /// The run's unique id.
+    pub run: String,
+    /// The steps that ran, in the order in which they did.
+    pub steps: Vec<StepReport>,
+}
+
+impl JobProgress {
+    pub(crate) fn new(run: &str, steps: &[StepResult]) -> Self {
+        Self { run: run.to_owned(), steps: steps.iter().map(StepReport::from).collect() }
+    }
+
+    /// The progress of a job of which no step has run.
+    pub fn none(plan: &JobPlan) -> Self {
+        Self { run: plan.run.clone(), steps: Vec::new() }
+    }
+
+    /// The results, for the plan that they belong to.
+    pub(crate) fn results(&self, plan: &JobPlan) -> Result<Vec<StepResult>, ExecutorError> {
+        if self.run != plan.run {
+            let (progress, plan) = (self.run.clone(), plan.run.clone());
+            return Err(ExecutorError::OtherRun { progress, plan });
+        }
+        let result = |report: &StepReport| {
+            let unknown = || ExecutorError::UnknownStep { step: report.name.clone() };
+            Ok(read(report, plan, plan.step(&report.name).ok_or_else(unknown)?))
+        };
+        self.steps.iter().map(result).collect()
+    }
+}
+
+fn read(report: &StepReport, plan: &JobPlan, step: &StepPlan) -> StepResult {
+    let outcome = match report.outcome.as_str() {
+        "succeeded" => StepOutcome::Succeeded,
+        "skipped" => StepOutcome::Skipped,
+        _ => StepOutcome::Failed(reason(report)),
+    };
+    let log = match (&report.log.reason, report.log.complete) {
+        (_, true) => LogEnd::Complete,
+        (reason, false) => {
+            LogEnd::Truncated(Truncation::Earlier(reason.clone().unwrap_or_default()))
+        }
+    };
+    StepResult {
+        name: step.name.clone(),
+        container: plan.containers[step.container].kind,
+        outcome,
+        allow_failure: step.allow_failure,
+        duration: Duration::from_millis(report.duration_ms),
+        log,
+    }
+}
+
+/// Why a step failed. A report that makes no sense is a failure as well: it must not become a success.
+fn reason(report: &StepReport) -> FailureReason {
+    let error = || {
+        let words = report.error.clone();
+        let message = words.unwrap_or_else(|| format!("the step {} failed", report.name));
+        Arc::new(ExecutorError::Earlier { message })
+    };
+    let timeout = report.timeout.as_ref().and_then(|timeout| {
+        let what = TimedPart::from_name(&timeout.part)?;
+        Some(FailureReason::Timeout { what, limit: Duration::from_millis(timeout.limit_ms) })
+    });
+    match (report.failure_reason.as_deref(), report.exit_code, timeout) {
+        (Some("script_failure"), Some(exit_code), _) => {
+            let cause = ExitCause::from_report(report.exit_cause.as_deref(), exit_code);
+            FailureReason::Script { exit_code, cause }
+        }
+        (Some("job_execution_timeout"), _, Some(timeout)) => timeout,
+        (Some("job_canceled"), ..) => FailureReason::Canceled,
+        (Some("image_pull_failure"), ..) => FailureReason::ImagePull { error: error() },
+        _ => FailureReason::System { error: error() },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Command, ExecutorConfig, JobSpec, RunContext, StepSpec, plan};
+
+    fn planned() -> JobPlan {
+        let image: docker_api_trait::ImageReference = "busybox".parse().unwrap();
+        let step = |name: &str| StepSpec::new(name, Command::script("x").unwrap());
+        let job = JobSpec::with_steps("app", image, [step("a"), step("b")]);
+        plan(&job, &ExecutorConfig::new("ci"), &RunContext::draw()).unwrap()
+    }
+
+    fn result(outcome: StepOutcome, log: LogEnd) -> StepResult {
+        let duration = Duration::from_millis(1500);
+        let container = crate::ContainerKind::Build;
+        StepResult { name: "a".into(), container, outcome, allow_failure: false, duration, log }
+    }
+
+    #[test]
+    fn results_survive_writing_and_reading() {
+        let plan = planned();
+        let cause = ExitCause::OutOfMemory;
+        let limit = Duration::from_secs(20);
+        let error = || Arc::new(ExecutorError::Panicked { message: "boom".into() });
+        let failures = [
+            FailureReason::Script { exit_code: 137, cause },
+            FailureReason::Script { exit_code: 127, cause: ExitCause::NotFound },
+            FailureReason::Timeout { what: TimedPart::AfterScript, limit },
+            FailureReason::Canceled,
+            FailureReason::ImagePull { error: error() },
+            FailureReason::System { error: error() },
+        ];
+        let truncated = LogEnd::Truncated(Truncation::Limit);
+        let outcomes =
+            failures.map(|reason| result(StepOutcome::Failed(reason), truncated.clone()));
+        let mut all = vec![result(StepOutcome::Succeeded, LogEnd::Complete)];
+        all.push(result(StepOutcome::Skipped, LogEnd::Complete));
+        all.extend(outcomes);
+        let progress = JobProgress::new(&plan.run, &all);
+        let text = serde_json::to_string(&progress).unwrap();
+        let read: JobProgress = serde_json::from_str(&text).unwrap();
+        assert_eq!(read, progress);
+        let results = read.results(&plan).unwrap();
+        assert_eq!(JobProgress::new(&plan.run, &results), progress);
+    }
+
+    #[test]
+    fn progress_of_another_run_or_job_is_refused() {
+        let (plan, other) = (planned(), planned());
+        let error = JobProgress::none(&other).results(&plan).unwrap_err();
+        assert!(matches!(error, ExecutorError::OtherRun { .. }), "{error:?}");
+        let mut progress = JobProgress::none(&plan);
+        progress.steps = vec![(&result(StepOutcome::Succeeded, LogEnd::Complete)).into()];
+        "c".clone_into(&mut progress.steps[0].name);
+        let error = progress.results(&plan).unwrap_err();
+        assert!(matches!(error, ExecutorError::UnknownStep { .. }), "{error:?}");
+    }
+
+    #[test]
+    fn a_report_that_makes_no_sense_is_no_success() {
+        let plan = planned();
+        let mut progress = JobProgress::none(&plan);
+        progress.steps = vec![(&result(StepOutcome::Succeeded, LogEnd::Complete)).into()];
+        for outcome in ["failed", "", "Succeeded"] {
+            outcome.clone_into(&mut progress.steps[0].outcome);
+            let results = progress.results(&plan).unwrap();
+            assert!(matches!(results[0].outcome, StepOutcome::Failed(_)), "{outcome}");
+        }
+    }
+}
