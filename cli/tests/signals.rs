@@ -131,3 +131,35 @@ fn who_wants_it_quiet_hears_how_it_ended_alone() {
     let (code, said) = signalled("", &["--quiet"], &[Signal::INT, Signal::TERM]);
     assert_eq!((code, &*said), (Some(130), "berth: the job was stopped\n"));
 }
+
+#[test]
+fn every_signal_that_ends_a_program_stops_the_job() {
+    let signals = [
+        Signal::USR1,
+        Signal::USR2,
+        Signal::ALARM,
+        Signal::VTALARM,
+        Signal::PROF,
+        Signal::IO,
+        Signal::POWER,
+        Signal::STKFLT,
+        Signal::XCPU,
+    ];
+    for signal in signals {
+        // The second one spares the time that a first one alone takes.
+        let (code, said) = signalled("", &[], &[signal, Signal::TERM]);
+        assert_eq!(code, Some(130), "{signal:?}: {said}");
+        assert!(said.ends_with("berth: the job was stopped\n"), "{signal:?}: {said}");
+    }
+}
+
+#[test]
+fn a_signal_about_the_size_of_a_file_stops_nothing() {
+    let waiting = waiting("", &[]);
+    waiting.signal(Signal::XFSZ);
+    waiting.signal(Signal::TERM);
+    waiting.signal(Signal::INT);
+    let (code, said) = waiting.end();
+    assert_eq!(code, Some(130), "{said}");
+    assert_eq!(said.matches("asked the job to stop").count(), 1, "{said}");
+}

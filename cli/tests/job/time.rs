@@ -273,3 +273,20 @@ fn a_strangers_container_in_the_jobs_network_holds_nothing_else_up() {
     assert!(stderr(&output).contains("the network"), "{}", stderr(&output));
     project.assert_nothing_left();
 }
+
+#[test]
+#[ignore = "needs Docker: cargo xtask e2e"]
+fn a_signal_in_the_after_script_is_heard_and_ends_in_130() {
+    let keys = "after_script = \"echo after; sleep 3; echo over\"\n\
+                [[steps]]\nname = \"a\"\nscript = \"echo a\"";
+    let project = Project::new("after-script-signal");
+    let mut running = Running::start(&mut project.job(&[], keys), "a\nafter\n");
+    running.signal(Signal::INT);
+    running.hear("berth: waiting for the after-script to end; once more to kill it\n");
+    let ended = running.end();
+    assert_eq!(ended.status.code(), Some(130), "{}", stderr(&ended));
+    assert_eq!(stdout(&ended), "over\n");
+    let said = stderr(&ended);
+    assert!(said.ends_with("interrupted by a signal; the job itself had succeeded\n"), "{said}");
+    project.assert_nothing_left();
+}

@@ -340,6 +340,35 @@ impl LogSink for Telling {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Docker: cargo xtask e2e"]
+async fn a_time_limit_ends_a_job_whose_engine_is_suspended() {
+    let engine = engine(EngineOptions::default()).await;
+    let lab = Lab::on(&engine, seconds(60));
+    lab.warm().await;
+    let baseline = lab.baseline().await;
+    let mut slow = step("a", "echo started; sleep 600");
+    slow.timeout = Some(seconds(10));
+    let begin = Instant::now();
+    let suspend = async { engine.suspend().unwrap() };
+    let (result, _) = lab.run_and(&job([slow]), suspend).await;
+    let took = begin.elapsed();
+    println!("the job ended after {took:?}");
+    assert!(
+        matches!(&result.outcome, JobOutcome::Failed(FailureReason::Timeout { .. })),
+        "{:?}",
+        result.outcome
+    );
+    // The limit, the grace, and ten seconds more. What comes before the step takes its time.
+    assert!(took < seconds(10 + 1 + 10 + 15), "{took:?}");
+    assert!(!result.cleanup.failed.is_empty(), "what may be left is named");
+    engine.wake().unwrap();
+    lab.sweep().await;
+    let differences = baseline.differences(&lab.bare).await.unwrap();
+    assert!(differences.is_empty(), "{differences:?}");
+    engine.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Docker: cargo xtask e2e"]
 async fn a_cancelled_job_is_gone_within_its_grace_and_two_seconds() {
     let engine = engine(EngineOptions::default()).await;
     let lab = Lab::on(&engine, seconds(5));

@@ -198,6 +198,30 @@ impl PrivateEngine {
         if left.is_empty() { Ok(()) } else { Err(EngineError::Left { what: left }) }
     }
 
+    /// Stops the daemon with SIGSTOP: it keeps its connections and answers nothing. Containers go on.
+    ///
+    /// # Errors
+    /// [`EngineError::NotRunning`] when it does not run, [`EngineError::System`] when it cannot be
+    /// signalled.
+    pub fn suspend(&self) -> Result<(), EngineError> {
+        self.send(Signal::STOP)
+    }
+
+    /// Lets a daemon go on that was [suspended](Self::suspend).
+    ///
+    /// # Errors
+    /// As for [`suspend`](Self::suspend).
+    pub fn wake(&self) -> Result<(), EngineError> {
+        self.send(Signal::CONT)
+    }
+
+    fn send(&self, signal: Signal) -> Result<(), EngineError> {
+        let daemon = self.daemon.as_ref().and_then(Child::id);
+        let process = daemon.and_then(child_of).and_then(to_pid).ok_or(EngineError::NotRunning)?;
+        kill_process(process, signal)
+            .map_err(|error| EngineError::system("signal dockerd")(error.into()))
+    }
+
     async fn signal(&mut self, signal: Signal) -> Result<(), EngineError> {
         let Some(daemon) = &mut self.daemon else { return Err(EngineError::NotRunning) };
         let process = daemon.id().and_then(child_of).and_then(to_pid);
