@@ -10,7 +10,7 @@ use std::{
 
 use executor::{
     AuthConfig, Cancel, Executor, FailureReason, JobOutcome, JobReport, JobResult, LogEnd, LogSink,
-    RunContext, SectionSink, TimedPart, TimestampSink, Truncation, describe, read_user_auth_config,
+    RunContext, SectionSink, TimedPart, TimestampSink, Truncation, read_user_auth_config,
 };
 use volume_manager::DockerVolumeManager;
 

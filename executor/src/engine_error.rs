@@ -206,6 +206,34 @@ pub(crate) fn classify(refused: ApiError) -> ExecutorError {
     }
 }
 
+/// The platforms of an image that the engine has for another one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PlatformMismatch {
+    /// The platform that was asked for.
+    pub(crate) wanted: String,
+    /// The platform that the engine has, if it says so.
+    pub(crate) found: Option<String>,
+}
+
+/// Returns the platforms if the engine has the image that it calls missing, for another platform.
+pub(crate) fn platform_mismatch(missing: &ApiError) -> Option<PlatformMismatch> {
+    let ApiError::NotFound { operation: Operation::CreateContainer, message } = missing else {
+        return None;
+    };
+    if let Some((_, platforms)) =
+        message.split_once("does not match the specified platform: wanted ")
+    {
+        let (wanted, found) = platforms.split_once(", actual: ")?;
+        let found = Some(found.trim().to_owned()).filter(|found| !found.is_empty());
+        return Some(PlatformMismatch { wanted: wanted.to_owned(), found });
+    }
+    // Of several platforms that an engine with containerd's store has it names none.
+    let (_, wanted) =
+        message.split_once("was found but does not provide the specified platform (")?;
+    let wanted = wanted.split(')').next().unwrap_or(wanted);
+    Some(PlatformMismatch { wanted: wanted.to_owned(), found: None })
+}
+
 impl fmt::Display for RefusalCause {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {

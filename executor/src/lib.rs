@@ -92,7 +92,7 @@ pub use config::{
     read_config,
 };
 pub use engine_error::RefusalCause;
-pub use error::{ExecutorError, JobError, describe};
+pub use error::{ExecutorError, describe};
 pub use event::{JobEvent, Observer};
 pub use executor::Executor;
 pub use host::plan_on_this_host;
@@ -103,7 +103,7 @@ pub use image::{
 pub use instance::{Instance, InstanceError, Instances, Life};
 pub use job::{
     BuildSpec, CacheMode, CacheSharing, CacheSpec, CacheWhen, Command, ContainerKind, ImageSpec,
-    JobSpec, RegistryLogin, ServiceSpec, StepSpec, StepWhen, Variable,
+    JobError, JobSpec, RegistryLogin, ServiceSpec, StepSpec, StepWhen, Variable,
 };
 pub use log::{
     LogEnd, LogSink, MIN_MASKED_CHARS, MIN_MASKED_LINE_CHARS, MaskError, MaskStream, Masker,

@@ -226,7 +226,8 @@ impl From<ExecutorError> for FailureReason {
         match error {
             error @ (ExecutorError::ImagePull { .. }
             | ExecutorError::PullStalled { .. }
-            | ExecutorError::ImageMissing { .. }) => Self::ImagePull { error: Arc::new(error) },
+            | ExecutorError::ImageMissing { .. }
+            | ExecutorError::ImagePlatform { .. }) => Self::ImagePull { error: Arc::new(error) },
             error => Self::System { error: Arc::new(error) },
         }
     }

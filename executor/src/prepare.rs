@@ -239,7 +239,7 @@ impl Preparation<'_> {
                     if !is_missing || !may_be_missing {
                         return Err(self.not_created(refused, name).into());
                     }
-                    attempts.missing();
+                    attempts.missing(refused);
                 }
             }
         }

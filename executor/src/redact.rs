@@ -114,6 +114,11 @@ impl<'a> Redactor<'a> {
             },
             E::PullStalled { image, after } => E::PullStalled { image, after },
             E::ImageMissing { image } => E::ImageMissing { image },
+            E::ImagePlatform { image, wanted, found } => E::ImagePlatform {
+                image,
+                wanted: self.text(wanted),
+                found: found.map(|found| self.text(found)),
+            },
             E::UnsupportedSystem { os } => E::UnsupportedSystem { os: self.text(os) },
             E::Start { source } => E::Start { source: self.engine(source) },
             // Berth's words for a kind of refusal.
@@ -442,6 +447,7 @@ mod tests {
             },
             E::PullStalled { image: image(), after: Duration::ZERO },
             E::ImageMissing { image: image() },
+            E::ImagePlatform { image: image(), wanted: said(), found: Some(said()) },
             E::UnsupportedSystem { os: said() },
             E::Start { source: engine() },
             E::Refused { cause: crate::RefusalCause::NoCommand, source: engine() },

@@ -107,6 +107,20 @@ async fn a_missing_image_that_may_never_be_pulled_is_named() {
     assert!(engine.pull_requests().is_empty());
 }
 
+#[tokio::test(start_paused = true)]
+async fn an_image_that_is_there_for_another_platform_is_not_called_missing() {
+    let engine = engine();
+    let mut job = job_of("busybox");
+    job.image.platform = Some("linux/arm64".to_owned());
+    let (result, _) = watched(&engine, policies(&[PullPolicy::Never]), &job).await;
+    assert_pull_failure(&result, false);
+    let error = error(&result, Phase::Prepare, false);
+    let ExecutorError::ImagePlatform { wanted, found, .. } = error else { panic!("{error:?}") };
+    assert_eq!((wanted.as_str(), found.as_deref()), ("linux/arm64", Some("linux/amd64")));
+    let hint = error.hint().unwrap();
+    assert!(hint.contains("docker pull --platform linux/arm64 busybox"), "{hint}");
+}
+
 /// Gives the tag to another image as soon as the pull has brought it.
 #[derive(Debug)]
 struct Mover(FakeDocker);

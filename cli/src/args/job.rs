@@ -186,16 +186,35 @@ fn read_file(path: &std::path::Path) -> Result<JobSpec, Failure> {
         )
     })?;
     if path.extension().is_some_and(|extension| extension == "json") {
-        return serde_json::from_str(&text)
-            .map_err(|error| Failure::new(format!("the job file {shown}: {error}"), hint));
+        return serde_json::from_str(&text).map_err(|error| {
+            let error = without_value(&error.to_string());
+            Failure::new(format!("the job file {shown}: {error}"), hint)
+        });
     }
     toml::from_str(&text).map_err(|error| {
         let before = error.span().and_then(|span| text.get(..span.start));
         let line = before.map(|before| before.matches('\n').count() + 1);
         let place = line.map(|line| format!(", line {line}")).unwrap_or_default();
         // The library's own text repeats lines of the file, which may hold secrets.
-        Failure::new(format!("the job file {shown}{place}: {}", error.message()), hint)
+        let message = without_value(error.message());
+        Failure::new(format!("the job file {shown}{place}: {message}"), hint)
     })
+}
+
+/// The message of a parser without the value that it found, which may be a secret: a number that was to be
+/// a password.
+fn without_value(message: &str) -> String {
+    let value = ["invalid type: ", "invalid value: "].into_iter().find_map(|words| {
+        let start = message.find(words)? + words.len();
+        let end = message.rfind(", expected ")?;
+        // `integer `123456``, `string "s3cret"`: the kind stays.
+        let kind = message.get(start..end)?.find(['`', '"'])?;
+        Some((start + kind, end))
+    });
+    match value {
+        Some((start, end)) => format!("{}{}", message[..start].trim_end(), &message[end..]),
+        None => message.to_owned(),
+    }
 }
 
 fn reference(text: &str) -> Result<ImageReference, Failure> {
@@ -214,4 +233,30 @@ fn pull_policy(text: &str) -> Result<PullPolicy, String> {
     let all = [PullPolicy::Always, PullPolicy::IfNotPresent, PullPolicy::Never];
     let found = all.into_iter().find(|policy| policy.as_str() == text);
     found.ok_or_else(|| "it is none of always, if-not-present and never".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_value;
+
+    #[test]
+    fn a_value_in_a_job_file_is_not_repeated() {
+        for (message, shown) in [
+            (
+                "invalid type: integer `123456`, expected a string",
+                "invalid type: integer, expected a string",
+            ),
+            (
+                "invalid type: string \"s3, expected cret\", expected a boolean at line 3 column 9",
+                "invalid type: string, expected a boolean at line 3 column 9",
+            ),
+            (
+                "invalid type: sequence, expected a string",
+                "invalid type: sequence, expected a string",
+            ),
+            ("unknown field `imge`, expected `image`", "unknown field `imge`, expected `image`"),
+        ] {
+            assert_eq!(without_value(message), shown);
+        }
+    }
 }

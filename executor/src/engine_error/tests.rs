@@ -361,3 +361,18 @@ fn every_row_of_the_table_is_reached() {
         assert!(seen.contains(&cause.to_string()), "{cause}");
     }
 }
+
+#[test]
+fn an_image_for_another_platform_names_both() {
+    let mismatch = |words: &str| platform_mismatch(&ApiError::from_status(CREATE, 404, words));
+    let both = |wanted: &str, found: Option<&str>| {
+        Some(PlatformMismatch { wanted: wanted.to_owned(), found: found.map(ToOwned::to_owned) })
+    };
+    let words = "image with reference berth-debian:local was found but does not match the specified \
+                 platform: wanted linux/arm64, actual: linux/amd64";
+    assert_eq!(mismatch(words), both("linux/arm64", Some("linux/amd64")));
+    let words = "image with reference a was found but does not provide the specified platform \
+                 (linux/arm64)";
+    assert_eq!(mismatch(words), both("linux/arm64", None));
+    assert_eq!(mismatch("No such image: nosuch:1"), None);
+}

@@ -11,7 +11,10 @@ use super::{
     AuthConfig, BrokenCredentials, CredentialHelpers, CredentialSources, Flights, Progress,
     PullFault, PullKey, PullPolicy, RegistryImage, Resolved, WatchError, retry_pull, watch_stalls,
 };
-use crate::{ExecutorError, ImagePlan, JobEvent, JobPlan, Observer, describe};
+use crate::{
+    ExecutorError, ImagePlan, JobEvent, JobPlan, Observer, describe,
+    engine_error::{PlatformMismatch, platform_mismatch},
+};
 
 /// Brings images to the engine. Clones share pulls that are under way.
 #[derive(Debug, Clone)]
@@ -96,7 +99,7 @@ impl Images {
         image: &'a ImagePlan,
         observer: &'a dyn Observer,
     ) -> Attempts<'a> {
-        Attempts { images: self, plan, image, observer, next: 0, missing: false, failure: None }
+        Attempts { images: self, plan, image, observer, next: 0, missing: None, failure: None }
     }
 
     async fn pull(
@@ -202,7 +205,8 @@ pub(crate) struct Attempts<'a> {
     image: &'a ImagePlan,
     observer: &'a dyn Observer,
     next: usize,
-    missing: bool,
+    /// What the engine said when it did not have what was given.
+    missing: Option<ApiError>,
     failure: Option<ExecutorError>,
 }
 
@@ -220,13 +224,19 @@ impl Attempts<'_> {
             };
             let missing = std::mem::take(&mut self.missing);
             match (policy, missing) {
-                (PullPolicy::IfNotPresent | PullPolicy::Never, false) => {
+                (PullPolicy::IfNotPresent | PullPolicy::Never, None) => {
                     return Ok(Use::Perhaps(image.reference.clone()));
                 }
-                (PullPolicy::Never, true) => {
-                    self.failed(ExecutorError::ImageMissing { image: image.reference.clone() });
+                (PullPolicy::Never, Some(missing)) => {
+                    let image = image.reference.clone();
+                    self.failed(match platform_mismatch(&missing) {
+                        Some(PlatformMismatch { wanted, found }) => {
+                            ExecutorError::ImagePlatform { image, wanted, found }
+                        }
+                        None => ExecutorError::ImageMissing { image },
+                    });
                 }
-                (PullPolicy::Always, _) | (PullPolicy::IfNotPresent, true) => {
+                (PullPolicy::Always, _) | (PullPolicy::IfNotPresent, Some(_)) => {
                     let pulled = self.images.pull(self.plan, image, policy, self.observer).await;
                     match pulled {
                         Ok(id) => return Ok(Use::Present(id)),
@@ -238,8 +248,8 @@ impl Attempts<'_> {
     }
 
     /// The engine does not have what [`next`](Self::next) gave.
-    pub(crate) fn missing(&mut self) {
-        self.missing = true;
+    pub(crate) fn missing(&mut self, refused: ApiError) {
+        self.missing = Some(refused);
     }
 
     fn failed(&mut self, error: ExecutorError) {

@@ -1,6 +1,7 @@
 //! What a job is, as its author describes it.
 
 mod cache;
+mod error;
 mod image;
 mod registry;
 mod service;
@@ -10,6 +11,7 @@ mod time;
 mod variable;
 
 pub use cache::{CacheMode, CacheSharing, CacheSpec, CacheWhen};
+pub use error::JobError;
 pub use image::ImageSpec;
 pub use registry::RegistryLogin;
 pub use service::ServiceSpec;

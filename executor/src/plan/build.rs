@@ -7,7 +7,7 @@ use volume_manager::{label, name};
 
 use super::{
     ContainerPlan, ImagePlan, JobNote, JobPlan, NetworkPlan, Process, StepPlan, decide::Planner,
-    script,
+    limit::check_arguments, script,
 };
 use crate::{
     AllowKind, ContainerKind, ImageSpec, JobError, StepSpec, StepWhen, Variable,
@@ -68,7 +68,9 @@ pub(super) fn build(
             (None, words) => {
                 programs += 1;
                 let suffix = if programs == 1 { String::new() } else { format!("-{programs}") };
-                let process = Process::Program(words.unwrap_or_default().to_vec());
+                let words = words.unwrap_or_default();
+                check_arguments(words)?;
+                let process = Process::Program(words.to_vec());
                 let kind = step.container;
                 let plan = self::container(planner, kind, process, network, &suffix, notes)?;
                 containers.push(plan);

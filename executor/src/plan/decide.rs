@@ -8,7 +8,7 @@ use volume_manager::{
     plan as plan_volumes,
 };
 
-use super::{JobPlan, NetworkPlan, RunContext, Timeouts, build, mask, service};
+use super::{JobPlan, NetworkPlan, RunContext, Timeouts, build, limit, mask, service};
 use crate::{CacheMode, ExecutorConfig, JobError, JobSpec, Variable, plan::Secret};
 
 /// The variable by which a job brings credentials for registries, as in GitLab.
@@ -41,6 +41,7 @@ pub fn plan(
     context: &RunContext,
 ) -> Result<JobPlan, JobError> {
     let planner = Planner::new(job, config, context)?;
+    limit::check_variables(&planner.variables)?;
     let mut notes = Vec::new();
     let network = service::network(&planner)?;
     let services = service::services(&planner, &network, &mut notes)?;

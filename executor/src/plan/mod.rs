@@ -3,6 +3,7 @@
 pub(crate) mod build;
 mod context;
 mod decide;
+mod limit;
 mod mask;
 mod model;
 mod script;

@@ -8,6 +8,7 @@ use super::{
     JobNote, NetworkPlan, OwnNetwork, ServicePlan,
     build::{host, labels, mode, object_name, planned_image, shared_network},
     decide::Planner,
+    limit::{check_arguments, check_lengths},
 };
 use crate::{AllowKind, JobError, ServiceSpec, image::AllowList};
 
@@ -80,6 +81,10 @@ pub(super) fn services(
     Ok(services)
 }
 
+fn length<'a>((name, value): (&'a str, &str)) -> (&'a str, usize) {
+    (name, value.len())
+}
+
 fn service(
     planner: &Planner<'_>,
     service: &ServiceSpec,
@@ -121,6 +126,9 @@ fn service(
         }
         environment.push(format!("{}={value}", variable.name()));
     }
+    check_lengths(environment.iter().filter_map(|text| text.split_once('=')).map(length))?;
+    check_arguments(&service.image.entrypoint)?;
+    check_arguments(&service.command)?;
     Ok(ServicePlan {
         name: object_name("s1", &title, planner.run, &format!("-{index}"))?,
         title,

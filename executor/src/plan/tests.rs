@@ -474,3 +474,20 @@ fn a_secret_in_the_name_of_a_step_is_masked() {
     let error = refused(&job);
     assert!(matches!(&error, JobError::StepName { name, .. } if name == "log in with [MASKED]"));
 }
+
+#[test]
+fn a_variable_that_no_program_can_be_given_is_refused() {
+    let big = || Variable::new("BIG", "x".repeat(131_068)).unwrap();
+    for variable in [big(), big().masked()] {
+        let mut job = job();
+        job.variables = vec![variable];
+        assert!(matches!(refused(&job), JobError::LongVariable { name, .. } if name == "BIG"));
+    }
+    let mut job = job();
+    job.variables = vec![big().masked().file()];
+    let mut database = ServiceSpec::new(image("postgres"));
+    planned(&job);
+    database.variables = vec![big()];
+    job.services = vec![database];
+    assert!(matches!(refused(&job), JobError::LongVariable { name, .. } if name == "BIG"));
+}

@@ -2,6 +2,8 @@
 
 use docker_api_trait::{ApiError, ConnectFailure, Operation};
 
+use crate::RefusalCause;
+
 /// What sending a request a second time does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Repeat {
@@ -59,6 +61,8 @@ pub(super) fn next(repeat: Repeat, error: &ApiError) -> Next {
             Repeat::Harmful => Next::GiveUp,
         },
         error if error.is_disk_full() => Next::GiveUp,
+        // It refuses the same request again.
+        error if RefusalCause::of(error).is_some_and(|cause| !cause.is_retryable()) => Next::GiveUp,
         // Refused before anything was done.
         ApiError::Engine { status: 429 | 503, .. } => match repeat {
             Repeat::Harmless | Repeat::Harmful => Next::Again,
