@@ -83,6 +83,9 @@ impl Observer for Narrator {
                 for line in log.lines() {
                     say(&format!("berth: [{}] {}", service.name, harmless(line)));
                 }
+                if let Some(hint) = service.readiness.hint() {
+                    say(&format!("berth: hint for service {}: {hint}", service.name));
+                }
             }
             JobEvent::Uploaded(report) => {
                 let size = bytesize::ByteSize::b(report.bytes);

@@ -61,8 +61,9 @@ pub enum JobEvent<'a> {
     },
     /// A service was started and then waited for.
     ServiceReady(&'a ServiceResult),
-    /// A service did not get ready. The job goes on, as in GitLab Runner: whether it can do without
-    /// is its own business.
+    /// A service was not found ready: it was not created or started, ended, was not ready in time, or
+    /// nothing can look at it. [`Readiness::hint`](crate::Readiness::hint) has a remedy. The job goes on,
+    /// as in GitLab Runner: whether it can do without is its own business.
     ServiceFailed {
         /// What became of it.
         service: &'a ServiceResult,

@@ -6,21 +6,20 @@ use docker_api_trait::{
     ImageReference, Input, Mount, NetworkId, Operation, WaitCondition,
 };
 use futures_util::{FutureExt as _, future};
-use tokio::time::Instant;
 use volume_manager::{PreparedVolumes, VolumeError, VolumeManager, VolumeState};
 
 use crate::{
     ContainerPlan, ExecutorError, FailureReason, ImagePlan, JobEvent, JobPlan, Masker, NetworkPlan,
-    Observer, Phase, Process, Readiness, ServicePlan, ServiceResult, describe,
+    Observer, Phase, Process, describe,
     engine_error::classify,
     files,
     image::{Images, Use},
     interrupt::Interrupt,
     redact::Redactor,
     refusal,
-    service::{ServiceLog, await_ready},
+    service::{health_start, service_hosts},
     shell::{Greeting, Session},
-    state::{RunState, ServiceSlot, Slot, Trace},
+    state::{RunState, Slot, Trace},
 };
 
 /// All that preparing needs.
@@ -33,6 +32,14 @@ pub(crate) struct Preparation<'a> {
     pub(crate) masker: &'a Masker,
     pub(crate) input: Input,
     pub(crate) interrupt: &'a Interrupt<'a>,
+}
+
+/// Why a container was not created.
+pub(crate) enum NotCreated {
+    /// The engine refused the container.
+    Refused(ApiError),
+    /// Its image, its network or an interruption.
+    Failed(FailureReason),
 }
 
 /// A container that has the volumes.
@@ -64,6 +71,7 @@ impl Preparation<'_> {
         state.timings.connect += RunState::lap(&mut mark);
         self.observer.event(&JobEvent::Connected(&engine));
         let os = engine.os.clone();
+        let health_start = health_start(&engine, self.plan.timeouts.service);
         state.engine = Some(engine);
         if os != "linux" {
             return Err(ExecutorError::UnsupportedSystem { os }.into());
@@ -77,14 +85,14 @@ impl Preparation<'_> {
         let RunState { containers, services, timings, hosts, phase, volumes, .. } = &mut *state;
         if self.plan.network == NetworkPlan::Bridge {
             // The job's host table needs the services' addresses.
-            self.services_created(services, &mounts).await?;
+            self.create_services(services, &mounts, health_start).await?;
             let slots = services.iter().map(|slot| &slot.trace);
             let service = Holder::first(slots.zip(self.plan.services.iter().map(|one| &one.name)));
-            let heard = self.services_heard(services);
+            let heard = self.attach_services(services);
             *volumes = self.held(heard, service.as_ref(), &prepared).await?;
             self.interrupt.check()?;
-            self.services_started(services).await;
-            *hosts = addresses(self.docker, self.plan, services).await?;
+            self.start_services(services).await;
+            *hosts = service_hosts(self.docker, self.plan, services).await?;
             self.containers_created(containers, &mounts, hosts).await?;
             // A service that was left out holds nothing.
             let holder = self.first_container(containers).filter(|_| service.is_none());
@@ -100,7 +108,7 @@ impl Preparation<'_> {
             self.containers_started(containers).await?;
         } else {
             let (of_services, of_containers) = future::join(
-                self.services_created(services, &mounts),
+                self.create_services(services, &mounts, health_start),
                 self.containers_created(containers, &mounts, &[]),
             )
             .await;
@@ -109,22 +117,23 @@ impl Preparation<'_> {
             self.interrupt.check()?;
             let holder = self.first_container(containers);
             let heard =
-                future::join(self.containers_heard(containers), self.services_heard(services));
+                future::join(self.containers_heard(containers), self.attach_services(services));
             let heard = heard.map(|(of_containers, of_services)| of_containers.and(of_services));
             *volumes = self.held(heard, holder.as_ref(), &prepared).await?;
             timings.prepare += RunState::lap(&mut mark);
             self.interrupt.check()?;
             *phase = Phase::Start;
             let (started, ()) =
-                future::join(self.containers_started(containers), self.services_started(services))
+                future::join(self.containers_started(containers), self.start_services(services))
                     .await;
             started?;
         }
         self.interrupt.check()?;
+        let shells = started_shells(&state.containers);
         // A look at a service leaves nothing behind when it is dropped.
         tokio::select! {
             biased;
-            () = self.services_ready(&mut state.services) => {}
+            () = self.await_services(&mut state.services, &shells) => {}
             reason = self.interrupt.occurs() => return Err(reason),
         }
         state.timings.start += RunState::lap(&mut mark);
@@ -196,24 +205,29 @@ impl Preparation<'_> {
             request.host.extra_hosts.extend(hosts.iter().cloned());
             request
         };
-        self.create(&plan.image, plan.name.as_str(), trace, request).await
+        match self.create(&plan.image, trace, request).await {
+            Ok(()) => Ok(()),
+            Err(NotCreated::Refused(refused)) => {
+                Err(self.not_created(refused, plan.name.as_str()).into())
+            }
+            Err(NotCreated::Failed(reason)) => Err(reason),
+        }
     }
 
     /// Creates a container of an image that is there, or is pulled as its policies say.
-    async fn create(
+    pub(crate) async fn create(
         &self,
         image: &ImagePlan,
-        name: &str,
         trace: &mut Trace<ContainerId>,
         request: impl Fn(ImageReference) -> ContainerRequest,
-    ) -> Result<(), FailureReason> {
+    ) -> Result<(), NotCreated> {
         let mut attempts = self.images.attempts(self.plan, image, self.observer);
         loop {
             // A pull may take minutes; it leaves nothing behind when it is dropped.
             let used = tokio::select! {
                 biased;
-                used = attempts.next() => used?,
-                reason = self.interrupt.occurs() => return Err(reason),
+                used = attempts.next() => used.map_err(|error| NotCreated::Failed(error.into()))?,
+                reason = self.interrupt.occurs() => return Err(NotCreated::Failed(reason)),
             };
             let (reference, may_be_missing) = match used {
                 Use::Present(reference) => (reference, false),
@@ -230,14 +244,14 @@ impl Preparation<'_> {
                     if let Some(error) =
                         refusal::of_the_network(self.docker, self.plan, &refused).await
                     {
-                        return Err(error.into());
+                        return Err(NotCreated::Failed(error.into()));
                     }
                     let is_missing = matches!(
                         refused,
                         ApiError::NotFound { operation: Operation::CreateContainer, .. }
                     );
                     if !is_missing || !may_be_missing {
-                        return Err(self.not_created(refused, name).into());
+                        return Err(NotCreated::Refused(refused));
                     }
                     attempts.missing(refused);
                 }
@@ -245,7 +259,8 @@ impl Preparation<'_> {
         }
     }
 
-    fn not_created(&self, refused: ApiError, name: &str) -> ExecutorError {
+    /// The error of a container that the engine refused to create.
+    pub(crate) fn not_created(&self, refused: ApiError, name: &str) -> ExecutorError {
         match refused {
             source @ ApiError::Conflict { operation: Operation::CreateContainer, .. }
                 if is_taken(&source, name) =>
@@ -254,19 +269,6 @@ impl Preparation<'_> {
             }
             error => refusal::of_a_volume(self.plan, classify(error)),
         }
-    }
-
-    async fn services_created(
-        &self,
-        slots: &mut [ServiceSlot],
-        mounts: &[Mount],
-    ) -> Result<(), FailureReason> {
-        let created = slots.iter_mut().zip(&self.plan.services).map(|(slot, plan)| async {
-            let ServiceSlot { trace, .. } = slot;
-            let request = |image| plan.request(image, mounts.to_vec());
-            self.create(&plan.image, plan.name.as_str(), trace, request).await
-        });
-        all(future::join_all(created).await)
     }
 
     /// Attaches to every container that was created, waits for its exit, and puts in its files.
@@ -287,36 +289,6 @@ impl Preparation<'_> {
             })
         });
         all(future::join_all(heard).await)
-    }
-
-    /// Attaches to every service that was created.
-    async fn services_heard(&self, slots: &mut [ServiceSlot]) -> Result<(), FailureReason> {
-        let heard = slots.iter_mut().zip(&self.plan.services).filter_map(|(slot, plan)| {
-            let id = slot.trace.known()?.clone();
-            Some(async move {
-                match self.docker.attach_container(&id).await {
-                    Ok(output) => slot.log = Some(ServiceLog::read(output, self.masker)),
-                    // The start meets the same, and it is told as a service that does not start.
-                    Err(error) if self.is_of_the_start(&error) => {}
-                    Err(error) => return Err(vanished(error.into(), &plan.name).into()),
-                }
-                Ok::<(), FailureReason>(())
-            })
-        });
-        all(future::join_all(heard).await)
-    }
-
-    /// Whether an attachment was refused because its container cannot be started: Podman makes it ready
-    /// for that.
-    fn is_of_the_start(&self, error: &ApiError) -> bool {
-        let is_refusal = matches!(
-            error,
-            ApiError::NotFound { .. }
-                | ApiError::Conflict { .. }
-                | ApiError::Rejected { .. }
-                | ApiError::Engine { .. }
-        );
-        is_refusal && self.docker.product() == EngineProduct::Podman
     }
 
     /// Listens, and looks after the volumes, which this container holds from now on. On Podman an
@@ -387,7 +359,7 @@ impl Preparation<'_> {
     }
 
     /// An engine's words without secrets.
-    fn harmless(&self, words: &str) -> String {
+    pub(crate) fn harmless(&self, words: &str) -> String {
         Redactor::of(self.plan).text(self.masker.text(words))
     }
 
@@ -405,89 +377,11 @@ impl Preparation<'_> {
         });
         all(future::join_all(shells).await)
     }
-
-    /// Starts the services. One that cannot be started is no failure of the job's.
-    async fn services_started(&self, slots: &mut [ServiceSlot]) {
-        let started = slots.iter_mut().zip(&self.plan.services).map(|(slot, plan)| async move {
-            let Some(id) = slot.trace.known() else { return };
-            if let Err(error) = self.docker.start_container(id).await {
-                let why = describe(&error);
-                slot.result =
-                    Some(self.result(plan, Readiness::NotStarted { why }, Instant::now()));
-            }
-        });
-        future::join_all(started).await;
-    }
-
-    async fn services_ready(&self, slots: &mut [ServiceSlot]) {
-        let ready = slots.iter_mut().zip(&self.plan.services).map(|(slot, plan)| async move {
-            let begin = Instant::now();
-            if slot.result.is_none()
-                && let Some(id) = slot.trace.known()
-            {
-                let limit = self.plan.timeouts.service;
-                let readiness = await_ready(self.docker, id, plan.port, limit).await;
-                let readiness = readiness
-                    .unwrap_or_else(|error| Readiness::NotStarted { why: describe(&error) });
-                slot.result = Some(self.result(plan, readiness, begin));
-            }
-            if let Some(result) = &slot.result {
-                if let (Readiness::Exited { .. }, Some(log)) = (&result.readiness, &mut slot.log) {
-                    log.ended().await;
-                }
-                self.tell(result, slot.log.as_ref());
-            }
-        });
-        future::join_all(ready).await;
-    }
-
-    fn tell(&self, result: &ServiceResult, log: Option<&ServiceLog>) {
-        if result.readiness.is_ready() {
-            self.observer.event(&JobEvent::ServiceReady(result));
-        } else {
-            let log = log.map(ServiceLog::text).unwrap_or_default();
-            self.observer.event(&JobEvent::ServiceFailed { service: result, log: &log });
-        }
-    }
-
-    /// What became of a service; what the service or the engine says may have secrets in it.
-    fn result(&self, plan: &ServicePlan, readiness: Readiness, begin: Instant) -> ServiceResult {
-        ServiceResult {
-            name: plan.title.clone(),
-            image: plan.image.reference.to_string(),
-            readiness: match readiness {
-                Readiness::TimedOut { health } => {
-                    Readiness::TimedOut { health: self.masker.text(&health) }
-                }
-                Readiness::NotStarted { why } => Readiness::NotStarted { why: self.harmless(&why) },
-                other => other,
-            },
-            duration: begin.elapsed(),
-        }
-    }
 }
 
 /// Whether it is a container's name that is taken, and not a volume's.
 fn is_taken(error: &ApiError, name: &str) -> bool {
     matches!(error, ApiError::Conflict { message, .. } if message.contains(name))
-}
-
-/// The host table's entries for services on the default bridge.
-pub(crate) async fn addresses(
-    docker: &dyn DockerApi,
-    plan: &JobPlan,
-    slots: &[ServiceSlot],
-) -> Result<Vec<String>, ExecutorError> {
-    let mut hosts = Vec::new();
-    for (slot, plan) in slots.iter().zip(&plan.services) {
-        let Some(id) = slot.trace.known() else { continue };
-        let details = docker.inspect_container(id).await?;
-        let address = details.networks.into_iter().find_map(|place| place.ipv4);
-        if let Some(address) = address {
-            hosts.extend(plan.aliases.iter().map(|alias| format!("{alias}:{address}")));
-        }
-    }
-    Ok(hosts)
 }
 
 /// Attaches to a container that was created, before its start so that nothing is missed; or, when
@@ -528,7 +422,7 @@ pub(crate) async fn attach(
 
 /// A container that is not there was removed by somebody else: it was there before. One that is on its
 /// way out is in conflict with everything.
-fn vanished(error: ExecutorError, container: &ContainerName) -> ExecutorError {
+pub(crate) fn vanished(error: ExecutorError, container: &ContainerName) -> ExecutorError {
     match error {
         ExecutorError::Engine(ApiError::NotFound { .. } | ApiError::Conflict { .. }) => {
             ExecutorError::ContainerVanished { container: container.to_string() }
@@ -572,6 +466,12 @@ pub(crate) async fn start(
     .into())
 }
 
+/// The containers that run a shell by now.
+fn started_shells(slots: &[Slot]) -> Vec<ContainerId> {
+    let started = slots.iter().filter(|slot| slot.started);
+    started.filter_map(|slot| slot.trace.known().cloned()).collect()
+}
+
 /// The place of the first container that is a program's.
 pub(crate) fn first_program(plan: &JobPlan) -> Option<usize> {
     plan.containers.iter().position(|one| matches!(one.process, Process::Program(_)))
@@ -600,6 +500,8 @@ async fn try_create(
 }
 
 /// The first failure of several, after all have ended.
-fn all(done: impl IntoIterator<Item = Result<(), FailureReason>>) -> Result<(), FailureReason> {
+pub(crate) fn all(
+    done: impl IntoIterator<Item = Result<(), FailureReason>>,
+) -> Result<(), FailureReason> {
     done.into_iter().collect()
 }

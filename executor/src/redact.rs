@@ -233,10 +233,16 @@ impl<'a> Redactor<'a> {
             name: name.clone(),
             image: image.clone(),
             readiness: match readiness.clone() {
-                Readiness::NotStarted { why } => Readiness::NotStarted { why: self.text(why) },
-                Readiness::TimedOut { health } => Readiness::TimedOut { health: self.text(health) },
+                Readiness::NotStarted { why, hint } => {
+                    Readiness::NotStarted { why: self.text(why), hint }
+                }
+                Readiness::Unknown { why } => Readiness::Unknown { why: self.text(why) },
+                Readiness::TimedOut { health, loopback } => {
+                    Readiness::TimedOut { health: self.text(health), loopback }
+                }
                 other @ (Readiness::Healthy
                 | Readiness::Listening(_)
+                | Readiness::Bound(_)
                 | Readiness::Running
                 | Readiness::Unchecked
                 | Readiness::Exited { .. }) => other,
@@ -484,7 +490,7 @@ mod tests {
         let service = ServiceResult {
             name: "db".to_owned(),
             image: image.to_string(),
-            readiness: Readiness::NotStarted { why: said() },
+            readiness: Readiness::NotStarted { why: said(), hint: None },
             duration: Duration::ZERO,
         };
         let step = StepResult {

@@ -179,7 +179,8 @@ pub struct ServiceReport {
     pub name: String,
     /// Its image.
     pub image: String,
-    /// `healthy`, `listening`, `running`, `unchecked`, `exited`, `not_started` or `timed_out`.
+    /// `healthy`, `listening`, `running`, `unknown`, `unchecked`, `exited`, `not_started` or
+    /// `timed_out`.
     pub readiness: String,
     /// How long it was waited for, in milliseconds.
     pub duration_ms: u64,

@@ -6,7 +6,8 @@ use volume_manager::{VolumeManager, label};
 
 use crate::{
     ExecutorError, JobPlan, NetworkPlan, Process,
-    prepare::{addresses, attach, first_program},
+    prepare::{attach, first_program},
+    service::service_hosts,
     state::{RunState, Trace},
 };
 
@@ -57,7 +58,7 @@ pub(crate) async fn resume(
         }
     }
     if plan.network == NetworkPlan::Bridge {
-        state.hosts = addresses(docker, plan, &state.services).await?;
+        state.hosts = service_hosts(docker, plan, &state.services).await?;
     }
     if matches!(plan.network, NetworkPlan::Own(_)) {
         let networks = docker.list_networks(&ours).await?;

@@ -1,9 +1,12 @@
 //! Services: whether they are ready, and what they wrote.
 
 mod listen;
+mod local;
 mod log;
+mod probe;
 mod ready;
+mod start;
 
 pub(crate) use log::ServiceLog;
 pub use ready::Readiness;
-pub(crate) use ready::await_ready;
+pub(crate) use start::{health_start, service_hosts};

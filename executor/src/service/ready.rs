@@ -3,19 +3,20 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use docker_api_trait::{
-    ApiError, ContainerId, ContainerStatus, DockerApi, ExecRequest, HealthStatus, ImageReference,
+    ApiError, ContainerDetails, ContainerId, ContainerStatus, DockerApi, HealthStatus,
+    ImageReference, Operation,
 };
-use futures_util::StreamExt as _;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::listen::listening_ports;
-use crate::interrupt;
+use super::{
+    listen::Sockets,
+    probe::{Look, Prober},
+};
+use crate::{NetworkPlan, RefusalCause, describe, interrupt};
 
 /// Between two looks at a service, at first and at most.
 const FIRST_POLL: Duration = Duration::from_millis(100);
 const LAST_POLL: Duration = Duration::from_secs(1);
-/// What is longer, in bytes, is no table of sockets: the program is the image's own.
-const LONGEST_TABLE: usize = 1 << 20;
 /// GitLab Runner looks at no more of an image's ports.
 const MOST_PORTS: usize = 20;
 
@@ -27,9 +28,15 @@ pub enum Readiness {
     Healthy,
     /// It listens on this TCP port.
     Listening(u16),
-    /// It runs; nothing tells more: its image has neither a health check nor ports, or it cannot be
-    /// looked at.
+    /// It has bound this UDP port.
+    Bound(u16),
+    /// It runs, and there is nothing to wait for: its image has neither a health check nor ports.
     Running,
+    /// It was started, and nothing can look at its ports. The job goes on without waiting for it.
+    Unknown {
+        /// Why.
+        why: String,
+    },
     /// It was not waited for.
     Unchecked,
     /// It ended.
@@ -41,18 +48,25 @@ pub enum Readiness {
     NotStarted {
         /// Why.
         why: String,
+        /// What to do about it, where that is known.
+        hint: Option<&'static str>,
     },
     /// It was not ready in time.
     TimedOut {
         /// What its health check last printed; empty when it has none.
         health: String,
+        /// A port of its own on which it listens for itself only, at the address 127.0.0.1.
+        loopback: Option<u16>,
     },
 }
 
 impl Readiness {
-    /// Whether the job may rely on it, as far as anybody can tell.
+    /// Whether the job may rely on it: it was found ready, or nothing was asked for.
     pub fn is_ready(&self) -> bool {
-        matches!(self, Self::Healthy | Self::Listening(_) | Self::Running | Self::Unchecked)
+        matches!(
+            self,
+            Self::Healthy | Self::Listening(_) | Self::Bound(_) | Self::Running | Self::Unchecked
+        )
     }
 
     /// What it is in a few words.
@@ -60,23 +74,60 @@ impl Readiness {
         match self {
             Self::Healthy => "healthy".to_owned(),
             Self::Listening(port) => format!("listens on port {port}"),
+            Self::Bound(port) => format!("listens on UDP port {port}"),
             Self::Running => "runs".to_owned(),
+            Self::Unknown { why } => format!("runs, and may not be ready yet: {why}"),
             Self::Unchecked => "was not waited for".to_owned(),
             Self::Exited { exit_code } => format!("ended with exit code {exit_code}"),
-            Self::NotStarted { why } => format!("could not be started: {why}"),
-            Self::TimedOut { health } if health.is_empty() => "was not ready in time".to_owned(),
-            Self::TimedOut { health } => {
+            Self::NotStarted { why, .. } => format!("could not be started: {why}"),
+            Self::TimedOut { loopback: Some(port), .. } => format!(
+                "was not ready in time; it listens on port {port} at 127.0.0.1 only, where the job \
+                 cannot reach it"
+            ),
+            Self::TimedOut { health, .. } if health.is_empty() => {
+                "was not ready in time".to_owned()
+            }
+            Self::TimedOut { health, .. } => {
                 format!("was not ready in time; its health check says: {}", health.trim())
             }
         }
+    }
+
+    /// What to do about it, where that is certain.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Unknown { .. } => {
+                Some("give the service's image a health check, or let the job wait for the service")
+            }
+            Self::Exited { exit_code: 0 } => {
+                Some("a service has to keep running: check its `command` and `entrypoint`")
+            }
+            Self::TimedOut { loopback: Some(_), .. } => Some("let the service listen at 0.0.0.0"),
+            Self::NotStarted { hint, .. } => *hint,
+            _ => None,
+        }
+    }
+
+    /// A service that the engine refuses to create or to start.
+    pub(super) fn refused(error: &ApiError) -> Self {
+        let why = describe(error);
+        let hint = RefusalCause::of(error).and_then(RefusalCause::hint).or_else(|| {
+            let missing = ["no such file or directory", "executable file not found"];
+            let is_missing = missing.iter().any(|words| why.contains(words));
+            (is_missing && why.contains("exec: \"")).then_some(
+                "check the service's `command` and `entrypoint`: the image must have that program",
+            )
+        });
+        Self::NotStarted { why, hint }
     }
 
     /// One word for reports.
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::Healthy => "healthy",
-            Self::Listening(_) => "listening",
+            Self::Listening(_) | Self::Bound(_) => "listening",
             Self::Running => "running",
+            Self::Unknown { .. } => "unknown",
             Self::Unchecked => "unchecked",
             Self::Exited { .. } => "exited",
             Self::NotStarted { .. } => "not_started",
@@ -85,125 +136,238 @@ impl Readiness {
     }
 }
 
-/// Waits until a started service is ready: its health status where the image has one, else one of its
-/// TCP ports. No container is made for it: whether it listens is read in the service itself.
+/// A service that is waited for, and what can help with looking at it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Awaited<'a> {
+    /// Its container.
+    pub(crate) id: &'a ContainerId,
+    /// The port that the job names.
+    pub(crate) port: Option<u16>,
+    /// How the job reaches it.
+    pub(crate) network: &'a NetworkPlan,
+    /// The job's own containers that run a shell.
+    pub(crate) job: &'a [ContainerId],
+}
+
+/// Waits until a started service is ready, or until it is certain that nothing can tell.
 pub(crate) async fn await_ready(
     docker: &dyn DockerApi,
-    id: &ContainerId,
-    port: Option<u16>,
+    service: Awaited<'_>,
     limit: Option<Duration>,
-) -> Result<Readiness, ApiError> {
-    let Some(limit) = limit else { return Ok(Readiness::Unchecked) };
-    let mut health = String::new();
+) -> Readiness {
+    let Some(limit) = limit else { return Readiness::Unchecked };
+    let mut seen = Seen::default();
     let deadline = interrupt::end(Instant::now(), limit);
-    match timeout_at(deadline, poll(docker, id, port, &mut health)).await {
-        Ok(readiness) => readiness,
-        Err(_) => Ok(Readiness::TimedOut { health }),
+    match timeout_at(deadline, poll(docker, service, &mut seen)).await {
+        Ok(Ok(readiness)) => readiness,
+        Ok(Err(error)) => Readiness::Unknown { why: describe(&error) },
+        Err(_) => Readiness::TimedOut { health: seen.health, loopback: seen.loopback },
     }
+}
+
+/// What is known of a service that is not ready.
+#[derive(Debug, Default)]
+struct Seen {
+    health: String,
+    loopback: Option<u16>,
 }
 
 async fn poll(
     docker: &dyn DockerApi,
-    id: &ContainerId,
-    port: Option<u16>,
-    health: &mut String,
+    service: Awaited<'_>,
+    seen: &mut Seen,
 ) -> Result<Readiness, ApiError> {
     let mut pause = FIRST_POLL;
-    let mut ports: Option<BTreeSet<u16>> = port.map(|port| BTreeSet::from([port]));
+    let mut prober = Prober::new(docker, service.network, service.id, service.job);
+    let mut ports = service.port.map(Ports::named);
+    let mut blind = false;
     loop {
-        let details = docker.inspect_container(id).await?;
-        match (details.status, &details.health) {
-            (ContainerStatus::Exited, _) => {
-                return Ok(Readiness::Exited { exit_code: details.exit_code });
-            }
-            (_, Some(found)) if port.is_none() => {
-                health.clone_from(&found.output);
-                if found.status == HealthStatus::Healthy {
-                    return Ok(Readiness::Healthy);
-                }
-            }
-            _ => {
-                let ports = match &ports {
+        let details = docker.inspect_container(service.id).await?;
+        if let Some(health) = &details.health {
+            seen.health.clone_from(&health.output);
+        }
+        match decide(&details, service.port.is_some()) {
+            Decision::Ready(readiness) => return Ok(readiness),
+            Decision::LookAtPorts if !blind => {
+                let known = match &mut ports {
                     Some(ports) => ports,
-                    None => ports.insert(image_ports(docker, &details.image).await),
+                    none => none.insert(Ports::of_image(docker, &details.image).await?),
                 };
-                if ports.is_empty() {
+                let has_check = details.health.is_some();
+                if known.is_empty() && !has_check {
                     return Ok(Readiness::Running);
                 }
-                match listening(docker, id).await {
-                    Ok(Some(open)) => {
-                        if let Some(port) = ports.intersection(&open).next() {
-                            return Ok(Readiness::Listening(*port));
+                // Without a port the health check alone decides.
+                if !known.is_empty() {
+                    match prober.look(&details, &known.tcp).await {
+                        Look::Sees(sockets) => {
+                            if let Some(readiness) = known.open(&sockets) {
+                                return Ok(readiness);
+                            }
+                            let mut hidden = known.tcp.intersection(&sockets.loopback);
+                            seen.loopback = hidden.next().copied();
                         }
+                        Look::NotRunning => {}
+                        Look::Blind(_) if has_check && service.port.is_none() => blind = true,
+                        Look::Blind(why) => return look_again(docker, service.id, why).await,
                     }
-                    Ok(None) => return unlooked_at(docker, id, Ok(Readiness::Running)).await,
-                    Err(error) => return unlooked_at(docker, id, Err(error)).await,
                 }
             }
+            Decision::LookAtPorts | Decision::Wait => {}
         }
         sleep(pause).await;
         pause = (pause * 2).min(LAST_POLL);
     }
 }
 
-/// Of a service that cannot be looked at from inside: `otherwise`, unless it has ended just when it was
-/// looked at, which engines tell in many ways.
-async fn unlooked_at(
+/// A service that nothing can look at may have ended just then, which engines report in many ways.
+async fn look_again(
     docker: &dyn DockerApi,
     id: &ContainerId,
-    otherwise: Result<Readiness, ApiError>,
+    why: String,
 ) -> Result<Readiness, ApiError> {
     // An engine may learn of an end a moment after the program that it was to run in there.
     sleep(FIRST_POLL).await;
     let details = docker.inspect_container(id).await?;
-    match details.status {
-        ContainerStatus::Exited => Ok(Readiness::Exited { exit_code: details.exit_code }),
-        _ => otherwise,
+    Ok(match details.status {
+        ContainerStatus::Exited => Readiness::Exited { exit_code: details.exit_code },
+        _ => Readiness::Unknown { why },
+    })
+}
+
+/// What a service's state says about its readiness.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Decision {
+    /// It is ready, or never will be.
+    Ready(Readiness),
+    /// Its ports decide.
+    LookAtPorts,
+    /// It is not ready.
+    Wait,
+}
+
+/// A health check decides once it has a result. Until then, which with Docker's default interval takes
+/// 30 s, an open port counts. A port that the job names counts whatever the check says, except when
+/// the check has failed for good.
+fn decide(details: &ContainerDetails, is_port_named: bool) -> Decision {
+    if details.status == ContainerStatus::Exited {
+        return Decision::Ready(Readiness::Exited { exit_code: details.exit_code });
+    }
+    let Some(health) = &details.health else { return Decision::LookAtPorts };
+    match health.status {
+        HealthStatus::Unhealthy => Decision::Wait,
+        _ if is_port_named => Decision::LookAtPorts,
+        HealthStatus::Healthy => Decision::Ready(Readiness::Healthy),
+        _ if health.has_result => Decision::Wait,
+        _ => Decision::LookAtPorts,
     }
 }
 
-/// The TCP ports that an image says it listens on. None that can be read are none.
-async fn image_ports(docker: &dyn DockerApi, image: &str) -> BTreeSet<u16> {
-    let Ok(image) = ImageReference::new(image) else { return BTreeSet::new() };
-    let Ok(details) = docker.inspect_image(&image).await else { return BTreeSet::new() };
-    let ports = details.exposed_ports.iter().filter_map(|port| match port.split_once('/') {
-        Some((port, "tcp" | "")) => port.parse().ok(),
-        None => port.parse().ok(),
-        Some(_) => None,
-    });
-    ports.collect::<BTreeSet<_>>().into_iter().take(MOST_PORTS).collect()
+/// The ports of which one has to be open.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Ports {
+    tcp: BTreeSet<u16>,
+    /// Only where there is no TCP port.
+    udp: BTreeSet<u16>,
 }
 
-/// The ports that the service listens on; `None` when its image has no program to read that with.
-async fn listening(
-    docker: &dyn DockerApi,
-    id: &ContainerId,
-) -> Result<Option<BTreeSet<u16>>, ApiError> {
-    let mut request = ExecRequest::new(["cat", "/proc/net/tcp", "/proc/net/tcp6"]);
-    request.user = Some("0".to_owned());
-    let exec = match docker.create_exec(id, &request).await {
-        Ok(exec) => exec,
-        // It has just ended; the next look says so.
-        Err(ApiError::Conflict { .. }) => return Ok(Some(BTreeSet::new())),
-        Err(error) => return Err(error),
-    };
-    let mut output = match docker.start_exec(&exec).await {
-        Ok(output) => output,
-        Err(ApiError::Rejected { .. }) => return Ok(None),
-        Err(ApiError::Conflict { .. }) => return Ok(Some(BTreeSet::new())),
-        Err(error) => return Err(error),
-    };
-    let mut table = String::new();
-    while let Some(piece) = output.next().await {
-        table.push_str(&String::from_utf8_lossy(&piece?.bytes));
-        if table.len() > LONGEST_TABLE {
-            return Ok(None);
+impl Ports {
+    fn named(port: u16) -> Self {
+        Self { tcp: BTreeSet::from([port]), udp: BTreeSet::new() }
+    }
+
+    /// The ports that an image says it listens on.
+    async fn of_image(docker: &dyn DockerApi, image: &str) -> Result<Self, ApiError> {
+        let image = ImageReference::new(image).map_err(|error| ApiError::Rejected {
+            operation: Operation::InspectImage,
+            message: error.to_string(),
+        })?;
+        Ok(Self::exposed(&docker.inspect_image(&image).await?.exposed_ports))
+    }
+
+    fn exposed(ports: &[String]) -> Self {
+        let of_protocol = |protocol| {
+            let ports = ports.iter().filter_map(|port| match port.split_once('/') {
+                Some((port, found)) => (found == protocol).then_some(port)?.parse().ok(),
+                None => (protocol == "tcp").then_some(port)?.parse().ok(),
+            });
+            ports.collect::<BTreeSet<u16>>().into_iter().take(MOST_PORTS).collect::<BTreeSet<_>>()
+        };
+        let tcp = of_protocol("tcp");
+        let udp = if tcp.is_empty() { of_protocol("udp") } else { BTreeSet::new() };
+        Self { tcp, udp }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.tcp.is_empty() && self.udp.is_empty()
+    }
+
+    fn open(&self, sockets: &Sockets) -> Option<Readiness> {
+        let tcp = self.tcp.intersection(&sockets.tcp).map(|port| Readiness::Listening(*port));
+        let udp = self.udp.intersection(&sockets.udp).map(|port| Readiness::Bound(*port));
+        tcp.chain(udp).next()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use docker_api_trait::Health;
+
+    use super::*;
+
+    fn running(health: Option<Health>) -> ContainerDetails {
+        let id = ContainerId::new("1".repeat(64)).unwrap();
+        let mut details = ContainerDetails::created(id);
+        (details.status, details.health) = (ContainerStatus::Running, health);
+        details
+    }
+
+    #[test]
+    fn an_open_port_counts_until_the_first_health_result() {
+        let new = Health::new(HealthStatus::Starting);
+        let mut failed = new.clone();
+        failed.has_result = true;
+        let healthy = Health::new(HealthStatus::Healthy);
+        let unhealthy = Health::new(HealthStatus::Unhealthy);
+        let ready = Decision::Ready(Readiness::Healthy);
+        for (health, without_name, with_name) in [
+            (None, Decision::LookAtPorts, Decision::LookAtPorts),
+            (Some(new), Decision::LookAtPorts, Decision::LookAtPorts),
+            (Some(failed), Decision::Wait, Decision::LookAtPorts),
+            (Some(healthy), ready, Decision::LookAtPorts),
+            (Some(unhealthy), Decision::Wait, Decision::Wait),
+        ] {
+            let details = running(health);
+            assert_eq!(decide(&details, false), without_name, "{details:?}");
+            assert_eq!(decide(&details, true), with_name, "{details:?}");
         }
     }
-    let ended = docker.inspect_exec(&exec).await?;
-    Ok(match ended.exit_code {
-        Some(126 | 127) => None,
-        // Without IPv6 the second file is missing; what the first has counts.
-        _ => Some(listening_ports(&table)),
-    })
+
+    #[test]
+    fn an_image_without_tcp_ports_is_waited_for_at_its_udp_ports() {
+        let ports = |ports: &[&str]| {
+            let ports: Vec<_> = ports.iter().map(|port| (*port).to_owned()).collect();
+            Ports::exposed(&ports)
+        };
+        let both = ports(&["53/udp", "53/tcp", "80"]);
+        assert_eq!((both.tcp, both.udp), (BTreeSet::from([53, 80]), BTreeSet::new()));
+        let udp = ports(&["53/udp", "x/udp", "9/sctp"]);
+        assert_eq!((&udp.tcp, &udp.udp), (&BTreeSet::new(), &BTreeSet::from([53])));
+        assert!(ports(&["9/sctp"]).is_empty());
+        let sockets = Sockets { udp: BTreeSet::from([53]), ..Sockets::default() };
+        assert_eq!(udp.open(&sockets), Some(Readiness::Bound(53)));
+    }
+
+    #[test]
+    fn a_refusal_has_a_hint_only_where_it_is_certain() {
+        let hint = |operation, status, words: &str| {
+            Readiness::refused(&ApiError::from_status(operation, status, words)).hint()
+        };
+        let create = Operation::CreateContainer;
+        assert!(hint(create, 400, "No command specified").unwrap().contains("`entrypoint`"));
+        let missing = "exec: \"/x\": stat /x: no such file or directory: unknown";
+        let told = hint(Operation::StartContainer, 400, missing).unwrap();
+        assert!(told.contains("must have that program"), "{told}");
+        assert_eq!(hint(create, 500, "something new"), None);
+    }
 }

@@ -1,6 +1,6 @@
 //! `ExecApi` on the fake.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
 
 use async_trait::async_trait;
 use docker_api_trait::{
@@ -10,7 +10,12 @@ use docker_api_trait::{
 use futures_util::{StreamExt as _, stream};
 use tokio::time::Instant;
 
-use super::{FakeDocker, script::ScriptedRun, start::SHELLS, state::State, stream::exec_output};
+use super::{
+    FakeDocker, image,
+    script::ScriptedRun,
+    state::{State, StoredContainer},
+    stream::exec_output,
+};
 
 /// The further programs that were prepared.
 #[derive(Debug, Default)]
@@ -18,8 +23,12 @@ pub(super) struct Execs {
     by_id: BTreeMap<ExecId, StoredExec>,
     /// How many were ever created.
     created: u64,
-    /// What those do that ask for no signal.
-    script: ScriptedRun,
+    /// What those do that ask for no signal, if that was set.
+    script: Option<ScriptedRun>,
+    /// The same for one program.
+    by_program: BTreeMap<String, ScriptedRun>,
+    /// Ports that containers listen on: the image's id, the time from the start on, and the port.
+    listeners: Vec<(String, Duration, u16)>,
     /// The request of every call that would prepare one.
     requests: Vec<ExecRequest>,
 }
@@ -42,9 +51,25 @@ impl Execs {
 /// Setting it up, and looking at it.
 impl FakeDocker {
     /// Sets what further programs do that are run from now on, but for those that send signals. At
-    /// first they succeed at once.
+    /// first they succeed at once, and `cat` prints the container's sockets if it is asked for them.
     pub fn script_exec(&self, run: ScriptedRun) {
-        self.state().execs.script = run;
+        self.state().execs.script = Some(run);
+    }
+
+    /// The same for one program only; it goes before [`script_exec`](Self::script_exec).
+    pub fn script_exec_of(&self, program: &str, run: ScriptedRun) {
+        self.state().execs.by_program.insert(program.to_owned(), run);
+    }
+
+    /// From `after` on, containers of the image listen on this TCP port.
+    #[must_use]
+    pub fn with_listener(self, reference: &str, after: Duration, port: u16) -> Self {
+        {
+            let mut state = self.state();
+            let image = image::change(&mut state, reference, |_| {});
+            state.execs.listeners.push((image, after, port));
+        }
+        self
     }
 
     /// The request of every call of `create_exec` so far, in order, whatever became of it. This does
@@ -54,8 +79,9 @@ impl FakeDocker {
     }
 }
 
-/// Of all commands, two do something: `["sh", "-c", "kill -TERM -1"]` and the same with `KILL` reach
-/// every process of the container but the init.
+/// Of all commands, three do something: `["sh", "-c", "kill -TERM -1"]` and the same with `KILL` reach
+/// every process of the container but the init, and `cat` prints `/proc/net/tcp`. An image without a
+/// shell has no program at all.
 #[async_trait]
 impl ExecApi for FakeDocker {
     async fn create_exec(
@@ -137,11 +163,15 @@ fn start(state: &mut State, id: &ExecId) -> Result<LogStream, ApiError> {
         return Ok(stream::iter([Ok(LogChunk::stdout(words))]).boxed());
     }
     let program = exec.command.first().map(String::as_str).unwrap_or_default();
-    let runnable = !(SHELLS.contains(&program) && state.without_shell.contains(&container.image));
+    let runnable = !state.without_shell.contains(&container.image);
     let script = if runnable {
         match signal(&exec.command) {
             Some(_) => ScriptedRun::exits(0),
-            None => state.execs.script.clone(),
+            None => {
+                let own = state.execs.by_program.get(program).or(state.execs.script.as_ref());
+                let tables = || sockets(state, container, &exec.command);
+                own.cloned().unwrap_or_else(tables)
+            }
         }
     } else {
         ScriptedRun::exits(126).prints_stdout(format!(
@@ -157,6 +187,25 @@ fn start(state: &mut State, id: &ExecId) -> Result<LogStream, ApiError> {
         }
     });
     Ok(exec_output(container.life.subscribe(), exec.place))
+}
+
+/// What `cat` prints of a container's sockets.
+fn sockets(state: &State, container: &StoredContainer, command: &[String]) -> ScriptedRun {
+    let shown = command.first().is_some_and(|program| program == "cat")
+        && command.iter().any(|path| path == "/proc/net/tcp");
+    if !shown {
+        return ScriptedRun::exits(0);
+    }
+    let now = Instant::now();
+    let started = container.life.borrow().condition(now).started_at;
+    let age = started.map(|started| now.duration_since(started)).unwrap_or_default();
+    let mut table = "  sl  local_address rem_address   st\n".to_owned();
+    for (image, after, port) in &state.execs.listeners {
+        if *after <= age && *image == container.image {
+            let _ = writeln!(table, "   0: 00000000:{port:04X} 00000000:0000 0A 00000000");
+        }
+    }
+    ScriptedRun::exits(0).prints_stdout(table)
 }
 
 /// The signal that a command sends to all.
