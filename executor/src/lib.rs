@@ -25,6 +25,7 @@
 //! engine.script(ScriptedRun::exits(0));
 //! let mut volumes = MockVolumeManager::new();
 //! volumes.expect_prepare().times(1).returning(|plan| Ok(PreparedVolumes::abandoned(plan)));
+//! volumes.expect_confirm().returning(|prepared| Ok(prepared.clone()));
 //! volumes.expect_make_writable().returning(|_, _| Ok(Vec::new()));
 //! volumes.expect_finish().times(1).returning(|_, _| FinishReport::default());
 //!

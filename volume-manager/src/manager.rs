@@ -185,15 +185,13 @@ pub trait VolumeManager: Debug + Send + Sync {
     async fn prepare(&self, plan: &VolumePlan) -> Result<PreparedVolumes, VolumeError>;
 
     /// The volumes as they are now that a container has been created that mounts them, in the order
-    /// in which they were. A manager whose volumes cannot vanish need not implement it; one that
-    /// wraps another passes it on.
+    /// in which they were. It has no default, so that a manager that wraps another cannot lose the
+    /// check. A manager whose volumes cannot vanish returns them as they are.
     ///
     /// # Errors
     /// [`VolumeError`], of the first volume that is not what was prepared: nothing should be started
     /// with it.
-    async fn confirm(&self, prepared: &PreparedVolumes) -> Result<PreparedVolumes, VolumeError> {
-        Ok(prepared.clone())
-    }
+    async fn confirm(&self, prepared: &PreparedVolumes) -> Result<PreparedVolumes, VolumeError>;
 
     /// Makes fresh volumes writable for every user, in a container that has them mounted and was
     /// not started yet. Returns the names of those that it opened.
@@ -225,14 +223,18 @@ pub trait VolumeManager: Debug + Send + Sync {
 
 #[cfg(feature = "mock")]
 mockall::mock! {
-    /// A mock of [`VolumeManager`]. What was prepared stays as it is: there is nothing to expect of
-    /// `confirm`.
+    /// A mock of [`VolumeManager`].
     #[derive(Debug)]
     pub VolumeManager {}
 
     #[async_trait]
     impl VolumeManager for VolumeManager {
         async fn prepare(&self, plan: &VolumePlan) -> Result<PreparedVolumes, VolumeError>;
+
+        async fn confirm(
+            &self,
+            prepared: &PreparedVolumes,
+        ) -> Result<PreparedVolumes, VolumeError>;
 
         async fn make_writable(
             &self,
