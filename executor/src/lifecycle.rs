@@ -13,7 +13,7 @@ use crate::{
     JobResult, LogEnd, LogSink, Masker, Observer as _, Phase, PreparedJob, StepOutcome, StepPlan,
     StepResult, TimedPart, Transfers, Truncation, cleanup, describe,
     interrupt::{self, Deadline, Interrupt},
-    log::Guard,
+    log::{Guard, Refusal},
     prepare, rebuild,
     redact::{RedactingObserver, Redactor},
     state::RunState,
@@ -69,7 +69,9 @@ impl Executor {
         };
         let attempt = attempt.instrument(tracing::debug_span!("prepare"));
         match caught(interrupt.settled(attempt).boxed()).await {
-            Ok(()) => Ok(PreparedJob { plan: plan.clone(), state, masker }),
+            Ok(()) => {
+                Ok(PreparedJob { plan: plan.clone(), state, masker, refusal: Refusal::default() })
+            }
             Err(reason) => {
                 self.tell_of_interruption(&mut state, &reason);
                 let reason = Redactor::of(plan).reason(reason);
@@ -89,7 +91,7 @@ impl Executor {
         if let Err(reason) = self.brought(job, transfers, cancel).await {
             return Some(Failure::Before(reason));
         }
-        let failed = self.steps(job, &mut Guard::new(sink), cancel).await;
+        let failed = self.steps(job, sink, cancel).await;
         if failed.is_none() && transfers.artifacts.is_some() {
             job.state.phase = Phase::Collect;
         }
@@ -222,7 +224,8 @@ impl Executor {
         cancel: &Cancel,
     ) -> Option<Failure> {
         job.state.phase = Phase::Script;
-        let PreparedJob { plan, state, masker } = job;
+        let PreparedJob { plan, state, masker, refusal } = job;
+        let mut sink = Guard::new(sink, refusal);
         let observer = RedactingObserver::new(&*self.observer, plan);
         let runner = Runner {
             docker: &*self.docker,
@@ -240,7 +243,7 @@ impl Executor {
         let span = tracing::debug_span!("step", name = %step.name);
         let run = async {
             observer.event(&JobEvent::StepStarted { step: &step.name });
-            Ok(step::run(&runner, state, step, sink).instrument(span).await)
+            Ok(step::run(&runner, state, step, &mut sink).instrument(span).await)
         };
         let (ended, log) = match caught(run.boxed()).await {
             Ok(ended) => ended,

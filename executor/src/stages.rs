@@ -14,6 +14,7 @@ use crate::{
     Workspace,
     interrupt::{self, Interrupt},
     lifecycle::masker,
+    log::Refusal,
     redact::{RedactingObserver, Redactor},
     resume,
     state::RunState,
@@ -26,6 +27,8 @@ pub struct PreparedJob {
     pub(crate) plan: JobPlan,
     pub(crate) state: RunState,
     pub(crate) masker: Masker,
+    /// Why the sink is not called any more.
+    pub(crate) refusal: Refusal,
 }
 
 impl PreparedJob {
@@ -102,7 +105,7 @@ impl Executor {
         let resumed = resume::resume(&*self.docker, &*self.volumes, plan, &mut state).await;
         resumed.map_err(|error| Redactor::of(plan).error(error))?;
         state.phase = if state.steps.is_empty() { Phase::Start } else { Phase::Script };
-        Ok(PreparedJob { plan: plan.clone(), state, masker })
+        Ok(PreparedJob { plan: plan.clone(), state, masker, refusal: Refusal::default() })
     }
 
     /// Brings a project's files into the build folder of a prepared job.
@@ -129,6 +132,8 @@ impl Executor {
     /// A step that is cancelled or out of time is asked to stop, gets its grace and is killed. Its
     /// container is started again for a later step. The after-script is stopped by
     /// [`Cancel::kill`] alone.
+    ///
+    /// After a call of a sink has failed, no later step of this [`PreparedJob`] calls one.
     ///
     /// # Errors
     /// [`ExecutorError::UnknownStep`]. How the step ended is in its result.

@@ -8,11 +8,11 @@ use common::{
     PanickingSink, Recorder, assert_clean, assert_succeeded, engine, executor, executor_with,
     failure, fed, image, job, program, seconds, step, step_when, with_after_script, words,
 };
-use docker_api_trait::{Input, Operation};
+use docker_api_trait::{Input, LogChunk, Operation};
 use executor::{
     Cancel, Executor, ExecutorConfig, ExecutorError, FailureReason, JobPlan, JobProgress,
-    JobReport, JobResult, JobSpec, LogEnd, NullSink, Phase, PreparedJob, RunContext, ServiceSpec,
-    StepOutcome, StepWhen, TimedPart, Transfers, Truncation, Variable, plan,
+    JobReport, JobResult, JobSpec, LogEnd, LogSink, NullSink, Phase, PreparedJob, RunContext,
+    ServiceSpec, StepOutcome, StepWhen, TimedPart, Transfers, Truncation, Variable, plan,
 };
 use testkit::{FakeDocker, ScriptedRun};
 use tokio::time::{Instant, sleep};
@@ -452,4 +452,33 @@ async fn a_sink_that_panics_in_a_stage_fails_its_step() {
     assert_eq!(step_of(&executor, &mut job, "b").await, "succeeded");
     let result = executor.finish(job, &Cancel::new()).await;
     assert_clean(&engine, &result);
+}
+
+/// Counts its calls, and fails each.
+#[derive(Debug, Default)]
+struct Broken(usize);
+
+#[async_trait::async_trait]
+impl LogSink for Broken {
+    async fn write(&mut self, _chunk: &LogChunk) -> std::io::Result<()> {
+        self.0 += 1;
+        Err(std::io::Error::other("the disk is full"))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_sink_gets_no_more_stage_by_stage() {
+    let engine = engine();
+    let executor = executor(&engine);
+    let plan = planned(&job([step("a"), step("b")]));
+    let mut job = prepared(&executor, &plan).await;
+    let mut sink = Broken::default();
+    for name in ["a", "b"] {
+        engine.script_next(ScriptedRun::exits(0).prints_stdout("words"));
+        let step = executor.run_step(&mut job, name, &mut sink, &Cancel::new()).await.unwrap();
+        let LogEnd::Truncated(Truncation::Sink(why)) = &step.log else { panic!("{step:?}") };
+        assert_eq!((step.outcome.as_str(), why.as_str()), ("succeeded", "the disk is full"));
+    }
+    assert_eq!(sink.0, 1);
+    assert_succeeded(&executor.finish(job, &Cancel::new()).await);
 }

@@ -10,30 +10,35 @@ use super::LogSink;
 /// What a sink is refused with that did not take a piece in time.
 const STALLED: &str = "it took too long";
 
+/// Why a job's sink is not called any more. It lives as long as the job, because each step has a guard
+/// of its own.
+#[derive(Debug, Default)]
+pub(crate) struct Refusal(Option<String>);
+
 /// Hands on to a sink until a call of it fails, or is dropped before it has ended. From then on every
 /// call is refused, with the same words.
 #[derive(Debug)]
 pub(crate) struct Guard<'a> {
     sink: &'a mut dyn LogSink,
-    refusal: Option<String>,
+    refusal: &'a mut Refusal,
 }
 
 impl<'a> Guard<'a> {
-    pub(crate) fn new(sink: &'a mut dyn LogSink) -> Self {
-        Self { sink, refusal: None }
+    pub(crate) fn new(sink: &'a mut dyn LogSink, refusal: &'a mut Refusal) -> Self {
+        Self { sink, refusal }
     }
 
     /// The sink, if it is fit for a call; what becomes of the call has to be noted.
     fn sink(&mut self) -> io::Result<&mut dyn LogSink> {
-        if let Some(words) = &self.refusal {
+        if let Some(words) = &self.refusal.0 {
             return Err(io::Error::other(words.clone()));
         }
-        self.refusal = Some(STALLED.to_owned());
+        self.refusal.0 = Some(STALLED.to_owned());
         Ok(self.sink)
     }
 
     fn note(&mut self, done: io::Result<()>) -> io::Result<()> {
-        self.refusal = done.as_ref().err().map(ToString::to_string);
+        self.refusal.0 = done.as_ref().err().map(ToString::to_string);
         done
     }
 }

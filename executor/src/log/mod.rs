@@ -8,7 +8,7 @@ mod section;
 mod sink;
 mod timestamp;
 
-pub(crate) use guard::Guard;
+pub(crate) use guard::{Guard, Refusal};
 pub(crate) use limit::LogLimit;
 pub use mask::{MIN_MASKED_CHARS, MIN_MASKED_LINE_CHARS, MaskError, MaskStream, Masker};
 pub(crate) use mask::{is_too_short_to_mask, mask_forms};

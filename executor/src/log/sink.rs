@@ -16,7 +16,8 @@ use docker_api_trait::{LogChunk, LogSource};
 /// - While a write is pending, nothing more is read from the engine, so that no output piles up in
 ///   memory; the container then waits with its output. A job that is stopped meanwhile drops the
 ///   write.
-/// - After a write has failed, none follows, and the log's end says so; the job goes on.
+/// - After a call has failed, none follows, in whichever step, also stage by stage; each log's end says
+///   so, and the job goes on.
 #[async_trait]
 pub trait LogSink: Debug + Send {
     /// Takes a piece of output.
