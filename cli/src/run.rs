@@ -12,7 +12,6 @@ use executor::{
     AuthConfig, Cancel, Executor, FailureReason, JobOutcome, JobReport, JobResult, LogEnd, LogSink,
     RunContext, SectionSink, TimedPart, TimestampSink, Truncation, read_user_auth_config,
 };
-use volume_manager::DockerVolumeManager;
 
 use crate::{
     args::{EngineKind, Request, RunArguments},
@@ -60,8 +59,7 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<u8, Failure> {
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
             Failure::from_error(&error, Some("the system is short of something".into()))
         })?;
-    let volumes = DockerVolumeManager::new(engine.docker.clone());
-    let mut executor = Executor::new(Arc::clone(&engine.docker), Arc::new(volumes), config);
+    let mut executor = Executor::for_engine(Arc::clone(&engine.docker), config);
     if let Some(credentials) = credentials() {
         executor = executor.with_auth_config(credentials);
     }

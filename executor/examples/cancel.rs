@@ -6,7 +6,6 @@ use docker_api_trait::{BollardDocker, Endpoint, EndpointSources, ImageReference,
 use executor::{
     Cancel, Command, Executor, ExecutorConfig, FailureReason, JobOutcome, JobSpec, MemorySink,
 };
-use volume_manager::DockerVolumeManager;
 
 #[tokio::main(flavor = "current_thread")]
 #[allow(clippy::print_stdout, reason = "the example talks to a person")]
@@ -14,8 +13,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let image = std::env::args().nth(1).unwrap_or_else(|| "busybox".to_owned());
     let endpoint = Endpoint::resolve(&EndpointSources::from_process(None))?;
     let engine = Arc::new(BollardDocker::new(endpoint)?);
-    let volumes = Arc::new(DockerVolumeManager::new(engine.clone()));
-    let executor = Executor::new(engine, volumes, ExecutorConfig::new("my-ci"));
+    let executor = Executor::for_engine(engine, ExecutorConfig::new("my-ci"));
 
     let script = Command::script("trap 'echo tidied up; exit 1' TERM; sleep 600 & wait")?;
     let mut job = JobSpec::new("my-project", image.parse::<ImageReference>()?, script);

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use docker_api_trait::{BollardDocker, Endpoint, EndpointSources, ImageReference};
 use executor::{Cancel, Command, Executor, ExecutorConfig, JobOutcome, JobSpec, NullSink};
-use volume_manager::DockerVolumeManager;
 
 #[tokio::main(flavor = "current_thread")]
 #[allow(clippy::print_stdout, reason = "the example talks to a person")]
@@ -13,8 +12,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let image: ImageReference = image.parse()?;
     let endpoint = Endpoint::resolve(&EndpointSources::from_process(None))?;
     let engine = Arc::new(BollardDocker::new(endpoint)?);
-    let volumes = Arc::new(DockerVolumeManager::new(engine.clone()));
-    let executor = Executor::new(engine, volumes, ExecutorConfig::new("my-ci"));
+    let executor = Executor::for_engine(engine, ExecutorConfig::new("my-ci"));
 
     let mut job = JobSpec::new("my-project", image, Command::script("date > /cache/now")?);
     job.volumes.push("/cache".to_owned());

@@ -7,7 +7,6 @@ use docker_api_trait::{
     BollardDocker, Endpoint, EndpointSources, ImageReference, LogChunk, LogSource,
 };
 use executor::{Cancel, Command, Executor, ExecutorConfig, JobSpec, LogSink, Variable};
-use volume_manager::DockerVolumeManager;
 
 /// Shows each step's output between two lines, and errors with a sign.
 #[derive(Debug)]
@@ -40,8 +39,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let image = std::env::args().nth(1).unwrap_or_else(|| "busybox".to_owned());
     let endpoint = Endpoint::resolve(&EndpointSources::from_process(None))?;
     let engine = Arc::new(BollardDocker::new(endpoint)?);
-    let volumes = Arc::new(DockerVolumeManager::new(engine.clone()));
-    let executor = Executor::new(engine, volumes, ExecutorConfig::new("my-ci"));
+    let executor = Executor::for_engine(engine, ExecutorConfig::new("my-ci"));
 
     let script = Command::script("echo \"the token is $TOKEN\"; echo trouble >&2")?;
     let mut job = JobSpec::new("my-project", image.parse::<ImageReference>()?, script);

@@ -5,11 +5,11 @@ use std::{future::Future, sync::Arc};
 use docker_api_trait::{DockerApi, Input};
 use futures_util::FutureExt as _;
 use tracing::Instrument as _;
-use volume_manager::VolumeManager;
+use volume_manager::{DockerVolumeManager, VolumeManager};
 
 use crate::{
     AuthConfig, Cancel, ExecutorConfig, Instances, JobError, JobEvent, JobPlan, JobResult, JobSpec,
-    LogSink, Observer, RunContext, Transfers,
+    LogSink, Observer, RunContext, SteadyDocker, Transfers,
     evidence::Evidence,
     host::plan_aside,
     image::Images,
@@ -46,8 +46,31 @@ pub struct Executor {
 }
 
 impl Executor {
-    /// An executor for the engine `docker`, with volumes from `volumes`.
+    /// An executor for the engine `docker`, with volumes from `volumes`. Requests that failed are repeated
+    /// where that is safe, and an engine that is unreachable is waited for: a handle that
+    /// [does not do so itself](docker_api_trait::SystemApi::is_steady) is given to a
+    /// [`SteadyDocker`](crate::SteadyDocker) with the default [`RetryPolicy`](crate::RetryPolicy).
+    ///
+    /// The requests of `volumes` are its own: see [`for_engine`](Self::for_engine).
     pub fn new(
+        docker: Arc<dyn DockerApi>,
+        volumes: Arc<dyn VolumeManager>,
+        config: ExecutorConfig,
+    ) -> Self {
+        Self::with_engine_as_is(SteadyDocker::ensure(docker), volumes, config)
+    }
+
+    /// An executor for the engine `docker`, as by [`new`](Self::new), with volumes on the same engine:
+    /// both share what is known of the connection.
+    pub fn for_engine(docker: Arc<dyn DockerApi>, config: ExecutorConfig) -> Self {
+        let docker = SteadyDocker::ensure(docker);
+        let volumes = DockerVolumeManager::new(Arc::clone(&docker));
+        Self::with_engine_as_is(docker, Arc::new(volumes), config)
+    }
+
+    /// An executor for the engine `docker`, without retries and without patience for an engine that is
+    /// unreachable, unless the handle has them itself.
+    pub fn with_engine_as_is(
         docker: Arc<dyn DockerApi>,
         volumes: Arc<dyn VolumeManager>,
         config: ExecutorConfig,

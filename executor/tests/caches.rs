@@ -23,7 +23,7 @@ fn engine() -> FakeDocker {
 fn executor_with(engine: &FakeDocker, config: ExecutorConfig) -> Executor {
     let docker: Arc<dyn DockerApi> = Arc::new(engine.clone());
     let volumes = DockerVolumeManager::new(Arc::clone(&docker));
-    Executor::new(docker, Arc::new(volumes), config).without_instance()
+    Executor::with_engine_as_is(docker, Arc::new(volumes), config).without_instance()
 }
 
 fn job() -> JobSpec {
@@ -59,9 +59,10 @@ async fn a_cache_that_vanishes_under_a_job_is_told_of_and_is_reported_as_recreat
     });
     let events = Events::default();
     let volumes = DockerVolumeManager::new(Arc::new(faulty.clone()));
-    let executor = Executor::new(Arc::new(faulty), Arc::new(volumes), ExecutorConfig::new("ci"))
-        .without_instance()
-        .with_observer(Arc::new(events.clone()));
+    let executor =
+        Executor::with_engine_as_is(Arc::new(faulty), Arc::new(volumes), ExecutorConfig::new("ci"))
+            .without_instance()
+            .with_observer(Arc::new(events.clone()));
     let result = executor.run(&job(), Box::new(NullSink), &Cancel::new()).await.unwrap();
     assert!(matches!(result.outcome, JobOutcome::Succeeded), "{:?}", result.outcome);
     assert_eq!(result.volumes.states(), [Some(VolumeState::Recreated)]);
@@ -159,7 +160,11 @@ async fn lost() -> (FakeDocker, FaultyDocker, Executor) {
     let faulty = FaultyDocker::new(Arc::new(engine.clone()));
     let docker: Arc<dyn DockerApi> = Arc::new(faulty.clone());
     let volumes = DockerVolumeManager::new(Arc::clone(&docker));
-    (engine, faulty, Executor::new(docker, Arc::new(volumes), rebuilding()).without_instance())
+    (
+        engine,
+        faulty,
+        Executor::with_engine_as_is(docker, Arc::new(volumes), rebuilding()).without_instance(),
+    )
 }
 
 /// Checks that nothing is left but the cache, when what was told of is taken away, and that the cache

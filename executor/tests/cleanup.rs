@@ -48,7 +48,7 @@ fn large_engine() -> FakeDocker {
 
 fn on(docker: Arc<dyn DockerApi>) -> Executor {
     let volumes = DockerVolumeManager::new(Arc::clone(&docker));
-    Executor::new(docker, Arc::new(volumes), config("ci")).without_instance()
+    Executor::with_engine_as_is(docker, Arc::new(volumes), config("ci")).without_instance()
 }
 
 /// Runs the job over an engine with a fault; how long it took.
@@ -205,7 +205,8 @@ async fn killed_program() {
     let mut service = ServiceSpec::new(suite::image());
     service.command = ["sleep", "600"].map(str::to_owned).into();
     job.services.push(service);
-    let executor = Executor::new(docker, volumes, config(&owner)).with_observer(Arc::new(Shouting));
+    let executor = Executor::with_engine_as_is(docker, volumes, config(&owner))
+        .with_observer(Arc::new(Shouting));
     executor.run(&job, Box::new(NullSink), &Cancel::new()).await.unwrap();
 }
 

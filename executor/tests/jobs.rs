@@ -27,7 +27,7 @@ fn executor(engine: &FakeDocker) -> Executor {
 fn executor_with(engine: &FakeDocker, config: ExecutorConfig) -> Executor {
     let docker: Arc<dyn DockerApi> = Arc::new(engine.clone());
     let volumes = DockerVolumeManager::new(Arc::clone(&docker));
-    Executor::new(docker, Arc::new(volumes), config).without_instance()
+    Executor::with_engine_as_is(docker, Arc::new(volumes), config).without_instance()
 }
 
 fn image(name: &str) -> ImageReference {

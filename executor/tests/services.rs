@@ -312,7 +312,7 @@ async fn a_service_that_is_refused_is_reported_and_the_job_goes_on() {
             config.containers.host.network_mode = mode.map(ToOwned::to_owned);
             let docker: Arc<dyn DockerApi> = Arc::new(faulty);
             let volumes = DockerVolumeManager::new(Arc::clone(&docker));
-            let executor = Executor::new(docker, Arc::new(volumes), config)
+            let executor = Executor::with_engine_as_is(docker, Arc::new(volumes), config)
                 .with_observer(Arc::new(events.clone()));
             let job = job_with_db();
             let result = executor.run(&job, Box::new(NullSink), &Cancel::new()).await.unwrap();

@@ -35,6 +35,12 @@ pub trait SystemApi: Debug + Send + Sync {
         false
     }
 
+    /// Whether this handle itself repeats what failed and may be repeated, and waits for an engine that is
+    /// unreachable: then a caller need not do so. No request.
+    fn is_steady(&self) -> bool {
+        false
+    }
+
     /// Whose engine it is, as far as the replies to this handle have told. Without a reply, and where
     /// nothing is told, it is Docker's. No request.
     fn product(&self) -> EngineProduct {

@@ -37,8 +37,9 @@ const MAKING_LOOK: Duration = Duration::from_millis(500);
 
 /// An engine that is waited for when it is away, and of which is asked again what is safe to repeat.
 ///
-/// Give it to an [`Executor`](crate::Executor) and to the volume manager in place of the engine
-/// itself, so that both share what is known of the connection.
+/// An [`Executor`](crate::Executor) makes one of an engine that is not steady, with the default policy.
+/// For another policy, or an observer, give it to the executor and to the volume manager in place of the
+/// engine itself, so that both share what is known of the connection.
 ///
 /// # Contract
 /// - What an engine refused is never repeated. What it failed at, and what was lost on the way, is
@@ -81,6 +82,14 @@ impl SteadyDocker {
         let link = Arc::new(Link::new(Arc::clone(&engine), policy, Arc::clone(&observer)));
         let in_flight = Arc::new(Semaphore::new(policy.in_flight.clamp(1, Semaphore::MAX_PERMITS)));
         Self { engine, policy, observer, link, in_flight, fresh: Arc::default() }
+    }
+
+    /// The engine itself if it is steady, or a steady handle to it with the default policy.
+    pub(crate) fn ensure(engine: Arc<dyn DockerApi>) -> Arc<dyn DockerApi> {
+        if engine.is_steady() {
+            return engine;
+        }
+        Arc::new(Self::new(engine, RetryPolicy::default()))
     }
 
     /// A request that is repeated as its operation allows.
@@ -302,6 +311,10 @@ impl SystemApi for SteadyDocker {
 
     fn outages(&self) -> u64 {
         self.link.outages()
+    }
+
+    fn is_steady(&self) -> bool {
+        true
     }
 
     fn is_away(&self) -> bool {

@@ -34,14 +34,15 @@ pub(crate) fn executor(engine: &FakeDocker) -> Executor {
 pub(crate) fn executor_with(engine: &FakeDocker, config: ExecutorConfig) -> Executor {
     let docker: Arc<dyn DockerApi> = Arc::new(engine.clone());
     let volumes = DockerVolumeManager::new(Arc::clone(&docker));
-    Executor::new(docker, Arc::new(volumes), config).without_instance()
+    Executor::with_engine_as_is(docker, Arc::new(volumes), config).without_instance()
 }
 
 /// Runs a job on an engine that is the fake, or has it behind it.
 pub(crate) async fn run_on(docker: Arc<dyn DockerApi>, job: &JobSpec) -> JobResult {
     let volumes = DockerVolumeManager::new(Arc::clone(&docker));
     let executor =
-        Executor::new(docker, Arc::new(volumes), ExecutorConfig::new("ci")).without_instance();
+        Executor::with_engine_as_is(docker, Arc::new(volumes), ExecutorConfig::new("ci"))
+            .without_instance();
     executor.run(job, Box::new(NullSink), &Cancel::new()).await.unwrap()
 }
 

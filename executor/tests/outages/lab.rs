@@ -66,7 +66,8 @@ impl Lab {
         let docker: Arc<dyn DockerApi> = Arc::new(self.bare.clone());
         let volumes = DockerVolumeManager::new(Arc::clone(&docker));
         Self {
-            executor: Executor::new(docker, Arc::new(volumes), config).without_instance(),
+            executor: Executor::with_engine_as_is(docker, Arc::new(volumes), config)
+                .without_instance(),
             ..self
         }
     }

@@ -80,7 +80,7 @@ async fn job(scripts: &[&Script], shell: Shell) -> Vec<Seen> {
     config.stop_grace = Duration::from_secs(1);
     config.containers.hostname = Some(HOST_NAME.to_owned());
     config.containers.host.network_mode = Some("none".to_owned());
-    let executor = Executor::new(docker, volumes, config);
+    let executor = Executor::with_engine_as_is(docker, volumes, config);
     let sink = Steps::default();
     let ended = executor.run(&job, Box::new(sink.clone()), &Cancel::new()).await;
     let result = match ended {
