@@ -37,7 +37,7 @@ pub enum RefusalCause {
     Cpu,
     /// There is no such capability.
     Capability,
-    /// A profile of seccomp or AppArmor is missing or malformed, or there is no such security option.
+    /// A profile of `seccomp` or `AppArmor` is missing or malformed, or there is no such security option.
     SecurityProfile,
     /// A resource limit is malformed or higher than the engine may set.
     Ulimit,

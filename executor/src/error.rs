@@ -237,12 +237,7 @@ impl ExecutorError {
             Self::ImagePull { fault: PullFault::Refused, broken_credentials: broken, .. }
                 if !broken.is_empty() =>
             {
-                let one = |one: &BrokenCredentials| format!("{} ({})", one.why, one.hint);
-                let broken: Vec<_> = broken.iter().map(one).collect();
-                Some(format!(
-                    "the registry may want credentials that could not be read: {}",
-                    broken.join("; ")
-                ))
+                Some(hint_about_credentials(broken))
             }
             Self::ImagePull { .. } => Some(
                 "check the image's name and the network, or put it on the engine with `docker \
@@ -256,14 +251,9 @@ impl ExecutorError {
             Self::ImageMissing { .. } => {
                 Some("put it on the engine by hand, or allow another pull policy".to_owned())
             }
-            Self::ImagePlatform { image, wanted, found } => Some(format!(
-                "pull it with `docker pull --platform {wanted} {image}`, allow another pull policy, or \
-                 {}",
-                found.as_ref().map_or_else(
-                    || "ask for no platform".to_owned(),
-                    |found| format!("ask for the platform {found}")
-                )
-            )),
+            Self::ImagePlatform { image, wanted, found } => {
+                Some(hint_about_platform(image, wanted, found.as_deref()))
+            }
             Self::NoShell { .. } => Some(
                 "use an image with `sh` in its `PATH`; an `entrypoint` of the job must run its \
                  arguments. A step with a `command` instead of a `script` needs no shell"
@@ -390,6 +380,23 @@ impl ExecutorError {
             | Self::Earlier { .. } => false,
         }
     }
+}
+
+/// What to do when a registry refuses and some credentials could not be read.
+fn hint_about_credentials(broken: &[BrokenCredentials]) -> String {
+    let broken: Vec<_> = broken.iter().map(|one| format!("{} ({})", one.why, one.hint)).collect();
+    format!("the registry may want credentials that could not be read: {}", broken.join("; "))
+}
+
+/// What to do when the engine has an image for another platform.
+fn hint_about_platform(image: &ImageReference, wanted: &str, found: Option<&str>) -> String {
+    let other = found.map_or_else(
+        || "ask for no platform".to_owned(),
+        |found| format!("ask for the platform {found}"),
+    );
+    format!(
+        "pull it with `docker pull --platform {wanted} {image}`, allow another pull policy, or {other}"
+    )
 }
 
 /// Whether an engine that did not start a container says that a program is missing or cannot be run.

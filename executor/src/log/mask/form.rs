@@ -57,10 +57,10 @@ mod tests {
         for cut in 0..=text.len() {
             let mut stream = masker.stream();
             let (first, second) = text.as_bytes().split_at(cut);
-            let mut masked = stream.push(&Bytes::copy_from_slice(first)).to_vec();
-            masked.extend_from_slice(&stream.push(&Bytes::copy_from_slice(second)));
-            masked.extend_from_slice(&stream.finish());
-            assert_eq!(String::from_utf8_lossy(&masked), expected, "cut at {cut}");
+            let mut shown = stream.push(&Bytes::copy_from_slice(first)).to_vec();
+            shown.extend_from_slice(&stream.push(&Bytes::copy_from_slice(second)));
+            shown.extend_from_slice(&stream.finish());
+            assert_eq!(String::from_utf8_lossy(&shown), expected, "cut at {cut}");
         }
     }
 

@@ -403,8 +403,7 @@ async fn the_first_place_that_has_one_counts() {
 /// Who opens `a.b/team/x`, and what is reported of the sources.
 async fn resolved(sources: &CredentialSources) -> (Option<String>, Vec<String>) {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/helpers");
-    let mut helpers = CredentialHelpers::default();
-    helpers.folder = Some(folder);
+    let helpers = CredentialHelpers { folder: Some(folder), ..CredentialHelpers::default() };
     let found = sources.resolve(&image("a.b/team/x"), &helpers).await;
     let user = found.credential.map(|credential| credential.username);
     (user, found.broken.into_iter().map(|broken| broken.why).collect())
@@ -440,10 +439,11 @@ async fn a_broken_source_is_reported_and_the_next_one_used() {
         assert_eq!(resolved(&sources).await.0.as_deref(), Some("job"), "{text}");
     }
 
-    let mut sources = CredentialSources::default();
-    sources.variable = Some(config(r#"{"credsStore":"desktop"}"#).without_helpers());
-    sources.user = Some(malformed);
-    sources.job = of_job();
+    let sources = CredentialSources {
+        variable: Some(config(r#"{"credsStore":"desktop"}"#).without_helpers()),
+        user: Some(malformed),
+        job: of_job(),
+    };
     let (found, broken) = resolved(&sources).await;
     assert_eq!((found.as_deref(), broken.len()), (Some("job"), 2), "{broken:?}");
 }
