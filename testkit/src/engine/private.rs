@@ -212,7 +212,11 @@ impl PrivateEngine {
     /// # Errors
     /// As for [`suspend`](Self::suspend).
     pub fn wake(&self) -> Result<(), EngineError> {
-        self.send(Signal::CONT)
+        self.send(Signal::CONT)?;
+        // `nsenter` stops itself with its child.
+        let outer = self.daemon.as_ref().and_then(Child::id).and_then(to_pid);
+        kill_process(outer.ok_or(EngineError::NotRunning)?, Signal::CONT)
+            .map_err(|error| EngineError::system("signal nsenter")(error.into()))
     }
 
     fn send(&self, signal: Signal) -> Result<(), EngineError> {
