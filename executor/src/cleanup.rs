@@ -129,19 +129,17 @@ pub(crate) async fn clean_up(
             let (network, volumes) = future::join(network, volumes).await;
             network.and(volumes)
         };
-        match early {
-            Some(report) => report.and(rest().await),
-            None => {
-                let (report, first) = future::join(removal, rest()).await;
-                // It is worth another try only when every container is gone by now.
-                if first.failed.is_empty() || !report.failed.is_empty() {
-                    return report.and(first);
-                }
-                let again = rest().await;
-                let removed = CleanupReport { removed: first.removed, failed: Vec::new() };
-                report.and(removed).and(again)
-            }
+        if let Some(report) = early {
+            return report.and(rest().await);
         }
+        let (report, first) = future::join(removal, rest()).await;
+        // It is worth another try only when every container is gone by now.
+        if first.failed.is_empty() || !report.failed.is_empty() {
+            return report.and(first);
+        }
+        let again = rest().await;
+        let removed = CleanupReport { removed: first.removed, failed: Vec::new() };
+        report.and(removed).and(again)
     };
     tokio::select! {
         biased;

@@ -349,7 +349,7 @@ impl Executor {
         cancel: &Cancel,
     ) -> CleanupReport {
         let work = cleanup::clean_up(&*self.docker, &*self.volumes, plan, state, outcome, cancel);
-        let report = work.instrument(tracing::debug_span!("cleanup")).await;
+        let report = work.boxed().instrument(tracing::debug_span!("cleanup")).await;
         Redactor::of(plan).cleanup(report)
     }
 
