@@ -165,13 +165,11 @@ fn start(state: &mut State, id: &ExecId) -> Result<LogStream, ApiError> {
     let program = exec.command.first().map(String::as_str).unwrap_or_default();
     let runnable = !state.without_shell.contains(&container.image);
     let script = if runnable {
-        match signal(&exec.command) {
-            Some(_) => ScriptedRun::exits(0),
-            None => {
-                let own = state.execs.by_program.get(program).or(state.execs.script.as_ref());
-                let tables = || sockets(state, container, &exec.command);
-                own.cloned().unwrap_or_else(tables)
-            }
+        let own = state.execs.by_program.get(program).or(state.execs.script.as_ref());
+        if signal(&exec.command).is_some() {
+            ScriptedRun::exits(0)
+        } else {
+            own.cloned().unwrap_or_else(|| sockets(state, container, &exec.command))
         }
     } else {
         ScriptedRun::exits(126).prints_stdout(format!(
