@@ -90,7 +90,7 @@ pub use commands::{DockerCommand, docker_commands};
 pub use config::{
     ConfigError, ConfigNote, ConfigNoteKind, ConfiguredEndpoint, ContainerSettings, ExecutorConfig,
     ImageSettings, NetworkSettings, RunnerConfig, RunnerSelection, ScriptSettings, ServiceSettings,
-    read_config,
+    normalize_file_text, read_config,
 };
 pub use engine_error::RefusalCause;
 pub use error::{ExecutorError, describe};

@@ -6,6 +6,7 @@ use clap::Args;
 use docker_api_trait::ImageReference;
 use executor::{
     Command, ImageSpec, JobError, JobSpec, PullPolicy, ServiceSpec, StepSpec, Variable,
+    normalize_file_text,
 };
 
 use super::shared::{ScopeArguments, pair};
@@ -185,6 +186,7 @@ fn read_file(path: &std::path::Path) -> Result<JobSpec, Failure> {
             "give --file a file in UTF-8 that you may read",
         )
     })?;
+    let text = normalize_file_text(&text);
     if path.extension().is_some_and(|extension| extension == "json") {
         return serde_json::from_str(&text).map_err(|error| {
             let error = without_value(&error.to_string());

@@ -5,7 +5,7 @@ mod settings;
 
 pub use file::{
     ConfigError, ConfigNote, ConfigNoteKind, ConfiguredEndpoint, RunnerConfig, RunnerSelection,
-    read_config,
+    normalize_file_text, read_config,
 };
 pub use settings::{
     ContainerSettings, ExecutorConfig, ImageSettings, NetworkSettings, ScriptSettings,

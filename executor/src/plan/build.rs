@@ -12,7 +12,7 @@ use super::{
 use crate::{
     AllowKind, ContainerKind, ImageSpec, JobError, StepSpec, StepWhen, Variable,
     image::{AllowList, allowed_policies},
-    shell::{is_for_steps_only, is_shell_name, normalized, script_of},
+    shell::{OWN_PREFIX, is_for_steps_only, is_shell_name, normalized, script_of},
 };
 
 /// The name of the step that the after-script is.
@@ -111,18 +111,21 @@ fn check_step_names(steps: &[StepSpec]) -> Result<(), JobError> {
     Ok(())
 }
 
-/// A secret reaches a shell as a variable of the shell's own.
+/// A secret reaches a step's shell as a variable that the supervisor exports.
 fn check_shell_names(variables: &[Variable]) -> Result<(), JobError> {
-    let mut masked =
-        variables.iter().filter(|variable| variable.is_masked() && !variable.is_file());
-    match masked.find(|variable| !is_shell_name(variable.name())) {
-        Some(variable) => Err(JobError::Variable {
-            name: variable.name().to_owned(),
-            problem: "it is masked, so its name must be one that a shell takes: letters and digits \
-                      of ASCII and `_`, no digit first",
-        }),
-        None => Ok(()),
+    for variable in variables.iter().filter(|variable| is_secret(variable)) {
+        let name = variable.name();
+        let problem = if !is_shell_name(name) {
+            "it is masked, so its name must be one that a shell takes: letters and digits of ASCII \
+             and `_`, no digit first"
+        } else if name.starts_with(OWN_PREFIX) {
+            "it is masked, so its name must not begin with `berth_`"
+        } else {
+            continue;
+        };
+        return Err(JobError::Variable { name: name.to_owned(), problem });
     }
+    Ok(())
 }
 
 fn image_of<'a>(planner: &Planner<'a>, kind: ContainerKind) -> &'a ImageSpec {

@@ -34,6 +34,6 @@ pub(crate) use entrypoint::{normalized, program, shell_line};
 pub(crate) use mark::Mark;
 pub(crate) use scan::{Scanned, Scanner};
 pub(crate) use script::{
-    StepVariables, internal, is_for_steps_only, is_shell_name, quote, script_of,
+    OWN_PREFIX, StepVariables, internal, is_for_steps_only, is_shell_name, quote, script_of,
 };
 pub(crate) use session::{BEGIN_LIMIT, Ended, Feed, Greeting, Session};

@@ -3,8 +3,17 @@
 use crate::StepSpec;
 
 /// The variables that a step's shell has and its container's environment does not.
-#[derive(Debug, Default)]
-pub(crate) struct StepVariables(String);
+#[derive(Debug)]
+pub(crate) struct StepVariables {
+    /// The text that sets them.
+    text: String,
+    /// Whether the script's first line may close the descriptor that the script comes from.
+    closes_descriptor: bool,
+}
+
+/// What closes that descriptor, so that no command of the script inherits it. In braces, as a trace of
+/// it must not show.
+const CLOSE_DESCRIPTOR: &str = "{ exec 9<&-; } 2>/dev/null; ";
 
 impl StepVariables {
     /// Secrets, by name and value, and variables that only `env` can pass on, as `NAME=value`.
@@ -22,19 +31,31 @@ impl StepVariables {
             text.push('\n');
         }
         text.push_str("set --");
+        let mut closes_descriptor = true;
         for other in others {
             text.push(' ');
             text.push_str(&quote(other));
+            closes_descriptor &= !shows_first_line(other);
         }
         text.push('\n');
-        Self(text)
+        Self { text, closes_descriptor }
     }
 
     /// The text for a step: its script is run by a shell of its own.
     pub(crate) fn step(&self, script: &str) -> String {
-        format!("{}berth_script={}", self.0, quote(script))
+        let close = if self.closes_descriptor { CLOSE_DESCRIPTOR } else { "" };
+        format!("{}berth_script={}", self.text, quote(&format!("{close}{script}")))
     }
 }
+
+/// Whether a variable, `NAME=value`, would make a shell show or change what is before the first line.
+fn shows_first_line(variable: &str) -> bool {
+    variable.starts_with("BASH_FUNC_exec%%=")
+        || variable.strip_prefix("SHELLOPTS=").is_some_and(|options| options.contains("verbose"))
+}
+
+/// What the names of the supervisor's own variables begin with.
+pub(crate) const OWN_PREFIX: &str = "berth_";
 
 /// The text for a short script of Berth's own. The supervisor runs it itself, so that no variable of
 /// the job or the image changes what it does. It ends at the first command that fails.
@@ -75,7 +96,8 @@ pub(crate) fn is_shell_name(name: &str) -> bool {
 ///
 /// With `SHELLOPTS=noexec` a shell runs nothing at all; without a `PATH` the engine finds no shell.
 pub(crate) fn is_for_steps_only(name: &str, value: &str) -> bool {
-    matches!(name, "SHELLOPTS" | "BASHOPTS" | "IFS")
+    matches!(name, "SHELLOPTS" | "BASHOPTS" | "IFS" | "SHLVL")
+        || name.starts_with(OWN_PREFIX)
         || (name == "PATH" && value.trim_matches(':').is_empty())
         // `env` would take it for an option.
         || (!is_shell_name(name) && !name.starts_with('-'))
@@ -105,8 +127,11 @@ mod tests {
         let variables = StepVariables::new([("TOKEN", "a'b")], ["BASH_FUNC_x%%=() { :; }"]);
         let text = variables.step("echo 'it'");
         let expected = "command export TOKEN='a'\\''b'\nset -- 'BASH_FUNC_x%%=() { :; }'\n\
-                        berth_script='echo '\\''it'\\'''";
+                        berth_script='{ exec 9<&-; } 2>/dev/null; echo '\\''it'\\'''";
         assert_eq!(text, expected);
+        for other in ["SHELLOPTS=verbose", "BASH_FUNC_exec%%=() { :; }"] {
+            assert!(StepVariables::new([], [other]).step("a").ends_with("berth_script='a'"));
+        }
     }
 
     #[test]
@@ -124,6 +149,7 @@ mod tests {
             ("SHELLOPTS", "xtrace", true),
             ("BASH_FUNC_exec%%", "() { :; }", true),
             ("a.b", "c", true),
+            ("berth_mark", "c", true),
             ("-u", "c", false),
             ("PATH", "", true),
             ("PATH", "/bin", false),

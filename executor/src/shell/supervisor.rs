@@ -8,6 +8,8 @@
 //!   function can replace them in a shell that is called `sh`.
 //! - `TMOUT` would end `read`, so each `read` has an empty one.
 //! - `cat`, `head`, `setsid` and `env` may be missing or may not work: there is a way without each.
+//! - A variable that the environment has is exported, also when its value is a new one. So it unsets its
+//!   own, which all begin with `berth_`, before it sets one: a script must not learn a mark.
 //! - Its own standard outputs lead nowhere. The outputs of the container are its descriptors 3 and 4,
 //!   so that no message of the supervisor can get into a log.
 
@@ -32,6 +34,8 @@ eval "$1""#;
 /// outputs have a fifth of a second: they may be about to write their last lines, as in
 /// `exec > >(tee log)`.
 const SUPERVISOR: &str = r##"set +aefmnuvx
+unset berth_before berth_code berth_late berth_line berth_mark berth_pipefail berth_process \
+berth_script berth_shell berth_size berth_text berth_tries berth_try berth_variable
 trap : HUP INT QUIT TERM ALRM USR1 USR2
 for berth_shell in /usr/local/bin/bash /usr/bin/bash /bin/bash; do
 [ ! -x "$berth_shell" ] || break
@@ -76,7 +80,7 @@ set --
 eval "$berth_text"
 { printf '%s' "$berth_script" & } | {
 trap - HUP INT QUIT TERM ALRM USR1 USR2
-exec 9<&0 </dev/null >&3 2>&4 3>&- 4>&-
+exec 9<&0 <>/dev/null >&3 2>&4 3>&- 4>&-
 case ${BASH_VERSION-}:${SHLVL-} in
 :1) unset SHLVL ;;
 ?*:*) export -n SHELLOPTS BASHOPTS ;;

@@ -257,12 +257,30 @@ fn a_job_in_the_background_outlives_its_step_and_holds_nothing_up() {
 }
 
 #[test]
-fn the_shells_own_variables_are_not_the_scripts() {
-    in_each(|mut shell, _| {
-        let ran = shell.run("set | grep -a '^berth_' || echo none").text();
-        assert_eq!(ran.1, "none\n");
-        let ran = shell.run("tr '\\0' '\\n' </proc/$$/environ | grep -a '^berth' || echo none");
-        assert_eq!(ran.text().1, "none\n");
+fn nothing_of_the_supervisor_is_in_a_scripts_environment() {
+    let own = ["mark", "script", "text", "shell", "size", "code", "line", "before"];
+    in_each_with(
+        move |command, _| {
+            command.envs(own.map(|name| (format!("berth_{name}"), "the image's")));
+        },
+        |mut shell, name| {
+            for script in ["set", "tr '\\0' '\\n' </proc/$$/environ"] {
+                let ran = shell.run(&format!("{script} | grep -a '^berth_' || echo none"));
+                assert_eq!(ran.text(), (0, "none\n".into(), String::new()), "{name}: {script}");
+            }
+            let given = StepVariables::new([], ["berth_mark=mine"]);
+            assert_eq!(shell.run_with(&given, "echo $berth_mark").text().1, "mine\n", "{name}");
+        },
+    );
+}
+
+#[test]
+fn a_script_inherits_no_descriptor_and_an_empty_input() {
+    in_each(|mut shell, name| {
+        let script = "for i in 3 4 5 6 7 8 9; do (eval \": >&$i\") 2>/dev/null && echo $i; done\n\
+                      cat; echo input >&0; cat <&9";
+        let ran = shell.run(script);
+        assert!(ran.code != 0 && ran.stdout.is_empty(), "{name}: {:?}", ran.text());
     });
 }
 
@@ -283,8 +301,9 @@ fn secrets_reach_the_step_and_no_command_line() {
 #[test]
 fn tracing_shows_no_secret_and_nothing_of_the_supervisor() {
     for name in ["bash", "dash"] {
-        let mut shell =
-            Shell::start_with(name, |command, _| drop(command.env("SHELLOPTS", "xtrace")));
+        let mut shell = Shell::start_with(name, |command, _| {
+            command.env("SHELLOPTS", "xtrace");
+        });
         let variables = StepVariables::new([("TOKEN", "it's")], ["SHELLOPTS=xtrace"]);
         let ran = Shell::run_with(&mut shell, &variables, "echo a").text();
         let trace = if name == "bash" { "+ echo a\n" } else { "" };
@@ -351,7 +370,9 @@ fn a_hostile_environment_does_not_reach_the_supervisor() {
         ("HOME", "/no/such/home"),
     ] {
         in_each_with(
-            move |command, _| drop(command.env(variable, value)),
+            move |command, _| {
+                command.env(variable, value);
+            },
             |mut shell, name| {
                 // A pause, so that a time limit of the supervisor's own would show.
                 std::thread::sleep(Duration::from_millis(1500));
@@ -464,7 +485,9 @@ fn a_script_does_not_outlive_its_client() {
 #[test]
 fn a_shell_without_programs_reads_scripts_line_by_line() {
     for name in ["dash", "bash"] {
-        let mut shell = Shell::start_with(name, |command, links| drop(command.env("PATH", links)));
+        let mut shell = Shell::start_with(name, |command, links| {
+            command.env("PATH", links);
+        });
         let script = "printf '%s\\n' 'a  b\\' \"it's\"\n\n  printf '%s' ' c '\n";
         assert_eq!(shell.run(script).text(), (0, "a  b\\\nit's\n c ".into(), String::new()));
         assert_eq!(shell.run("exit 3").code, 3);

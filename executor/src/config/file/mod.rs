@@ -23,5 +23,5 @@ mod value;
 
 pub use error::ConfigError;
 pub use note::{ConfigNote, ConfigNoteKind};
-pub use read::read_config;
+pub use read::{normalize_file_text, read_config};
 pub use runner::{ConfiguredEndpoint, RunnerConfig, RunnerSelection};

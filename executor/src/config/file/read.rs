@@ -57,7 +57,7 @@ pub fn read_config(
     selection: &RunnerSelection,
     read_file: &dyn Fn(&Path) -> io::Result<String>,
 ) -> Result<RunnerConfig, ConfigError> {
-    let text = normalize(text);
+    let text = normalize_file_text(text);
     let text = text.as_ref();
     let source = Source::new(text);
     let root = DeTable::parse(text).map_err(|error| {
@@ -81,9 +81,10 @@ pub fn read_config(
     draft.finish()
 }
 
-/// The text without what editors on Windows add: a byte order mark, and carriage returns before line
-/// feeds, which would otherwise become part of the scripts in the file. Lines and columns stay.
-fn normalize(text: &str) -> Cow<'_, str> {
+/// Returns the text of a job file or configuration without what editors on Windows add: a byte order
+/// mark, and carriage returns before line feeds, which would otherwise become part of the scripts in
+/// the file. Lines and columns stay.
+pub fn normalize_file_text(text: &str) -> Cow<'_, str> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     if text.contains("\r\n") { text.replace("\r\n", "\n").into() } else { text.into() }
 }
