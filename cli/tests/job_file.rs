@@ -33,6 +33,35 @@ fn the_documents_example_can_be_planned() {
     assert!(!plan.contains("BEGIN KEY"), "{plan}");
 }
 
+/// The lines that `berth plan` prints for a job file of this name and text.
+fn plan(name: &str, text: &str) -> String {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join(name);
+    fs::write(&path, text).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_berth"))
+        .args(["plan", "--host", "unix:///nonexistent", "--file"])
+        .arg(&path)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn files_of_windows_editors_are_read_as_others() {
+    let toml = "project = \"app\"\ntrust = \"trusted\"\nimage = \"busybox\"\n\n[[steps]]\n\
+                name = \"a\"\nscript = \"\"\"\nif true; then\n  echo on\nfi\n\"\"\"\n";
+    let json = r#"{"project": "app", "trust": "trusted", "image": "busybox",
+        "steps": [{"name": "a", "script": "if true; then\n  echo on\nfi\n"}]}"#;
+    let script = |text: &str| text.split_once("'if true").unwrap().1.to_owned();
+    for (name, text) in [("job.toml", toml), ("job.json", json)] {
+        let expected = script(&plan(name, text));
+        assert!(expected.contains("then\n  echo on\nfi\n"), "{expected}");
+        let windows = format!("\u{feff}{}", text.replace('\n', "\r\n"));
+        assert_eq!(script(&plan(name, &windows)), expected, "{name}");
+    }
+}
+
 #[test]
 fn the_document_has_every_key_of_its_example_and_the_example_almost_every_key() {
     let job: JobSpec = toml::from_str(example()).unwrap();

@@ -117,7 +117,6 @@ impl Script {
 }
 
 // The words of docs/jobs.md for each difference that is allowed.
-pub(crate) const DESCRIPTOR: &str = "is read from descriptor 9";
 pub(crate) const SUPERVISOR: &str = "signals to the supervisor";
 pub(crate) const GROUP: &str = "In an image without `setsid`";
 pub(crate) const PWD: &str = "`PWD` in `/proc/$$/environ`";

@@ -1,6 +1,6 @@
 //! Children, jobs in the background, process groups and descriptors.
 
-use crate::script::{DESCRIPTOR, SUPERVISOR, Script, Shell, script};
+use crate::script::{SUPERVISOR, Script, Shell, script};
 
 pub(crate) const SCRIPTS: &[Script] = &[
     script("process-background-wait", "(sleep 0.2; echo late) & echo early; wait; echo after"),
@@ -53,24 +53,19 @@ pub(crate) const SCRIPTS: &[Script] = &[
     ),
     script("process-children-none", "set -- $(cat /proc/$$/task/$$/children); echo $#"),
     script("process-terminal", "set -- $(cat /proc/$$/stat); echo $7 $8"),
-    script("process-descriptors", "ls /proc/self/fd").differs(DESCRIPTOR, &Shell::ALL),
-    script("process-descriptors-of-child", "sh -c 'ls /proc/self/fd'; (ls /proc/self/fd)")
-        .differs(DESCRIPTOR, &Shell::ALL),
-    script("process-descriptors-in-background", "ls /proc/self/fd & wait")
-        .differs(DESCRIPTOR, &Shell::ALL),
-    script("process-descriptors-in-pipe", "true | ls /proc/self/fd | cat")
-        .differs(DESCRIPTOR, &Shell::ALL),
+    script("process-descriptors", "ls /proc/self/fd"),
+    script("process-descriptors-of-child", "sh -c 'ls /proc/self/fd'; (ls /proc/self/fd)"),
+    script("process-descriptors-in-background", "ls /proc/self/fd & wait"),
+    script("process-descriptors-in-pipe", "true | ls /proc/self/fd | cat"),
     script(
         "process-descriptor-free",
         "for i in 3 4 5 6 7 8 9; do (eval \": >&$i\") 2>/dev/null && echo $i; done; echo end",
-    )
-    .differs(DESCRIPTOR, &Shell::ALL),
+    ),
     script(
         "process-descriptor-9",
         "exec 9>/tmp/process-9; echo a >&9; exec 9>&-; cat /tmp/process-9; echo after",
     ),
-    script("process-descriptor-9-read", "cat <&9 || echo none\necho after")
-        .differs(DESCRIPTOR, &Shell::ALL),
+    script("process-descriptor-9-read", "cat <&9 || echo none\necho after"),
     script(
         "process-descriptors-all-used",
         "exec 3>/dev/null 4>/dev/null 5>/dev/null 6>/dev/null 7>/dev/null 8>/dev/null 9>/dev/null\necho a\nexec 3>&- 9>&-\necho b",
