@@ -47,17 +47,18 @@ impl Silence {
 }
 
 /// What a container that is not heard any more leaves of its streams.
-fn stalled(place: usize) -> [Fault; 2] {
+fn stalled(scenario: Scenario, place: usize) -> [Fault; 2] {
+    // The mark of its beginning has come: after the supervisor's greeting on both outputs.
+    let pieces = if place < scenario.shells() { 3 } else { 1 };
     [
-        // The mark of its beginning has come.
-        Fault::after(Site::NthOf(Operation::AttachContainer, place), FaultKind::Stall(1)),
+        Fault::after(Site::NthOf(Operation::AttachContainer, place), FaultKind::Stall(pieces)),
         Fault::after(Site::NthOf(Operation::WaitContainer, place), FaultKind::Stall(0)),
     ]
 }
 
 /// A job one of whose containers is not heard, on an engine that is mute from a call on, if ever.
 async fn run(scenario: Scenario, place: usize, mute: &[Fault]) -> (Case, JobResult, Vec<Instant>) {
-    let case = Case::new(scenario).await.with(mute).with(&stalled(place));
+    let case = Case::new(scenario).await.with(mute).with(&stalled(scenario, place));
     let begins = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&begins);
     case.faulty.on_call(move |_, side| {
