@@ -269,17 +269,7 @@ impl ExecutorError {
                  that begin with dev.berth.; run the job again"
                     .to_owned(),
             ),
-            Self::VolumeLost { kind: "temporary", .. } => Some(
-                "find out who deletes volumes' folders there; the next run makes one of its own"
-                    .to_owned(),
-            ),
-            Self::VolumeLost { volume, kind, .. } => {
-                let remove = if *kind == "cache" { "berth volumes rm" } else { "docker volume rm" };
-                Some(format!(
-                    "what was in it is lost: `{remove} {volume}`, and the next run makes it anew{}",
-                    if *kind == "cache" { "; `--rebuild-caches` does both" } else { "" }
-                ))
-            }
+            Self::VolumeLost { volume, kind, .. } => Some(hint_about_volume(volume, kind)),
             Self::Mask(error) => Some(error.hint().to_owned()),
             Self::Workspace(error) => error.hint().map(str::to_owned),
             Self::NoBuildFolder => Some("give the job a `build` folder".to_owned()),
@@ -315,6 +305,24 @@ impl ExecutorError {
                     .to_owned(),
             ),
         }
+    }
+}
+
+/// The remedy for a volume of this kind whose directory is missing.
+fn hint_about_volume(volume: &str, kind: &str) -> String {
+    match kind {
+        "temporary" => {
+            "find out what deletes directories of volumes on the engine's host; the next \
+                        run makes its own volume"
+                .to_owned()
+        }
+        "cache" => format!(
+            "its content is lost: `berth volumes rm {volume}`, and the next run creates it again; \
+             `--rebuild-caches` does both"
+        ),
+        _ => format!(
+            "its content is lost: `docker volume rm {volume}`, and the next run creates it again"
+        ),
     }
 }
 

@@ -324,7 +324,11 @@ fn a_step_that_dies_by_a_signal_ends_with_its_number() {
             ("kill 0; echo on", 143),
             ("exec sh -c 'kill -SEGV $$'", 139),
         ] {
-            assert_eq!(shell.run(script).text(), (code, "".into(), "".into()), "{name}: {script}");
+            assert_eq!(
+                shell.run(script).text(),
+                (code, String::new(), String::new()),
+                "{name}: {script}"
+            );
         }
         assert_eq!(shell.run("echo on").text().1, "on\n", "{name}");
         assert_eq!(shell.end(), Some(0), "{name}");
@@ -374,8 +378,8 @@ fn a_hostile_environment_does_not_reach_the_supervisor() {
                 command.env(variable, value);
             },
             |mut shell, name| {
-                // A pause, so that a time limit of the supervisor's own would show.
-                std::thread::sleep(Duration::from_millis(1500));
+                // A time limit of the supervisor's own, as by `TMOUT`, would show after this.
+                assert_eq!(shell.run("exec sleep 1.5").code, 0, "{name} {variable}");
                 let own = shell.raw(&internal("echo own; exit 4")).text();
                 assert_eq!((own.0, own.1.as_str()), (4, "own\n"), "{name} {variable}");
                 let ran = shell.run("exec /bin/echo on");

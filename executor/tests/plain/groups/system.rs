@@ -49,7 +49,7 @@ pub(crate) const SCRIPTS: &[Script] = &[
     script("bare-group", "kill 0; echo went-on").bare().differs(GROUP, &[Shell::Dash, Shell::Bash]),
     script(
         "bare-signals",
-        "while read a; do case $a in Sig*) echo $a;; esac; done < /proc/$$/status",
+        "while read a; do case $a in Sig[PBIC]*) echo $a;; esac; done < /proc/$$/status",
     )
     .bare(),
     script("bare-error", "echo a\nno-such-command").bare(),
