@@ -18,8 +18,9 @@ use crate::{ExecutorConfig, JobError, JobPlan, JobSpec, RunContext, plan};
 type Identity = (u64, u64);
 
 /// Decides all that a run will make and do, for an engine on this very host: what the job mounts of it
-/// is looked at, so that no link and no further mount leads to an engine's socket. Apart from that look
-/// it is [`plan()`], which goes by the text of paths alone.
+/// is looked at, so that no link and no further mount leads to an engine's socket, and no link leads out
+/// of the directory that a configured volume has before its variables. Apart from that look it is
+/// [`plan()`], which goes by the text of paths alone.
 ///
 /// What is mounted is the path as it was written. One that others can change is theirs to change
 /// between this look and the mount.
@@ -33,9 +34,17 @@ pub fn plan_on_this_host(
     context: &RunContext,
 ) -> Result<JobPlan, JobError> {
     let decided = plan(job, config, context)?;
-    let paths = host_paths(&decided.volumes);
-    if paths.is_empty() || config.policy.allow_engine_socket {
+    let mut paths = host_paths(&decided.volumes);
+    let has_variables = config.volumes.iter().any(|volume| volume.contains('$'));
+    if paths.is_empty() || (config.policy.allow_engine_socket && !has_variables) {
         return Ok(decided);
+    }
+    if has_variables {
+        // A configured path must stay below the directory before its variable, where that really is.
+        let around = |path: &HostPath| -> Vec<HostPath> {
+            Path::new(path.as_str()).ancestors().filter_map(host_path).collect()
+        };
+        paths = paths.iter().flat_map(around).collect();
     }
     let mut config = config.clone();
     look(&mut config.policy, &paths);
@@ -111,10 +120,8 @@ fn reached(path: &Path, mounts: &[PathBuf], guarded: &BTreeMap<Identity, HostPat
         .chain([real.as_path()])
         .filter_map(|place| fs::metadata(place).ok())
         .filter_map(|metadata| guarded.get(&(metadata.dev(), metadata.ino())).cloned());
-    let mut all: Vec<_> = [named].into_iter().chain(others).collect();
-    all.sort();
-    all.dedup();
-    RealPath::Reaches(all)
+    let others: BTreeSet<_> = others.filter(|other| *other != named).collect();
+    RealPath::Reaches([named].into_iter().chain(others).collect())
 }
 
 /// The path without links; of one that is not there yet, the part that is. None when a link leads
@@ -349,6 +356,47 @@ mod tests {
         }
         host.config.policy.allow_engine_socket = true;
         assert!(job(&host).is_ok());
+    }
+
+    #[test]
+    fn a_link_of_an_earlier_job_does_not_leave_the_configured_directory() {
+        let mut host = Host::new();
+        fs::create_dir_all(host.at("data/m2/1")).unwrap();
+        fs::create_dir_all(host.at("data/secret")).unwrap();
+        // The directory may be a link: the operator wrote it.
+        host.link("m2", host.at("data/m2"));
+        host.link("data/m2/out", host.at("data/secret"));
+        host.link("data/m2/relative", "../secret");
+        host.link("data/m2/around", "..");
+        host.link("data/m2/same", ".");
+        host.link("data/m2/nowhere", "/nonexistent");
+        host.link("data/m2/inside", "1");
+        host.config.policy.allow_host_paths = false;
+        host.config.volumes = vec![format!("{}/$ID:/m2", host.at("m2").display())];
+        for is_socket_allowed in [false, true] {
+            host.config.policy.allow_engine_socket = is_socket_allowed;
+            for (value, allowed) in [
+                ("1", true),
+                ("new", true),
+                ("inside", true),
+                ("out", false),
+                ("relative", false),
+                ("around", false),
+                ("same", false),
+                ("nowhere", false),
+            ] {
+                let mut job = Host::job(Path::new("/"));
+                job.volumes.clear();
+                job.variables = vec![crate::Variable::new("ID", value).unwrap()];
+                match plan_on_this_host(&job, &host.config, &RunContext::draw()) {
+                    Ok(_) => assert!(allowed, "{value}"),
+                    Err(JobError::Volumes(PlanError::HostPathRefused { .. })) => {
+                        assert!(!allowed, "{value}");
+                    }
+                    Err(error) => panic!("{value}: {error:?}"),
+                }
+            }
+        }
     }
 
     #[test]

@@ -67,8 +67,8 @@ pub struct Policy {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RealPath {
-    /// All that is reached through it beside itself: where its links lead, and what is mounted below
-    /// that comes from elsewhere.
+    /// Everything that is reached through it: first the path without links, then the directories of
+    /// engine sockets that it, or something mounted below it, is under another name.
     Reaches(Vec<HostPath>),
     /// Nobody could look.
     Unknown,

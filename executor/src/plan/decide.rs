@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use volume_manager::{
-    BuildDemand, ContainerPath, HostPath, KeyedCache, OperatingSystem, Provenance, Scope,
-    SpecOrigin, SpecProblem, SpecReader, VolumeDemand, VolumeSource, VolumeSpec,
+    BuildDemand, ContainerPath, HostPath, KeyedCache, OperatingSystem, Policy, Provenance,
+    RealPath, Scope, SpecOrigin, SpecProblem, SpecReader, VolumeDemand, VolumeSource, VolumeSpec,
     plan as plan_volumes,
 };
 
@@ -174,7 +174,7 @@ impl<'a> Planner<'a> {
         for text in &self.config.volumes {
             let reader = self.reader.clone().with_origin(SpecOrigin::Operator);
             let spec = self.read(&reader, text)?;
-            match origin_of(text, &spec) {
+            match origin_of(text, &spec, &reader, &self.config.policy) {
                 SpecOrigin::Operator => granted.push(spec),
                 _ => specs.push(self.read(&self.reader, text)?),
             }
@@ -229,23 +229,50 @@ impl<'a> Planner<'a> {
     }
 }
 
-/// Who decides on what a volume of the configuration mounts. A job sets its variables, so that a source
-/// with variables is the operator's only below the directory that is written before them.
-fn origin_of(text: &str, spec: &VolumeSpec) -> SpecOrigin {
-    let fixed = text.split('$').next().unwrap_or_default();
-    let is_in_source = text.contains('$') && !fixed.contains(':');
+/// Whose permission a volume of the configuration needs. A job can set every variable, so a source with
+/// variables has the operator's only if no value changes where the other components are: each component
+/// with a variable expands to one component, and the path begins with the text before the first variable.
+/// Where the policy has real paths, no link may lead out of the directory before that variable either:
+/// an earlier job may have created the link.
+fn origin_of(text: &str, spec: &VolumeSpec, reader: &SpecReader, policy: &Policy) -> SpecOrigin {
+    let source = text.split(':').next().unwrap_or_default();
+    let Some((fixed, _)) = source.split_once('$') else { return SpecOrigin::Operator };
     let path = match &spec.source {
-        VolumeSource::Host(path) if is_in_source => path.as_str(),
-        VolumeSource::Named(_) if is_in_source => return SpecOrigin::Job,
-        _ => return SpecOrigin::Operator,
+        VolumeSource::Host(path) => path,
+        VolumeSource::Cache => return SpecOrigin::Operator,
+        _ => return SpecOrigin::Job,
     };
-    let directory = fixed.rfind('/').map_or("", |end| &fixed[..end]);
-    let directory = directory.parse::<HostPath>();
-    let below = directory.ok().and_then(|directory| {
-        let rest = path.strip_prefix(directory.as_str().trim_end_matches('/'))?;
-        Some(directory.as_str() != "/" && rest.len() > 1 && rest.starts_with('/'))
-    });
-    if below == Some(true) { SpecOrigin::Operator } else { SpecOrigin::Job }
+    let is_one_component = |component: &str| {
+        let expanded = reader.expand(component).unwrap_or_default();
+        !expanded.contains('/') && !matches!(expanded.as_str(), "" | "." | "..")
+    };
+    let mut components = source.split('/').filter(|component| component.contains('$'));
+    let stays = components.all(is_one_component) && stays_below(fixed, path, policy) == Some(true);
+    if stays { SpecOrigin::Operator } else { SpecOrigin::Job }
+}
+
+/// Whether `path` begins with the text `fixed`, and is below the directory in it also where links lead.
+/// `None` if that directory is not a usable path.
+fn stays_below(fixed: &str, path: &HostPath, policy: &Policy) -> Option<bool> {
+    let (directory, prefix) = fixed.rsplit_once('/')?;
+    let directory: HostPath = directory.parse().ok()?;
+    let rest = path.as_str().strip_prefix(directory.as_str())?.strip_prefix('/')?;
+    if directory.as_str() == "/" || !rest.starts_with(prefix) {
+        return Some(false);
+    }
+    let real = |path| match policy.real_paths.get(path) {
+        Some(RealPath::Reaches(reached)) => reached.first(),
+        _ => None,
+    };
+    Some(match (real(&directory), real(path)) {
+        (real_directory, Some(path)) => {
+            let directory = real_directory.unwrap_or(&directory);
+            path != directory && directory.contains(path)
+        }
+        // A link that leads nowhere, or to where this user cannot look.
+        (Some(_), None) => false,
+        (None, None) => true,
+    })
 }
 
 fn expand(

@@ -38,14 +38,26 @@ pub(super) fn has_build_scripts(scripts: &ScriptSettings) -> bool {
     !scripts.pre_build_script.trim().is_empty() || !scripts.post_build_script.trim().is_empty()
 }
 
+/// Switches tracing off, and notes that as the first positional parameter: a trace of `printf` and `eval`
+/// would show all of the script before the step, also the parts that do not run. The redirection hides
+/// the trace of these commands themselves.
+const TRACE_OFF: &str =
+    r#"{ case $- in *x*) set -- berth_trace "$@"; set +x ;; esac; } 2>/dev/null; "#;
+
+/// Switches tracing on again, so that the commands of the script before the step are traced as the step's
+/// own are.
+const TRACE_ON: &str = "case ${1-} in berth_trace) shift; set -x ;; esac\n";
+
 /// The script of a build step with the configuration's around it, for one shell. The step's own lines
 /// keep their numbers: what comes before them is on their first line.
 pub(super) fn with_build_scripts(script: String, scripts: &ScriptSettings) -> String {
     let mut script = script;
     if !scripts.pre_build_script.trim().is_empty() {
-        // The colon gives a last command that fails in a list the same meaning as among others.
-        let words = escape(&format!("{}\n:\n", scripts.pre_build_script));
-        script = format!("eval \"$(printf %b '{words}' || echo exit 127)\"; {script}");
+        // The empty line ends a last line that ends with a backslash. The colon gives a last command that
+        // fails in a list the same meaning as among others.
+        let before = &scripts.pre_build_script;
+        let words = escape(&format!("{TRACE_ON}{before}\n\n{{ :; }} 2>/dev/null\n"));
+        script = format!("{TRACE_OFF}eval \"$(printf %b '{words}' || echo exit 127)\"; {script}");
     }
     if !scripts.post_build_script.trim().is_empty() {
         // The empty line ends a last line that ends with a backslash.
@@ -112,6 +124,59 @@ mod tests {
         assert_eq!(run("exit 7", "echo c", "echo d"), (String::new(), Some(7)));
         assert_ne!(run("if then", "echo c", "").1, Some(0));
         assert_eq!(run("false && true", "echo c", ""), ("c\n".to_owned(), Some(0)));
+    }
+
+    #[test]
+    fn a_last_line_of_the_script_before_may_end_with_a_backslash() {
+        assert_eq!(run("echo a \\", "echo c", ""), ("a\nc\n".to_owned(), Some(0)));
+    }
+
+    /// The shells of this machine among those that images have.
+    fn shells() -> Vec<Vec<&'static str>> {
+        let all = [vec!["sh"], vec!["dash"], vec!["bash"], vec!["busybox", "sh"]];
+        let runs = |words: &Vec<&str>| {
+            let output = Process::new(words[0]).args(&words[1..]).args(["-c", "exit 0"]).output();
+            output.is_ok_and(|output| output.status.success())
+        };
+        all.into_iter().filter(runs).collect()
+    }
+
+    /// What a shell prints for a step between two scripts, and its exit code.
+    fn run_by(shell: &[&str], option: &str, before: &str, script: &str) -> (String, Option<i32>) {
+        let whole = with_build_scripts(script.to_owned(), &scripts(before, "echo after"));
+        let arguments = ["-e", option, "-c", &whole, "name", "one", "two"];
+        let output = Process::new(shell[0]).args(&shell[1..]).args(arguments).output().unwrap();
+        let text = [output.stdout, output.stderr].concat();
+        (String::from_utf8(text).unwrap(), output.status.code())
+    }
+
+    #[test]
+    fn tracing_shows_commands_of_the_script_before_but_not_its_text() {
+        let before = "if false; then echo unreached; fi\necho $((40 + 2))\necho error >&2";
+        for shell in shells() {
+            let (text, code) = run_by(&shell, "-x", before, "echo step $# $1; (exit 3)");
+            assert_eq!(code, Some(3), "{shell:?} {text}");
+            for hidden in ["unreached", "40 + 2", "printf", "eval", "berth_trace", "set ", "+ :"] {
+                assert!(!text.contains(hidden), "{shell:?} {hidden:?} {text}");
+            }
+            for shown in ["+ false\n", "+ echo 42\n", "\nerror\n", "+ echo step 2 one\n"] {
+                assert!(text.contains(shown), "{shell:?} {shown:?} {text}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_shell_that_does_not_trace_does_not_begin_to() {
+        for shell in shells() {
+            let untraced = run_by(&shell, "-f", "echo before $1", "echo step $#");
+            assert_eq!(untraced, ("before one\nstep 2\nafter\n".to_owned(), Some(0)), "{shell:?}");
+            let (text, code) = run_by(&shell, "-x", "set +x", "echo step $#");
+            assert!(text.starts_with("step 2\nafter\n") && !text.contains("echo"), "{text}");
+            assert_eq!(code, Some(0));
+            let (text, code) = run_by(&shell, "-x", "echo a\nfalse", "echo step $#");
+            assert!(text.contains("+ false") && !text.contains("step"), "{text}");
+            assert_eq!(code, Some(1));
+        }
     }
 
     #[test]

@@ -31,7 +31,17 @@ fn configured_host_paths_need_no_permission_and_a_jobs_do() {
 fn a_variable_of_the_job_stays_below_the_configured_directory() {
     for (spec, value, allowed) in [
         ("/m2/$ID:/m2", "42", true),
-        ("/m2/$ID/repo:/m2", "group/app", true),
+        ("/m2/$ID/repo:/m2", "42", true),
+        ("/m2/.cache/../$ID-${ID}:/m2", "..", true),
+        // An earlier job may have made a link in the part that it was given.
+        ("/m2/$ID:/m2", "1/x", false),
+        ("/m2/$ID/repo:/m2", "group/app", false),
+        ("/m2/$ID/repo:/m2", ".", false),
+        ("/m2/$ID/repo:/m2", "", false),
+        ("/m2/$ID$ID/x/y:/m2", ".", false),
+        ("/m2/p-$ID:/m2", "x/../other", false),
+        ("/m2/p-$ID:/m2", "x/../p-other", false),
+        ("/var/lib/ci-$ID:/m2", "/../docker", false),
         ("/m2/p-$ID:/m2", "42", true),
         ("/m2/$ID:/m2", "..", false),
         ("/m2/$ID:/m2", "../etc", false),
@@ -57,6 +67,38 @@ fn a_variable_of_the_job_stays_below_the_configured_directory() {
             config.policy = config.policy.with_host_paths(true).with_engine_socket(true);
             assert!(planned_with(&job, &config).is_ok(), "{spec} {value}");
         }
+    }
+}
+
+#[test]
+fn links_count_where_the_real_paths_are_known() {
+    use volume_manager::{HostPath, RealPath};
+    let path = |text: &str| text.parse::<HostPath>().unwrap();
+    let reaches = |text: &str| Some(RealPath::Reaches(vec![path(text)]));
+    let unknown = Some(RealPath::Unknown);
+    for (directory, source, allowed) in [
+        (None, None, true),
+        (reaches("/m2"), reaches("/m2/1"), true),
+        (reaches("/data/m2"), reaches("/data/m2/1"), true),
+        (None, reaches("/m2/1"), true),
+        (unknown.clone(), unknown.clone(), true),
+        (reaches("/m2"), reaches("/etc"), false),
+        (reaches("/m2"), reaches("/m2"), false),
+        (reaches("/m2"), reaches("/m22"), false),
+        (None, reaches("/etc"), false),
+        (unknown.clone(), reaches("/etc"), false),
+        (reaches("/m2"), unknown, false),
+    ] {
+        let mut job = job();
+        job.variables = vec![Variable::new("ID", "1").unwrap()];
+        let mut config = with_volume("/m2/$ID:/m2");
+        let case = format!("{directory:?} {source:?}");
+        let real = [("/m2", directory), ("/m2/1", source)];
+        for (text, real) in real.into_iter().filter_map(|(text, real)| Some((text, real?))) {
+            config.policy = config.policy.with_real_path(path(text), real);
+        }
+        let planned = planned_with(&job, &config);
+        assert_eq!(planned.is_ok(), allowed, "{case}: {planned:?}");
     }
 }
 
