@@ -5,7 +5,7 @@ use std::io;
 use async_trait::async_trait;
 use docker_api_trait::{ApiError, LogChunk, LogSource};
 use executor::{
-    EngineEvent, EngineObserver, FailureReason, JobEvent, LogSink, Observer, StepOutcome,
+    EngineEvent, EngineObserver, FailureReason, JobEvent, JobPlan, LogSink, Observer, StepOutcome,
     StepResult, describe,
 };
 use tokio::io::{AsyncWriteExt as _, Stderr, Stdout};
@@ -120,7 +120,7 @@ impl Observer for Narrator {
                 let why = failure(result).map(|why| format!(": {why}")).unwrap_or_default();
                 say(&format!("berth: step {} failed, which it may{why}", result.name));
             }
-            JobEvent::StepEnded(result) if result.name == "after_script" => {
+            JobEvent::StepEnded(result) if result.name == JobPlan::AFTER_SCRIPT => {
                 if let Some(why) = failure(result) {
                     say(&format!("berth: the after-script failed: {why}; the job's outcome stays"));
                 }

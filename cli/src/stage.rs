@@ -5,12 +5,9 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use executor::{JobEvent, Observer};
+use executor::{JobEvent, JobPlan, Observer};
 
 use crate::sink::Narrator;
-
-/// The after-script's name among the steps.
-const AFTER_SCRIPT: &str = "after_script";
 
 /// Whether the after-script runs. Clones know the same job.
 #[derive(Debug, Clone, Default)]
@@ -37,7 +34,7 @@ impl Observer for Follower {
     fn event(&self, event: &JobEvent<'_>) {
         match event {
             JobEvent::StepStarted { step } => {
-                self.stage.0.store(*step == AFTER_SCRIPT, Ordering::Relaxed);
+                self.stage.0.store(*step == JobPlan::AFTER_SCRIPT, Ordering::Relaxed);
             }
             JobEvent::StepEnded(_) => self.stage.0.store(false, Ordering::Relaxed),
             _ => {}

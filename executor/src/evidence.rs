@@ -1,13 +1,14 @@
 //! The lock that an executor holds for the runs that it plans itself.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use tokio::sync::OnceCell;
+use volume_manager::label;
 
-use crate::{Instance, InstanceError, Instances, RunContext};
+use crate::{Instance, InstanceError, Instances, JobPlan, RunContext};
 
 /// Where the lock is held.
 #[derive(Debug)]
@@ -23,17 +24,19 @@ enum Place {
 #[derive(Debug)]
 struct Shared {
     place: Place,
-    /// Claimed for the first run, so that an executor that runs nothing writes nothing.
-    instance: OnceCell<Result<Option<Instance>, InstanceError>>,
-    /// The runs that have not ended cleanly, or not yet.
-    unclean: AtomicUsize,
+    /// Claimed for the first run, so that an executor that runs nothing writes nothing. A failed claim
+    /// is repeated for the next run.
+    instance: OnceCell<Option<Instance>>,
+    /// The runs with this lock's label that have not ended cleanly, or not yet.
+    unclean: Mutex<BTreeSet<String>>,
 }
 
 /// Ends the evidence. When something may be left on the engine, the free lock stays for the next sweep.
 impl Drop for Shared {
     fn drop(&mut self) {
-        if let Some(Ok(Some(instance))) = self.instance.take() {
-            instance.release(*self.unclean.get_mut() > 0);
+        if let Some(Some(instance)) = self.instance.take() {
+            let unclean = self.unclean.get_mut().unwrap_or_else(PoisonError::into_inner);
+            instance.release(!unclean.is_empty());
         }
     }
 }
@@ -56,12 +59,12 @@ impl Evidence {
     }
 
     fn at(place: Place) -> Self {
-        let (instance, unclean) = (OnceCell::new(), AtomicUsize::new(0));
+        let (instance, unclean) = (OnceCell::new(), Mutex::default());
         Self(Arc::new(Shared { place, instance, unclean }))
     }
 
     /// Draws a run that carries the lock's label; with it comes why there is no lock.
-    pub(crate) async fn context(&self) -> (RunContext, Option<&InstanceError>) {
+    pub(crate) async fn context(&self) -> (RunContext, Option<InstanceError>) {
         let shared = Arc::clone(&self.0);
         let claim = || async move {
             // Locks are files.
@@ -72,20 +75,30 @@ impl Evidence {
             });
             claimed.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
         };
-        match self.0.instance.get_or_init(claim).await {
+        match self.0.instance.get_or_try_init(claim).await {
             Ok(Some(instance)) => (RunContext::draw().with_instance(instance), None),
             Ok(None) => (RunContext::draw(), None),
             Err(error) => (RunContext::draw(), Some(error)),
         }
     }
 
-    /// A run begins.
-    pub(crate) fn begin(&self) {
-        self.0.unclean.fetch_add(1, Ordering::Relaxed);
+    /// Records that a run begins, if its plan carries this lock's label.
+    pub(crate) fn begin(&self, plan: &JobPlan) {
+        let Some(Some(instance)) = self.0.instance.get() else { return };
+        let is_own = |value: &String| value == instance.label();
+        let mut labels = plan.containers.iter().filter_map(|one| one.labels.get(label::INSTANCE));
+        if labels.any(is_own) {
+            self.unclean(|runs| runs.insert(plan.run.clone()));
+        }
     }
 
-    /// A run has left nothing.
-    pub(crate) fn end(&self) {
-        self.0.unclean.fetch_sub(1, Ordering::Relaxed);
+    /// Records that nothing of a run is left.
+    pub(crate) fn end(&self, plan: &JobPlan) {
+        self.unclean(|runs| runs.remove(&plan.run));
+    }
+
+    fn unclean(&self, change: impl FnOnce(&mut BTreeSet<String>) -> bool) {
+        // A set of names is consistent also after a panic.
+        change(&mut self.0.unclean.lock().unwrap_or_else(PoisonError::into_inner));
     }
 }

@@ -42,7 +42,7 @@ pub struct Executor {
     pub(crate) images: Images,
     pub(crate) config: ExecutorConfig,
     pub(crate) supervisor: Supervisor,
-    evidence: Evidence,
+    pub(crate) evidence: Evidence,
 }
 
 impl Executor {
@@ -120,11 +120,12 @@ impl Executor {
     /// A run's context with the lock of this executor, for a plan that the same executor
     /// [runs](Self::run_plan). For a job that another process is to carry on, use
     /// [`RunContext::draw`]: it would be swept when this process ends.
+    ///
+    /// Once every run with such a context has been cleaned up by this executor, its lock file is
+    /// removed with the executor. Otherwise the file remains and causes the next sweep.
     pub async fn context(&self) -> RunContext {
         let (context, unheld) = self.evidence.context().await;
-        // It is not known here when the run ends.
-        self.evidence.begin();
-        if let Some(error) = unheld {
+        if let Some(error) = &unheld {
             self.observer.event(&JobEvent::NoInstance(error));
         }
         context
@@ -151,15 +152,10 @@ impl Executor {
     ) -> Result<JobResult, JobError> {
         let (context, unheld) = self.evidence.context().await;
         let plan = plan_aside(job, &self.config, context).await?;
-        if let Some(error) = unheld {
+        if let Some(error) = &unheld {
             self.observer.event(&JobEvent::NoInstance(error));
         }
-        self.evidence.begin();
-        let result = self.run_plan(&plan, sink, cancel).await;
-        if result.cleanup.failed.is_empty() {
-            self.evidence.end();
-        }
-        Ok(result)
+        Ok(self.run_plan(&plan, sink, cancel).await)
     }
 
     /// Runs a plan. A plan is for one run: its names and labels are that run's.

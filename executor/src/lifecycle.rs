@@ -34,6 +34,7 @@ impl Executor {
         input: Input,
         cancel: &Cancel,
     ) -> Result<PreparedJob, Box<JobResult>> {
+        self.evidence.begin(plan);
         let mut state = RunState::new(plan, self.docker.requests_sent());
         let begin = state.begin;
         let timeouts = &plan.timeouts;
@@ -350,6 +351,9 @@ impl Executor {
     ) -> CleanupReport {
         let work = cleanup::clean_up(&*self.docker, &*self.volumes, plan, state, outcome, cancel);
         let report = work.boxed().instrument(tracing::debug_span!("cleanup")).await;
+        if report.failed.is_empty() {
+            self.evidence.end(plan);
+        }
         Redactor::of(plan).cleanup(report)
     }
 

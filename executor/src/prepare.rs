@@ -10,7 +10,7 @@ use volume_manager::{PreparedVolumes, VolumeError, VolumeManager, VolumeState};
 
 use crate::{
     ContainerPlan, ExecutorError, FailureReason, ImagePlan, JobEvent, JobPlan, Masker, NetworkPlan,
-    Observer, Phase, Process, describe,
+    Observer, Phase, Process, RefusalCause, describe,
     engine_error::classify,
     files,
     image::{Images, Use},
@@ -246,10 +246,11 @@ impl Preparation<'_> {
                     {
                         return Err(NotCreated::Failed(error.into()));
                     }
+                    // Docker also answers 404 when a container of `volumes_from` does not exist.
                     let is_missing = matches!(
                         refused,
                         ApiError::NotFound { operation: Operation::CreateContainer, .. }
-                    );
+                    ) && RefusalCause::of(&refused).is_none();
                     if !is_missing || !may_be_missing {
                         return Err(NotCreated::Refused(refused));
                     }

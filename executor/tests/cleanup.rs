@@ -189,6 +189,69 @@ async fn a_job_runs_though_no_lock_can_be_held() {
     assert_eq!(events.count("NoInstance"), 1);
 }
 
+#[tokio::test(start_paused = true)]
+async fn claims_the_lock_again_after_a_failed_claim() {
+    let state = tempfile::tempdir().unwrap();
+    let instances = Instances::open(state.path()).unwrap();
+    let engine = large_engine();
+    let events = common::Events::default();
+    let executor = executor_with(&engine, config("ci")).with_instances(instances.clone());
+    let executor = executor.with_observer(Arc::new(events.clone()));
+    let aside = state.path().with_extension("aside");
+    std::fs::rename(state.path(), &aside).unwrap();
+    let result = executor.run(&large_job(), Box::new(NullSink), &Cancel::new()).await.unwrap();
+    common::assert_succeeded(&result);
+    assert_eq!(events.count("NoInstance"), 1);
+    let makers_before = makers(&engine);
+    assert!(makers_before.iter().all(|maker| instances.life(maker) == Life::Unknown));
+    std::fs::rename(&aside, state.path()).unwrap();
+    executor.run(&large_job(), Box::new(NullSink), &Cancel::new()).await.unwrap();
+    assert_eq!(events.count("NoInstance"), 1);
+    let later = makers(&engine).split_off(makers_before.len());
+    assert!(!later.is_empty());
+    assert!(later.iter().all(|maker| instances.life(maker) == Life::Lives), "{later:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_plan_with_the_executors_context_leaves_no_lock_file() {
+    let state = tempfile::tempdir().unwrap();
+    let instances = Instances::open(state.path()).unwrap();
+    let engine = large_engine();
+    for staged in [false, true] {
+        let executor = executor_with(&engine, config("ci")).with_instances(instances.clone());
+        // A context that no run uses leaves nothing, either.
+        executor.context().await;
+        let plan = plan(&large_job(), executor.config(), &executor.context().await).unwrap();
+        let result = if staged {
+            let job = executor.prepare(&plan, &Cancel::new()).await.unwrap();
+            executor.finish(job, &Cancel::new()).await
+        } else {
+            executor.run_plan(&plan, Box::new(NullSink), &Cancel::new()).await
+        };
+        common::assert_clean(&engine, &result);
+        drop(executor);
+        assert_eq!(instances.dead().unwrap(), [""; 0], "staged: {staged}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_abandoned_job_leaves_no_lock_file_and_a_dropped_one_does() {
+    let state = tempfile::tempdir().unwrap();
+    let instances = Instances::open(state.path()).unwrap();
+    let engine = large_engine();
+    for abandoned in [true, false] {
+        let executor = executor_with(&engine, config("ci")).with_instances(instances.clone());
+        let plan = plan(&large_job(), executor.config(), &executor.context().await).unwrap();
+        drop(executor.prepare(&plan, &Cancel::new()).await.unwrap());
+        if abandoned {
+            let report = executor.abandon(&plan, &Cancel::new()).await;
+            assert!(report.failed.is_empty(), "{report:?}");
+        }
+        drop(executor);
+        assert_eq!(instances.dead().unwrap().len(), usize::from(!abandoned));
+    }
+}
+
 /// The owner of what the killed process makes; set in that process alone.
 const OWNER: &str = "BERTH_KILLED_OWNER";
 

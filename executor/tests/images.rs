@@ -15,7 +15,7 @@ use common::{
 use docker_api_trait::{ApiError, ImageApi, ImageReference, Operation};
 use executor::{
     AuthConfig, Cancel, ExecutorConfig, ExecutorError, FailureReason, JobEvent, JobResult, JobSpec,
-    NullSink, Observer, Phase, PullFault, PullPolicy, RegistryLogin, Variable,
+    NullSink, Observer, Phase, PullFault, PullPolicy, RefusalCause, RegistryLogin, Variable,
 };
 use futures_util::FutureExt as _;
 use testkit::{FakeDocker, ScriptedRun};
@@ -105,6 +105,24 @@ async fn a_missing_image_that_may_never_be_pulled_is_named() {
         result.outcome
     );
     assert!(engine.pull_requests().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_missing_container_of_volumes_from_is_no_missing_image() {
+    for policy in [PullPolicy::IfNotPresent, PullPolicy::Never] {
+        let engine = engine().with_registry_image("busybox");
+        engine.refuse(Operation::CreateContainer, || {
+            let words = "No such container: gone";
+            ApiError::from_status(Operation::CreateContainer, 404, words)
+        });
+        let mut config = policies(&[policy]);
+        config.containers.host.volumes_from = vec!["gone".to_owned()];
+        let (result, _) = watched(&engine, config, &job_of("busybox")).await;
+        let error = error(&result, Phase::Prepare, false);
+        let ExecutorError::Refused { cause, .. } = error else { panic!("{policy}: {error:?}") };
+        assert_eq!(*cause, RefusalCause::Container, "{policy}");
+        assert!(engine.pull_requests().is_empty(), "{policy}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

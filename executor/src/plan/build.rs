@@ -7,7 +7,7 @@ use volume_manager::{label, name};
 
 use super::{
     ContainerPlan, ImagePlan, JobNote, JobPlan, NetworkPlan, Process, StepPlan, decide::Planner,
-    limit::check_arguments, script,
+    limit::check_arguments, mask, script,
 };
 use crate::{
     AllowKind, ContainerKind, ImageSpec, JobError, StepSpec, StepWhen, Variable,
@@ -15,8 +15,12 @@ use crate::{
     shell::{OWN_PREFIX, is_for_steps_only, is_shell_name, normalized, script_of},
 };
 
-/// The name of the step that the after-script is.
-pub(crate) const AFTER_SCRIPT: &str = "after_script";
+pub(crate) const AFTER_SCRIPT: &str = JobPlan::AFTER_SCRIPT;
+
+impl JobPlan {
+    /// The name of the after-script among the steps, in events and in results.
+    pub const AFTER_SCRIPT: &'static str = "after_script";
+}
 
 pub(super) struct Built {
     pub(super) containers: Vec<ContainerPlan>,
@@ -25,6 +29,15 @@ pub(super) struct Built {
 }
 
 pub(super) fn build(
+    planner: &Planner<'_>,
+    network: &NetworkPlan,
+    notes: &mut Vec<JobNote>,
+) -> Result<Built, JobError> {
+    let built = build_containers(planner, network, notes);
+    built.map_err(|error| mask::redact_error(error, planner.job, planner.config))
+}
+
+fn build_containers(
     planner: &Planner<'_>,
     network: &NetworkPlan,
     notes: &mut Vec<JobNote>,
