@@ -59,6 +59,8 @@ fn files_of_windows_editors_are_read_as_others() {
         assert!(expected.contains("then\n  echo on\nfi\n"), "{expected}");
         let windows = format!("\u{feff}{}", text.replace('\n', "\r\n"));
         assert_eq!(script(&plan(name, &windows)), expected, "{name}");
+        let escaped = text.replace("then\\n", "then\\r\\n");
+        assert_eq!(script(&plan(name, &escaped)), expected, "{name}");
     }
 }
 

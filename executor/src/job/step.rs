@@ -203,7 +203,8 @@ impl TryFrom<WrittenStep> for StepSpec {
 
     fn try_from(written: WrittenStep) -> Result<Self, JobError> {
         let command = match (written.script, written.command) {
-            (Some(script), None) => Command::script(script.text())?,
+            // A file of Windows has such line ends, which are part of the text in JSON.
+            (Some(script), None) => Command::script(script.text().replace("\r\n", "\n"))?,
             (None, Some(words)) => Command::program(words)?,
             _ => return Err(JobError::StepCommand { step: written.name }),
         };

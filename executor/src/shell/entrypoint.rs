@@ -3,29 +3,20 @@
 use super::{script::quote_words, supervisor};
 
 /// Names under which shells are called.
-const SHELLS: [&str; 8] = ["sh", "bash", "dash", "ash", "ksh", "mksh", "zsh", "busybox"];
+const SHELLS: [&str; 7] = ["sh", "bash", "dash", "ash", "ksh", "mksh", "zsh"];
+/// Init processes, which run the words after their options.
+const INITS: [&str; 4] = ["tini", "dumb-init", "catatonit", "docker-init"];
 
 /// The program of a container that reads steps, for a container of this name.
-///
-/// An entrypoint gets the shell as its last arguments, and has to run them. Two kinds are no programs
-/// that run their arguments, but are common: a shell that takes its script from one word, as
-/// `["/bin/sh", "-c"]`, gets all as one word; and one with nothing but options, as `["/bin/bash"]`, is
-/// the shell itself.
 pub(crate) fn program(entrypoint: &[String], name: &str) -> Vec<String> {
-    let supervisor = supervisor::arguments(name);
-    let mut words = entrypoint.to_vec();
-    match Kind::of(entrypoint) {
-        Kind::Program => {
-            words.push("sh".to_owned());
-            words.extend(supervisor);
-        }
-        Kind::ShellOfOneWord => words.push(format!("exec sh {}", quote_words(&supervisor))),
-        Kind::Shell => words.extend(supervisor),
-    }
-    words
+    shell_line(entrypoint, &supervisor::arguments(name))
 }
 
-/// The same for a person's `docker` line that runs `arguments` of a shell, as `-ec SCRIPT`.
+/// An entrypoint with a shell that has these arguments, as `-ec SCRIPT`.
+///
+/// An entrypoint gets the shell as its last arguments, and has to run them. Two kinds do not run their
+/// arguments, but are common: a shell that takes its script from one word, as `["/bin/sh", "-c"]`, gets
+/// all as one word; and one with nothing but options, as `["/bin/bash"]`, is the shell itself.
 pub(crate) fn shell_line(entrypoint: &[String], arguments: &[String]) -> Vec<String> {
     let mut words = entrypoint.to_vec();
     match Kind::of(entrypoint) {
@@ -58,30 +49,43 @@ enum Kind {
 }
 
 impl Kind {
+    /// Reads an entrypoint from its first word: a shell's name elsewhere is data.
     fn of(entrypoint: &[String]) -> Self {
-        let is_shell = |word: &String| {
-            let name = word.rsplit('/').next().unwrap_or_default();
-            SHELLS.contains(&name)
-        };
-        let Some(shell) = entrypoint.iter().rposition(is_shell) else { return Self::Program };
-        let options = &entrypoint[shell + 1..];
-        match options {
-            [.., last] if takes_script(last) => Self::ShellOfOneWord,
-            _ if entrypoint[shell].ends_with("busybox") => Self::Program,
-            _ if options.iter().all(|word| word.starts_with('-') && !takes_script(word)) => {
-                Self::Shell
+        let mut words = entrypoint.iter().map(String::as_str).peekable();
+        while let Some(word) = words.next() {
+            match word.rsplit('/').next().unwrap_or_default() {
+                "env" => while words.next_if(|word| word.contains('=')).is_some() {},
+                "busybox" => {}
+                name if INITS.contains(&name) => {
+                    while words.next_if(|word| word.starts_with('-')).is_some() {}
+                }
+                name if SHELLS.contains(&name) => return Self::of_options(words),
+                _ => break,
             }
-            _ => Self::Program,
         }
+        Self::Program
     }
-}
 
-/// Whether it is an option after which a shell expects its script: `-c`, `-lc`, `-ec`.
-fn takes_script(word: &str) -> bool {
-    let options = word.strip_prefix('-').filter(|options| !options.starts_with('-'));
-    options.is_some_and(|options| {
-        options.ends_with('c') && options.chars().all(|option| option.is_ascii_alphabetic())
-    })
+    /// What a shell with these arguments does with further ones.
+    fn of_options<'a>(mut words: impl Iterator<Item = &'a str>) -> Self {
+        while let Some(word) = words.next() {
+            let Some(options) = word.strip_prefix(['-', '+']) else {
+                // A script of the entrypoint's own.
+                return Self::Program;
+            };
+            if options.starts_with('-') {
+                continue;
+            }
+            let takes_word = options.ends_with(['o', 'O']);
+            if takes_word && words.next().is_none() {
+                return Self::Program;
+            }
+            if options.contains('c') {
+                return if words.next().is_none() { Self::ShellOfOneWord } else { Self::Program };
+            }
+        }
+        Self::Shell
+    }
 }
 
 #[cfg(test)]
@@ -111,6 +115,26 @@ mod tests {
             (&["busybox"], "busybox | sh | -ec | it's"),
             (&["/usr/bin/env", "A=1"], "/usr/bin/env | A=1 | sh | -ec | it's"),
             (&["sh", "-c", "exec \"$@\"", "x"], "sh | -c | exec \"$@\" | x | sh | -ec | it's"),
+            (&["sh", "-c", "exec \"$@\"", "sh"], "sh | -c | exec \"$@\" | sh | sh | -ec | it's"),
+            (
+                &["bash", "-c", "exec \"$@\"", "bash"],
+                "bash | -c | exec \"$@\" | bash | sh | -ec | it's",
+            ),
+            (
+                &["/usr/bin/env", "SHELL=/bin/bash"],
+                "/usr/bin/env | SHELL=/bin/bash | sh | -ec | it's",
+            ),
+            (&["env", "A=1", "bash", "-c"], r"env | A=1 | bash | -c | exec sh '-ec' 'it'\''s'"),
+            (&["bash", "-o", "pipefail"], "bash | -o | pipefail | -ec | it's"),
+            (
+                &["bash", "-eo", "pipefail", "-c"],
+                r"bash | -eo | pipefail | -c | exec sh '-ec' 'it'\''s'",
+            ),
+            (
+                &["tini", "--", "/entry", "--shell", "/bin/bash"],
+                "tini | -- | /entry | --shell | /bin/bash | sh | -ec | it's",
+            ),
+            (&["/bin/sh", "/entry.sh"], "/bin/sh | /entry.sh | sh | -ec | it's"),
             (&["python", "-c"], "python | -c | sh | -ec | it's"),
             (&["/entrypoint.sh"], "/entrypoint.sh | sh | -ec | it's"),
         ] {

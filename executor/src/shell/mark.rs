@@ -33,9 +33,9 @@ impl Mark {
     /// What is written to the supervisor's standard input so that it evaluates `text`.
     pub(crate) fn frame(&self, text: &str) -> String {
         let mark = &self.0;
-        // The last line tells the shell that all of it arrived.
-        let size = text.len() + 2 + mark.len();
-        format!("{mark} {size}\n{text}\n#{mark}\n{mark}\n")
+        // By its first and last line the supervisor knows that all of it arrived.
+        let size = text.len() + 2 * (mark.len() + 2);
+        format!("{mark} {size}\n#{mark}\n{text}\n#{mark}\n{mark}\n")
     }
 }
 
@@ -54,7 +54,7 @@ mod tests {
         let frame = mark.frame("echo ä");
         let (head, rest) = frame.split_once('\n').unwrap();
         let size: usize = head.split_once(' ').unwrap().1.parse().unwrap();
-        assert_eq!(&rest[..size], format!("echo ä\n#{}", mark.as_str()));
+        assert_eq!(&rest[..size], format!("#{0}\necho ä\n#{0}", mark.as_str()));
         assert_eq!(&rest[size..], format!("\n{}\n", mark.as_str()));
     }
 }

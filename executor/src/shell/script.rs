@@ -60,11 +60,11 @@ pub(crate) const OWN_PREFIX: &str = "berth_";
 /// The text for a short script of Berth's own. The supervisor runs it itself, so that no variable of
 /// the job or the image changes what it does. It ends at the first command that fails.
 pub(crate) fn internal(script: &str) -> String {
-    format!("exec >&3 2>&4 3>&- 4>&- </dev/null\nset -e\n{script}\nexit")
+    format!("(\nexec >&3 2>&4 3>&- 4>&- </dev/null\nset -e\n{script}\n)\nreturn")
 }
 
 /// The text that asks with which code the step before has ended.
-pub(crate) const LAST_CODE: &str = r#"exit "$berth_code""#;
+pub(crate) const LAST_CODE: &str = r#"return "$berth_code""#;
 
 /// The script that a step is to a shell: its own, or the line that runs its program.
 pub(crate) fn script_of(step: &StepSpec) -> String {
@@ -96,7 +96,8 @@ pub(crate) fn is_shell_name(name: &str) -> bool {
 ///
 /// With `SHELLOPTS=noexec` a shell runs nothing at all; without a `PATH` the engine finds no shell.
 pub(crate) fn is_for_steps_only(name: &str, value: &str) -> bool {
-    matches!(name, "SHELLOPTS" | "BASHOPTS" | "IFS" | "SHLVL")
+    matches!(name, "SHELLOPTS" | "BASHOPTS" | "BASH_VERSION" | "BASH" | "BASH_ENV" | "ENV")
+        || matches!(name, "IFS" | "SHLVL")
         || name.starts_with(OWN_PREFIX)
         || (name == "PATH" && value.trim_matches(':').is_empty())
         // `env` would take it for an option.
@@ -153,8 +154,8 @@ mod tests {
             ("-u", "c", false),
             ("PATH", "", true),
             ("PATH", "/bin", false),
-            // A shell that is no interactive one and is called `sh` does not read it.
-            ("BASH_ENV", "/etc/profile", false),
+            ("BASH_ENV", "/etc/profile", true),
+            ("TMOUT", "2", false),
         ] {
             assert_eq!(is_for_steps_only(name, value), expected, "{name}={value}");
         }

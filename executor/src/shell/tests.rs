@@ -370,6 +370,8 @@ fn a_hostile_environment_does_not_reach_the_supervisor() {
         ("BASH_FUNC_trap%%", "() { exit 3; }"),
         ("BASH_FUNC_command%%", "() { exit 3; }"),
         ("BASH_FUNC_[%%", "() { return 0; }"),
+        ("BASH_VERSION", "5.1"),
+        ("BASH", "relative"),
         ("BASH_FUNC_kill%%", "() { :; }"),
         ("HOME", "/no/such/home"),
     ] {
@@ -379,7 +381,7 @@ fn a_hostile_environment_does_not_reach_the_supervisor() {
             },
             |mut shell, name| {
                 // A time limit of the supervisor's own, as by `TMOUT`, would show after this.
-                assert_eq!(shell.run("exec sleep 1.5").code, 0, "{name} {variable}");
+                assert_eq!(shell.raw(&internal("sleep 1.5")).code, 0, "{name} {variable}");
                 let own = shell.raw(&internal("echo own; exit 4")).text();
                 assert_eq!((own.0, own.1.as_str()), (4, "own\n"), "{name} {variable}");
                 let ran = shell.run("exec /bin/echo on");
@@ -417,6 +419,47 @@ fn programs_of_the_image_may_be_missing_or_useless() {
             assert_eq!(ran, (3, "a\n".into(), String::new()), "{name} without {missing}");
         }
     }
+}
+
+#[test]
+fn separators_of_words_do_not_reach_the_supervisor() {
+    in_each(|mut shell, name| {
+        let secret = StepVariables::new([("IFS", "xe-")], []);
+        assert_eq!(shell.run_with(&secret, "echo on").text().1, "on\n", "{name}");
+        assert_eq!(shell.run("echo on").text().1, "on\n", "{name}");
+    });
+}
+
+#[test]
+fn a_script_that_kills_its_parent_ends_the_container() {
+    in_each(|mut shell, name| {
+        let frame = Mark::draw().frame(&StepVariables::new([], []).step("kill -9 $PPID; sleep 2"));
+        shell.input.as_mut().unwrap().write_all(frame.as_bytes()).unwrap();
+        // In a container, its end is that of all processes in it. Here, the others wait for the input.
+        let ended = shell.child.wait().unwrap();
+        assert_eq!(ended.code(), None, "{name}: killed");
+        shell.input = None;
+        let mut output = String::new();
+        shell.stdout.read_to_string(&mut output).unwrap();
+        assert!(!output.contains('-'), "{name}: {output}");
+    });
+}
+
+#[test]
+fn a_text_without_its_beginning_is_not_run() {
+    let mut shell = Shell::start_with("dash", |_, links| {
+        let program = links.join("head");
+        let eater = "#!/bin/sh\ndd bs=1 count=40 >/dev/null 2>&1\nexit 1\n";
+        std::fs::write(&program, eater).unwrap();
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(&program, mode).unwrap();
+    });
+    let frame = Mark::draw().frame("(\n:\n)\necho ran >&3");
+    shell.input.as_mut().unwrap().write_all(frame.as_bytes()).unwrap();
+    shell.input = None;
+    let mut output = String::new();
+    shell.stdout.read_to_string(&mut output).unwrap();
+    assert_eq!(output, "");
 }
 
 #[test]
