@@ -110,7 +110,7 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<u8, Failure> {
         say(&format!("berth: the log is not complete: {}", why.reason()));
     }
     let mut code = exit_code(&result, arguments.timeout_words().as_deref());
-    // Whoever interrupts a program expects it to say so, whatever it was at.
+    // After an interrupt, users expect a message and exit code 130, in every phase.
     if cancel.is_stopped() && code != INTERRUPTED {
         let job = if code == 0 { "; the job itself had succeeded" } else { "" };
         say(&format!("berth: interrupted by a signal{job}"));

@@ -23,7 +23,7 @@ const PROBE_AFTER: Duration = Duration::from_secs(2);
 /// How long an engine may take for that answer. One that takes longer is given up; it is a request that
 /// costs it nothing.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(6);
-/// Between two of these questions.
+/// The time between two probes.
 const PROBE_INTERVAL: Duration = Duration::from_secs(5);
 
 /// How much time there is.

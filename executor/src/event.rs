@@ -85,7 +85,7 @@ pub enum JobEvent<'a> {
     },
     /// A step has ended, or was not run.
     StepEnded(&'a StepResult),
-    /// This process holds no lock that tells a sweep that it lives. If it is killed, what the job left
+    /// This process holds no lock that proves to a sweep that it is running. If it is killed, what the job left
     /// goes when its deadline has passed, and stays when it has no time limit.
     NoInstance(&'a InstanceError),
     /// Something odd about the job that does not keep it from running.

@@ -24,7 +24,7 @@ use crate::{
 
 /// How long a container may take to end that was killed because code of others had panicked.
 const ABORT_TIMEOUT: Duration = Duration::from_secs(2);
-/// Between two looks at it.
+/// The time between two inspections of the killed container.
 const ABORT_POLL: Duration = Duration::from_millis(100);
 
 impl Executor {

@@ -18,7 +18,7 @@ use crate::{
     redact::Redactor,
     refusal,
     service::{health_start, service_hosts},
-    shell::{Greeting, Session},
+    shell::{BEGIN_LIMIT, Greeting, Session},
     state::{RunState, Slot, Trace},
 };
 
@@ -130,6 +130,16 @@ impl Preparation<'_> {
         }
         self.interrupt.check()?;
         let shells = started_shells(&state.containers);
+        if self.input == Input::Kept {
+            // Another process may carry the job on: it attaches to supervisors that are ready.
+            let sessions = state.containers.iter_mut().filter_map(|slot| slot.session.as_mut());
+            let ready = sessions.map(|session| tokio::time::timeout(BEGIN_LIMIT, session.ready()));
+            tokio::select! {
+                biased;
+                _ = future::join_all(ready) => {}
+                reason = self.interrupt.occurs() => return Err(reason),
+            }
+        }
         // A look at a service leaves nothing behind when it is dropped.
         tokio::select! {
             biased;

@@ -55,7 +55,7 @@ pub(crate) fn wants(when: StepWhen, failed: Option<&FailureReason>) -> bool {
     }
 }
 
-/// What a job fails for that ends now, if anything does: `failed`, or else a step that had to run and did
+/// Returns the failure of a job that ends now, if any: `failed`, or else a required step that did
 /// not. The after-script does not count.
 pub(crate) fn final_failure(
     planned: &[StepPlan],

@@ -12,6 +12,9 @@ use crate::interrupt::Interrupt;
 /// What is held back because it may be the beginning of a secret is given out when nothing has come
 /// for so long.
 const IDLE: Duration = Duration::from_millis(80);
+/// The same for text that is probably the beginning of a secret, and no prompt: so many bytes and more.
+const LONG_IDLE: Duration = Duration::from_secs(2);
+const PROBABLE_SECRET: usize = 8;
 /// How long a sink has for a piece once its step is being stopped: its container must not wait for a
 /// reader then.
 const HURRY: Duration = Duration::from_millis(500);
@@ -31,7 +34,8 @@ impl Lane {
 
     /// When what it holds back is to be given out.
     fn idle_at(&self) -> Option<Instant> {
-        self.mask.holds().then(|| self.last + IDLE)
+        let idle = if self.mask.held() < PROBABLE_SECRET { IDLE } else { LONG_IDLE };
+        self.mask.holds().then(|| self.last + idle)
     }
 }
 

@@ -7,7 +7,7 @@ use volume_manager::{label, name};
 
 use super::{
     ContainerPlan, ImagePlan, JobNote, JobPlan, NetworkPlan, Process, StepPlan, decide::Planner,
-    limit::check_arguments, mask, script,
+    limit::check_arguments, script,
 };
 use crate::{
     AllowKind, ContainerKind, ImageSpec, JobError, StepSpec, StepWhen, Variable,
@@ -29,15 +29,6 @@ pub(super) struct Built {
 }
 
 pub(super) fn build(
-    planner: &Planner<'_>,
-    network: &NetworkPlan,
-    notes: &mut Vec<JobNote>,
-) -> Result<Built, JobError> {
-    let built = build_containers(planner, network, notes);
-    built.map_err(|error| mask::redact_error(error, planner.job, planner.config))
-}
-
-fn build_containers(
     planner: &Planner<'_>,
     network: &NetworkPlan,
     notes: &mut Vec<JobNote>,

@@ -40,6 +40,14 @@ pub fn plan(
     config: &ExecutorConfig,
     context: &RunContext,
 ) -> Result<JobPlan, JobError> {
+    decide(job, config, context).map_err(|error| mask::redact_error(error, job, config))
+}
+
+fn decide(
+    job: &JobSpec,
+    config: &ExecutorConfig,
+    context: &RunContext,
+) -> Result<JobPlan, JobError> {
     let planner = Planner::new(job, config, context)?;
     limit::check_variables(&planner.variables)?;
     let mut notes = Vec::new();

@@ -6,7 +6,7 @@ use crate::{JobError, Variable};
 /// The longest variable or argument in bytes, with its NUL: `MAX_ARG_STRLEN`, 32 pages of 4 KiB.
 const MAX_STRING_BYTES: usize = 131_072;
 
-/// The longest environment with its arguments, whatever the limit of the stack: three quarters of 8 MiB.
+/// The maximum size of the environment in bytes: three quarters of 8 MiB, independent of the stack limit. Arguments are not counted here.
 const MAX_TOTAL_BYTES: usize = 6 << 20;
 
 /// Checks the variables that a program gets. A variable that is a file holds only a path.

@@ -149,7 +149,7 @@ pub(crate) struct Awaited<'a> {
     pub(crate) job: &'a [ContainerId],
 }
 
-/// Waits until a started service is ready, or until it is certain that nothing can tell.
+/// Waits until a started service is ready, or until its readiness cannot be determined.
 pub(crate) async fn await_ready(
     docker: &dyn DockerApi,
     service: Awaited<'_>,

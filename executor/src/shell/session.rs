@@ -51,6 +51,8 @@ pub(crate) struct Greeting {
     scanners: Both<Scanner>,
     /// Whether what comes before is the job's: there is an entrypoint of its own.
     is_output: bool,
+    /// What came before, while no step was there to note it.
+    words: Vec<u8>,
 }
 
 impl Greeting {
@@ -58,7 +60,7 @@ impl Greeting {
     pub(crate) fn new(name: &str, is_output: bool) -> Self {
         let mark = Mark::of_container(name);
         let scanners = Both { stdout: Scanner::new(&mark), stderr: Scanner::new(&mark) };
-        Self { scanners, is_output }
+        Self { scanners, is_output, words: Vec::new() }
     }
 
     fn is_complete(&self) -> bool {
@@ -324,6 +326,37 @@ impl Session {
         }
     }
 
+    /// Waits until the supervisor is ready, or never will be, when there is no step yet. What comes
+    /// before its greeting is only noted for the error of a step.
+    pub(crate) async fn ready(&mut self) {
+        let Self { output, exit, status, greeting, .. } = self;
+        let Some(expected) = greeting else { return };
+        while !expected.is_complete() && status.is_none() {
+            let Some(stream) = output else { return };
+            let piece = tokio::select! {
+                biased;
+                piece = stream.next() => piece,
+                ended = wait(exit) => {
+                    *status = Some(ended);
+                    continue;
+                }
+            };
+            let Some(Ok(chunk)) = piece else {
+                *output = None;
+                return;
+            };
+            for found in expected.scanners.of(chunk.source).push(chunk.bytes) {
+                if let Scanned::Output(output) = found {
+                    let room = FIRST_WORDS.saturating_sub(expected.words.len());
+                    expected.words.extend_from_slice(&output[..output.len().min(room)]);
+                }
+            }
+        }
+        if expected.is_complete() {
+            *greeting = None;
+        }
+    }
+
     /// Waits until the supervisor is ready, or never will be. An engine may deliver the two outputs in
     /// any order, so that each has to say it.
     async fn await_greeting<T>(
@@ -334,6 +367,7 @@ impl Session {
     ) -> Result<Option<Ended>, T> {
         let Self { output, exit, status, greeting, .. } = self;
         let Some(expected) = greeting else { return Ok(None) };
+        feed.note_first_words(&std::mem::take(&mut expected.words));
         while !expected.is_complete() && status.is_none() {
             let Some(stream) = output else { return Ok(None) };
             let piece = tokio::select! {

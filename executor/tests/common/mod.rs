@@ -186,6 +186,7 @@ pub(crate) fn fed(engine: &FakeDocker) -> Vec<String> {
     let own = texts.iter().filter_map(|text| {
         let (_, quoted) = text.split_once("berth_script='")?;
         let (quoted, _) = quoted.rsplit_once("'\n#")?;
+        let quoted = quoted.strip_prefix("{ exec 9<&-; } 2>/dev/null; ")?;
         Some(quoted.replace("'\\''", "'"))
     });
     own.collect()

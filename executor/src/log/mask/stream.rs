@@ -89,6 +89,11 @@ impl MaskStream {
         !self.held.is_empty()
     }
 
+    /// How many bytes are held back.
+    pub(crate) fn held(&self) -> usize {
+        self.held.len()
+    }
+
     fn output<'a>(&mut self, piece: &'a Bytes) -> Output<'a> {
         Output::new(mem::take(&mut self.held), piece, self.seen, self.shown)
     }

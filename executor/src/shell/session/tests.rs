@@ -241,3 +241,21 @@ async fn a_container_that_ends_before_its_greeting_is_no_supervisor() {
     drop(session);
     assert!(input.recv().await.is_none());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_greeting_is_awaited_before_there_is_a_step() {
+    let (one, first) = mark(MARK);
+    let pieces = vec![
+        err("warning".to_owned()),
+        out("job+".to_owned()),
+        err("job+".to_owned()),
+        out(format!("{first}+out{first}-0.")),
+        err(format!("{first}+{first}-0.")),
+    ];
+    let (mut session, _input) = unready(pieces, false);
+    session.ready().await;
+    assert!(session.greeting.is_none());
+    let (ended, text) = run(&mut session, &one).await;
+    assert!(matches!(ended, Ended::Code(0)), "{ended:?}");
+    assert_eq!(text, "out");
+}
