@@ -211,7 +211,7 @@ async fn a_shell_that_is_asked_again_tells_the_last_code_and_runs_nothing() {
     docker.script_next(ScriptedRun::exits(3).prints_stdout("once").lasting(Duration::from_secs(1)));
     let (id, mut attachment) = shell(&docker, Input::Kept).await;
     attachment.input.write(step("a1", "make")).await.unwrap();
-    attachment.input.write(step("b2", "exit \"$berth_code\"")).await.unwrap();
+    attachment.input.write(step("b2", "return \"$berth_code\"")).await.unwrap();
     tokio::time::sleep(Duration::from_secs(2)).await;
     assert_eq!(docker.scripts(), ["make"]);
     assert_eq!(docker.exit_codes(), [3]);
