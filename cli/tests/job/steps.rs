@@ -225,7 +225,7 @@ fn a_file_variable_can_be_read_by_whoever_the_image_runs_as() {
         let more = ["--quiet", "--user", user, "--secret-file", &secret];
         let script = "wc -c <\"$KEY\"; stat -c %a \"$KEY\"; cat \"$KEY\"";
         let output = project.script(&more, script).output().unwrap();
-        assert_eq!(stdout(&output), "14\n444\n[MASKED]", "as {user}: {}", stderr(&output));
+        assert_eq!(stdout(&output), "14\n444\n[MASKED]\n", "as {user}: {}", stderr(&output));
     }
     project.assert_nothing_left();
 }
