@@ -51,6 +51,7 @@ impl StepVariables {
 /// Whether a variable, `NAME=value`, would make a shell show or change what is before the first line.
 fn shows_first_line(variable: &str) -> bool {
     variable.starts_with("BASH_FUNC_exec%%=")
+        || variable.starts_with("BASH_ENV=")
         || variable.strip_prefix("SHELLOPTS=").is_some_and(|options| options.contains("verbose"))
 }
 
@@ -130,7 +131,7 @@ mod tests {
         let expected = "command export TOKEN='a'\\''b'\nset -- 'BASH_FUNC_x%%=() { :; }'\n\
                         berth_script='{ exec 9<&-; } 2>/dev/null; echo '\\''it'\\'''";
         assert_eq!(text, expected);
-        for other in ["SHELLOPTS=verbose", "BASH_FUNC_exec%%=() { :; }"] {
+        for other in ["SHELLOPTS=verbose", "BASH_FUNC_exec%%=() { :; }", "BASH_ENV=/env"] {
             assert!(StepVariables::new([], [other]).step("a").ends_with("berth_script='a'"));
         }
     }

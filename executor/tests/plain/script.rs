@@ -117,6 +117,7 @@ impl Script {
 }
 
 // The words of docs/jobs.md for each difference that is allowed.
+pub(crate) const FIRST_COMMAND: &str = "A command before the first line";
 pub(crate) const SUPERVISOR: &str = "signals to the supervisor";
 pub(crate) const GROUP: &str = "In an image without `setsid`";
 pub(crate) const PWD: &str = "`PWD` in `/proc/$$/environ`";

@@ -1,6 +1,6 @@
 //! Variables of the container.
 
-use crate::script::{PATH, PWD, Script, Shell, script};
+use crate::script::{FIRST_COMMAND, PATH, PWD, Script, Shell, script};
 
 const NOT_BASH: &[Shell] = &[Shell::Ash, Shell::Dash];
 
@@ -8,7 +8,8 @@ pub(crate) const SCRIPTS: &[Script] = &[
     script("environment-all", "env | sort"),
     script("environment-all-proc", "tr '\\0' '\\n' < /proc/self/environ | sort"),
     script("environment-of-shell", "tr '\\0' '\\n' < /proc/$$/environ | sort").differs(PWD, &Shell::ALL),
-    script("environment-set", "set | grep -v -e PID= -e RANDOM= -e SECONDS= -e BASH_VERS -e EPOCH -e SRANDOM -e ^_= | sort"),
+    script("environment-set", "set | grep -v -e PID= -e RANDOM= -e SECONDS= -e BASH_VERS -e EPOCH -e SRANDOM -e ^_= | sort")
+        .differs(FIRST_COMMAND, &[Shell::Bash]),
     script("environment-exported", "export -p | sort"),
     script("environment-variables", "env | sort").with(&[("A", "1"), ("B", "two words"), ("C", "")]),
     script("environment-odd-values", "printf '[%s]\\n' \"$A\" \"$B\" \"$C\" \"$D\"; env | sort")

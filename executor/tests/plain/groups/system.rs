@@ -46,7 +46,10 @@ pub(crate) const SCRIPTS: &[Script] = &[
     script("bare-background", "(exit 4) & wait $! || echo $?").bare(),
     script("bare-environment", "export -p").bare(),
     script("bare-files", "echo /* /usr/bin/*").bare(),
-    script("bare-group", "kill 0; echo went-on").bare().differs(GROUP, &[Shell::Dash, Shell::Bash]),
+    script("bare-group", "kill 0; echo went-on").bare(),
+    script("bare-group-by-number", "kill -- -$$; echo went-on")
+        .bare()
+        .differs(GROUP, &[Shell::Dash, Shell::Bash]),
     script(
         "bare-signals",
         "while read a; do case $a in Sig[PBIC]*) echo $a;; esac; done < /proc/$$/status",
