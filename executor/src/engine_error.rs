@@ -144,7 +144,7 @@ impl RefusalCause {
         TABLE.iter().find(|(needles, _)| fits(needles)).map(|(_, cause)| *cause)
     }
 
-    /// Whether the same container may be accepted later although nobody changes the job, the image or the
+    /// Whether the same container may be accepted later without a change to the job, the image or the
     /// engine's configuration.
     pub fn is_retryable(self) -> bool {
         matches!(self, Self::PortInUse)

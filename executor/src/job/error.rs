@@ -103,10 +103,10 @@ pub enum JobError {
         /// The variable.
         name: String,
     },
-    /// The working directory is no folder of a container.
+    /// The working directory is not a valid path in a container.
     #[error("the working directory {folder:?} {problem}")]
     WorkingDirectory {
-        /// The folder, variables expanded.
+        /// The directory, variables expanded.
         folder: String,
         /// What is wrong with it.
         problem: PathProblem,
@@ -115,7 +115,7 @@ pub enum JobError {
     /// into their host (CVE-2024-21626).
     #[error("{folder} cannot be the working directory")]
     ReservedWorkingDirectory {
-        /// The folder, in its canonical form.
+        /// The directory, in its canonical form.
         folder: ContainerPath,
     },
     /// A cache's path is more than a path.
