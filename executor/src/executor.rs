@@ -10,11 +10,11 @@ use volume_manager::{DockerVolumeManager, VolumeManager};
 use crate::{
     AuthConfig, Cancel, ExecutorConfig, Instances, JobError, JobEvent, JobPlan, JobResult, JobSpec,
     LogSink, Observer, RunContext, SteadyDocker, Transfers,
-    evidence::Evidence,
     host::plan_aside,
     image::Images,
-    supervise::{Supervisor, caught},
-    when::Failure,
+    run::evidence::Evidence,
+    run::supervise::{Supervisor, caught},
+    run::when::Failure,
 };
 
 /// Runs jobs on an engine.

@@ -42,47 +42,30 @@
 //! ```
 
 mod cancel;
-mod cleanup;
 mod commands;
 mod config;
 mod engine_error;
 mod error;
 mod event;
-mod evidence;
 mod executor;
-mod files;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;
 mod host;
 mod image;
 mod instance;
-mod interrupt;
 mod job;
-mod lifecycle;
 mod log;
 mod outcome;
 mod plan;
-mod prepare;
-mod process;
-mod progress;
 mod random;
-mod rebuild;
 mod redact;
 mod refusal;
-mod removal;
 mod report;
-mod resume;
-mod service;
+mod run;
 mod shell;
-mod stages;
-mod state;
 mod steady;
-mod step;
-mod supervise;
 mod sweep;
-mod transfer;
-mod when;
 mod workspace;
 
 pub use cancel::Cancel;
@@ -118,16 +101,16 @@ pub use plan::{
     ContainerPlan, ImagePlan, JobNote, JobPlan, NetworkPlan, OwnNetwork, Process, RunContext,
     Secret, ServicePlan, StepPlan, Timeouts, plan,
 };
-pub use progress::JobProgress;
 pub use report::{
     CleanupFailureReport, CleanupSummary, JobReport, LogReport, ObjectReport, ServiceReport,
     StepReport, TimeoutReport, TimingsReport, TransferReport, VolumeReport,
 };
-pub use service::Readiness;
-pub use stages::PreparedJob;
+pub use run::progress::JobProgress;
+pub use run::service::Readiness;
+pub use run::stages::PreparedJob;
+pub use run::transfer::{Transfers, UploadReport};
 pub use steady::{EngineEvent, EngineObserver, RetryPolicy, SteadyDocker};
 pub use sweep::{Death, Kept, Leftover, Sweep, SweepReport, Verdict};
-pub use transfer::{Transfers, UploadReport};
 pub use workspace::{
     ArchiveFault, ArtifactLimit, ArtifactLimits, ArtifactReport, Artifacts, Changes, Entry,
     EntryKind, LinkedArtifact, MANIFEST_NAME, Manifest, Owner, PackProgress, PackReport, Packing,

@@ -7,7 +7,7 @@ use docker_api_trait::{ApiError, LogChunk, LogSource};
 use tokio::time::{Instant, sleep};
 
 use super::{LogEnd, LogLimit, LogSink, MaskStream, Masker, Truncation};
-use crate::interrupt::Interrupt;
+use crate::run::interrupt::Interrupt;
 
 /// What is held back because it may be the beginning of a secret is given out when nothing has come
 /// for so long.

@@ -21,7 +21,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use crate::removal::LATE_EFFECT;
+use crate::run::removal::LATE_EFFECT;
 
 use super::{
     EngineEvent, EngineObserver, RetryPolicy,

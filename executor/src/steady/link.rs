@@ -11,7 +11,7 @@ use std::{
 use docker_api_trait::{ApiError, DockerApi, EngineInfo, Operation};
 use tokio::time::{Instant, sleep, timeout_at};
 
-use crate::interrupt;
+use crate::run::interrupt;
 
 use super::{EngineEvent, EngineObserver, RetryPolicy};
 

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     CleanupFailure, ExecutorError, Instances, Life, ObjectKind,
-    removal::{self, LATE_EFFECT},
+    run::removal::{self, LATE_EFFECT},
 };
 
 /// So many removals are under way at once.

@@ -8,7 +8,7 @@ use futures_util::{FutureExt as _, stream};
 use tokio::{sync::mpsc, time::timeout};
 
 use super::*;
-use crate::{Cancel, MemorySink, interrupt::Interrupt, log::LogLimit};
+use crate::{Cancel, MemorySink, log::LogLimit, run::interrupt::Interrupt};
 
 const MARK: [u8; 16] = [0xab; 16];
 const NEXT_MARK: [u8; 16] = [0xcd; 16];

@@ -5,14 +5,15 @@ use docker_api_trait::{ApiError, ContainerStatus, DockerApi, ExitStatus, Input};
 use super::pulse;
 use crate::{
     Cancel, ContainerPlan, ExecutorError, FailureReason, JobPlan, LogEnd, LogSink, Masker,
-    Observer, Process, StepPlan, Truncation, files,
+    Observer, Process, StepPlan, Truncation,
     image::Images,
-    interrupt::Interrupt,
     log::Pump,
-    prepare::{self, Preparation},
     refusal,
+    run::files,
+    run::interrupt::Interrupt,
+    run::prepare::{self, Preparation},
+    run::state::{RunState, Slot, Trace},
     shell::{Ended, Feed, Mark, Session, StepVariables},
-    state::{RunState, Slot, Trace},
 };
 
 /// So often a lost connection is made anew in one step.

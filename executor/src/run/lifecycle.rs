@@ -11,15 +11,17 @@ use volume_manager::Outcome;
 use crate::{
     Cancel, CleanupReport, Executor, ExecutorError, FailureReason, JobEvent, JobOutcome, JobPlan,
     JobResult, LogEnd, LogSink, Masker, Observer as _, Phase, PreparedJob, StepOutcome, StepPlan,
-    StepResult, TimedPart, Transfers, Truncation, cleanup, describe,
-    interrupt::{self, Deadline, Interrupt},
+    StepResult, TimedPart, Transfers, Truncation, describe,
     log::{Guard, Refusal},
-    prepare, rebuild,
     redact::{RedactingObserver, Redactor},
-    state::RunState,
-    step::{self, Runner},
-    supervise::caught,
-    when::{Failure, counts, final_failure, wants},
+    run::cleanup,
+    run::interrupt::{self, Deadline, Interrupt},
+    run::prepare,
+    run::rebuild,
+    run::state::RunState,
+    run::step::{self, Runner},
+    run::supervise::caught,
+    run::when::{Failure, counts, final_failure, wants},
 };
 
 /// How long a container may take to end that was killed because code of others had panicked.

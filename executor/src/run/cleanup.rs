@@ -10,9 +10,10 @@ use volume_manager::{Outcome, PreparedVolumes, VolumeManager, label};
 
 use crate::{
     Cancel, CleanupFailure, CleanupReport, ExecutorError, JobPlan, NetworkPlan, ObjectKind,
-    RemovedObject, interrupt,
-    removal::{self, LATE_EFFECT},
-    state::{RunState, Trace},
+    RemovedObject,
+    run::interrupt,
+    run::removal::{self, LATE_EFFECT},
+    run::state::{RunState, Trace},
 };
 
 /// Once killed, nobody waits for longer for what an engine does slowly.

@@ -8,9 +8,10 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::Runner;
 use crate::{
-    ContainerPlan, interrupt,
+    ContainerPlan,
     log::Pump,
-    process,
+    run::interrupt,
+    run::process,
     shell::{Ended, Feed, Session},
 };
 

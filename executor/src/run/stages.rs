@@ -12,14 +12,14 @@ use crate::{
     ArtifactReport, Artifacts, Cancel, CleanupReport, Executor, ExecutorError, JobEvent, JobPlan,
     JobProgress, JobResult, LogSink, Masker, Observer as _, Phase, StepResult, UploadReport,
     Workspace,
-    interrupt::{self, Interrupt},
-    lifecycle::masker,
     log::Refusal,
     redact::{RedactingObserver, Redactor},
-    resume,
-    state::RunState,
-    transfer::Carrier,
-    when::{Failure, first_failure},
+    run::interrupt::{self, Interrupt},
+    run::lifecycle::masker,
+    run::resume,
+    run::state::RunState,
+    run::transfer::Carrier,
+    run::when::{Failure, first_failure},
 };
 
 /// A job that is ready for its steps. Dropping it detaches from its containers and leaves them.

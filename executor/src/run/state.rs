@@ -8,8 +8,8 @@ use volume_manager::PreparedVolumes;
 
 use crate::{
     ArtifactReport, FailureReason, JobEvent, JobPlan, LogEnd, Observer, Phase, ServiceResult,
-    StepResult, TimedPart, Timings, Truncation, UploadReport, log::LogLimit, service::ServiceLog,
-    shell::Session,
+    StepResult, TimedPart, Timings, Truncation, UploadReport, log::LogLimit,
+    run::service::ServiceLog, shell::Session,
 };
 
 /// What may exist on the engine because of a creation.

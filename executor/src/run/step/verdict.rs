@@ -9,10 +9,11 @@ use tokio::time::sleep;
 
 use super::{
     Runner,
-    meaning::{AfterLoss, Progress, Unheard},
+    exit::{AfterLoss, Progress, Unheard},
 };
 use crate::{
-    ContainerPlan, ExecutorError, ExitCause, FailureReason, Process, process,
+    ContainerPlan, ExecutorError, ExitCause, FailureReason, Process,
+    run::process,
     shell::{BEGIN_LIMIT, Ended, Feed, Session},
 };
 

@@ -12,12 +12,12 @@ use crate::{
     ArtifactReport, Artifacts, Cancel, Changes, ExecutorError, JobEvent, JobPlan, MANIFEST_NAME,
     Masker, MemorySink, Observer, Owner, PackReport, Process, SCRIPT_NAME, STALE_STATUS, Workspace,
     WorkspaceError,
-    interrupt::Interrupt,
     log::{LogLimit, Pump},
     read_manifest,
+    run::interrupt::Interrupt,
+    run::state::RunState,
+    run::step,
     shell::{Ended, Feed, Mark, internal, quote},
-    state::RunState,
-    step,
 };
 
 /// How often an upload begins anew because a job had changed what was there: once for what is in the

@@ -15,8 +15,8 @@ use super::{
 };
 use crate::{
     ExecutorError, FailureReason, JobEvent, JobPlan, ServicePlan, ServiceResult,
-    prepare::{NotCreated, Preparation, all, vanished},
-    state::ServiceSlot,
+    run::prepare::{NotCreated, Preparation, all, vanished},
+    run::state::ServiceSlot,
 };
 
 /// While a service is waited for, its health check runs this often: Docker's default is every 30 s, the

@@ -12,14 +12,14 @@ use crate::{
     ContainerPlan, ExecutorError, FailureReason, ImagePlan, JobEvent, JobPlan, Masker, NetworkPlan,
     Observer, Phase, Process, RefusalCause, describe,
     engine_error::classify,
-    files,
     image::{Images, Use},
-    interrupt::Interrupt,
     redact::Redactor,
     refusal,
-    service::{health_start, service_hosts},
+    run::files,
+    run::interrupt::Interrupt,
+    run::service::{health_start, service_hosts},
+    run::state::{RunState, Slot, Trace},
     shell::{BEGIN_LIMIT, Greeting, Session},
-    state::{RunState, Slot, Trace},
 };
 
 /// All that preparing needs.

@@ -6,9 +6,9 @@ use volume_manager::{VolumeManager, label};
 
 use crate::{
     ExecutorError, JobPlan, NetworkPlan, Process,
-    prepare::{attach, first_program},
-    service::service_hosts,
-    state::{RunState, Trace},
+    run::prepare::{attach, first_program},
+    run::service::service_hosts,
+    run::state::{RunState, Trace},
 };
 
 /// Attaches to the containers that an earlier process has prepared.

@@ -5,8 +5,8 @@ use docker_api_trait::{ApiError, DockerApi, VolumeName};
 use volume_manager::{Outcome, PlannedSource, PreparedVolumes, label};
 
 use crate::{
-    Cancel, ExecutorError, FailureReason, JobEvent, cleanup::clean_up, describe,
-    prepare::Preparation, removal, state::RunState,
+    Cancel, ExecutorError, FailureReason, JobEvent, describe, run::cleanup::clean_up,
+    run::prepare::Preparation, run::removal, run::state::RunState,
 };
 
 /// Makes a job ready. When a cache has lost its folder and may be rebuilt, all that was made is removed,

@@ -1,0 +1,20 @@
+//! One run of a job, from its first request to its last: preparation, steps, transfers, cleanup.
+
+pub(crate) mod cleanup;
+pub(crate) mod evidence;
+pub(crate) mod files;
+pub(crate) mod interrupt;
+pub(crate) mod lifecycle;
+pub(crate) mod prepare;
+pub(crate) mod process;
+pub(crate) mod progress;
+pub(crate) mod rebuild;
+pub(crate) mod removal;
+pub(crate) mod resume;
+pub(crate) mod service;
+pub(crate) mod stages;
+pub(crate) mod state;
+pub(crate) mod step;
+pub(crate) mod supervise;
+pub(crate) mod transfer;
+pub(crate) mod when;
