@@ -12,9 +12,12 @@ use crate::{
     LogSink, Observer, RunContext, SteadyDocker, Transfers,
     host::plan_aside,
     image::Images,
-    run::evidence::Evidence,
-    run::supervise::{Supervisor, caught},
-    run::when::Failure,
+    run::{
+        Run,
+        evidence::Evidence,
+        supervise::{Supervisor, caught},
+        when::Failure,
+    },
 };
 
 /// Runs jobs on an engine.
@@ -201,11 +204,12 @@ impl Executor {
         let executor = self.clone();
         let span = tracing::debug_span!("job", run = %plan.run, project = %plan.project);
         let job = async move {
-            let mut job = match executor.ready(&plan, Input::Once, &cancel).await {
+            let mut job = match executor.prepare_job(&plan, Input::Once, &cancel).await {
                 Ok(job) => job,
                 Err(result) => return *result,
             };
-            let work = executor.work(&mut job, &transfers, &mut *sink, &cancel);
+            let mut run = Run::new(&executor, &mut job, &cancel);
+            let work = run.work(&transfers, &mut *sink);
             let failed = caught(work.map(Ok).boxed()).await;
             let failed = failed.unwrap_or_else(|panicked| Some(Failure::Before(panicked)));
             executor.end(job, failed, &cancel).await

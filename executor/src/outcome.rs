@@ -234,7 +234,7 @@ impl From<ExecutorError> for FailureReason {
 }
 
 /// How a step ended.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum StepOutcome {
     /// With exit code 0.
@@ -271,7 +271,7 @@ impl StepOutcome {
 }
 
 /// What became of a step.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct StepResult {
     /// Its name.

@@ -20,35 +20,35 @@ const REPLACEMENT: &str = "…";
 
 /// Replaces a job's secrets in texts.
 #[derive(Clone)]
-pub(crate) struct Redactor<'a> {
+pub(crate) struct Redactor {
     /// None is empty. The longest comes first: nothing is left of a secret that begins with another.
-    secrets: Vec<&'a str>,
+    secrets: Arc<[String]>,
 }
 
-impl fmt::Debug for Redactor<'_> {
+impl fmt::Debug for Redactor {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "Redactor({} secrets)", self.secrets.len())
     }
 }
 
-impl<'a> Redactor<'a> {
+impl Redactor {
     /// Replaces the secrets of a job: its masked variables, and the options of its volumes, which an
     /// engine repeats when it cannot mount one.
-    pub(crate) fn of(plan: &'a JobPlan) -> Self {
+    pub(crate) fn of(plan: &JobPlan) -> Self {
         let of_job = plan.secrets.iter().map(|secret| secret.0.as_str());
         Self::new(plan.volumes.secrets().into_iter().chain(of_job))
     }
 
-    pub(crate) fn new(secrets: impl IntoIterator<Item = &'a str>) -> Self {
+    pub(crate) fn new<'a>(secrets: impl IntoIterator<Item = &'a str>) -> Self {
         let mut secrets: Vec<_> = secrets.into_iter().filter(|one| !one.is_empty()).collect();
         secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
-        Self { secrets }
+        Self { secrets: secrets.into_iter().map(ToOwned::to_owned).collect() }
     }
 
     /// Returns the text without secrets.
     pub(crate) fn text(&self, text: String) -> String {
         self.secrets.iter().fold(text, |text, secret| {
-            if text.contains(secret) { text.replace(secret, REPLACEMENT) } else { text }
+            if text.contains(&**secret) { text.replace(&**secret, REPLACEMENT) } else { text }
         })
     }
 
@@ -69,7 +69,7 @@ impl<'a> Redactor<'a> {
     }
 
     fn is_clean(&self, text: &str) -> bool {
-        !self.secrets.iter().any(|secret| text.contains(secret))
+        !self.secrets.iter().any(|secret| text.contains(&**secret))
     }
 
     /// A cause from outside this workspace. One with a secret in its chain becomes plain text.
@@ -84,7 +84,7 @@ impl<'a> Redactor<'a> {
     }
 
     fn engine(&self, error: ApiError) -> ApiError {
-        error.redacted(self.secrets.iter().copied())
+        error.redacted(self.secrets.iter().map(String::as_str))
     }
 
     /// The error without secrets.
@@ -98,12 +98,14 @@ impl<'a> Redactor<'a> {
             E::EngineLost { source } => E::EngineLost { source: self.engine(source) },
             E::Panicked { message } => E::Panicked { message: self.text(message) },
             E::Network { source } => E::Network { source: self.engine(source) },
-            E::Volumes(error) => E::Volumes(error.redacted(self.secrets.iter().copied())),
+            E::Volumes(error) => {
+                E::Volumes(error.redacted(self.secrets.iter().map(String::as_str)))
+            }
             // Jobs share a pull, and each has secrets of its own.
             E::ImagePull { image, fault, source, broken_credentials } => E::ImagePull {
                 image,
                 fault,
-                source: Arc::new(source.to_redacted(self.secrets.iter().copied())),
+                source: Arc::new(source.to_redacted(self.secrets.iter().map(String::as_str))),
                 broken_credentials: broken_credentials
                     .into_iter()
                     .map(|BrokenCredentials { why, hint }| BrokenCredentials {
@@ -315,18 +317,23 @@ impl<'a> Redactor<'a> {
 
 /// Hands a job's events on without secrets.
 #[derive(Debug)]
-pub(crate) struct RedactingObserver<'a> {
-    observer: &'a dyn Observer,
-    redactor: Redactor<'a>,
+pub(crate) struct RedactingObserver {
+    observer: Arc<dyn Observer>,
+    redactor: Redactor,
 }
 
-impl<'a> RedactingObserver<'a> {
-    pub(crate) fn new(observer: &'a dyn Observer, plan: &'a JobPlan) -> Self {
+impl RedactingObserver {
+    pub(crate) fn new(observer: Arc<dyn Observer>, plan: &JobPlan) -> Self {
         Self { observer, redactor: Redactor::of(plan) }
+    }
+
+    /// Returns what removes the job's secrets from other texts.
+    pub(crate) fn redactor(&self) -> &Redactor {
+        &self.redactor
     }
 }
 
-impl Observer for RedactingObserver<'_> {
+impl Observer for RedactingObserver {
     fn event(&self, event: &JobEvent<'_>) {
         use JobEvent as E;
         let text = |text: &str| self.redactor.text(text.to_owned());
@@ -484,8 +491,9 @@ mod tests {
                 self.0.lock().unwrap().push(format!("{event:?}"));
             }
         }
-        let shown = Shown::default();
-        let observer = RedactingObserver { observer: &shown, redactor: Redactor::new([SECRET]) };
+        let shown = Arc::new(Shown::default());
+        let observer: Arc<dyn Observer> = Arc::clone(&shown) as _;
+        let observer = RedactingObserver { observer, redactor: Redactor::new([SECRET]) };
         let image = image();
         let service = ServiceResult {
             name: "db".to_owned(),
@@ -523,9 +531,9 @@ mod tests {
         for event in &events {
             observer.event(event);
         }
-        let shown = shown.0.into_inner().unwrap();
+        let shown = shown.0.lock().unwrap();
         assert_eq!(shown.len(), events.len());
-        for text in shown {
+        for text in &*shown {
             assert!(!text.contains(SECRET) && text.contains('…'), "{text}");
         }
     }

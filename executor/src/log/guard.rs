@@ -1,6 +1,9 @@
 //! A sink that failed gets no more, in whichever step that was.
 
-use std::io;
+use std::{
+    io,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use async_trait::async_trait;
 use docker_api_trait::LogChunk;
@@ -12,33 +15,42 @@ const STALLED: &str = "it took too long";
 
 /// Why a job's sink is not called any more. It lives as long as the job, because each step has a guard
 /// of its own.
-#[derive(Debug, Default)]
-pub(crate) struct Refusal(Option<String>);
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Refusal(Arc<Mutex<Option<String>>>);
+
+impl Refusal {
+    fn words(&self) -> MutexGuard<'_, Option<String>> {
+        // A text is complete after any panic.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 /// Hands on to a sink until a call of it fails, or is dropped before it has ended. From then on every
 /// call is refused, with the same words.
 #[derive(Debug)]
 pub(crate) struct Guard<'a> {
     sink: &'a mut dyn LogSink,
-    refusal: &'a mut Refusal,
+    refusal: Refusal,
 }
 
 impl<'a> Guard<'a> {
-    pub(crate) fn new(sink: &'a mut dyn LogSink, refusal: &'a mut Refusal) -> Self {
-        Self { sink, refusal }
+    pub(crate) fn new(sink: &'a mut dyn LogSink, refusal: &Refusal) -> Self {
+        Self { sink, refusal: refusal.clone() }
     }
 
     /// The sink, if it is fit for a call; what becomes of the call has to be noted.
     fn sink(&mut self) -> io::Result<&mut dyn LogSink> {
-        if let Some(words) = &self.refusal.0 {
+        let mut refusal = self.refusal.words();
+        if let Some(words) = &*refusal {
             return Err(io::Error::other(words.clone()));
         }
-        self.refusal.0 = Some(STALLED.to_owned());
+        *refusal = Some(STALLED.to_owned());
+        drop(refusal);
         Ok(self.sink)
     }
 
     fn note(&mut self, done: io::Result<()>) -> io::Result<()> {
-        self.refusal.0 = done.as_ref().err().map(ToString::to_string);
+        *self.refusal.words() = done.as_ref().err().map(ToString::to_string);
         done
     }
 }

@@ -126,7 +126,7 @@ pub(super) fn redact_error(error: JobError, job: &JobSpec, config: &ExecutorConf
     }
 }
 
-fn redact_allow_error(redactor: &Redactor<'_>, error: AllowError) -> AllowError {
+fn redact_allow_error(redactor: &Redactor, error: AllowError) -> AllowError {
     let text = |text: String| redactor.text(text);
     match error {
         AllowError::Pattern { kind, pattern, problem } => {
@@ -143,7 +143,7 @@ fn redact_allow_error(redactor: &Redactor<'_>, error: AllowError) -> AllowError 
     }
 }
 
-fn redact_spec_error(redactor: &Redactor<'_>, error: SpecError) -> SpecError {
+fn redact_spec_error(redactor: &Redactor, error: SpecError) -> SpecError {
     let text = |text: String| redactor.text(text);
     let problem = match error.problem {
         SpecProblem::UndefinedVariable(name) => SpecProblem::UndefinedVariable(text(name)),
@@ -157,7 +157,7 @@ fn redact_spec_error(redactor: &Redactor<'_>, error: SpecError) -> SpecError {
     SpecError { spec: text(error.spec), text: text(error.text), problem, ..error }
 }
 
-fn redact_plan_error(redactor: &Redactor<'_>, mut error: PlanError) -> PlanError {
+fn redact_plan_error(redactor: &Redactor, mut error: PlanError) -> PlanError {
     let redact = |text: &mut String| *text = redactor.text(std::mem::take(text));
     let redact_path = |path: &mut ContainerPath| *path = redact_path(redactor, path.clone());
     match &mut error {
@@ -200,7 +200,7 @@ fn redact_plan_error(redactor: &Redactor<'_>, mut error: PlanError) -> PlanError
     error
 }
 
-fn redact_path(redactor: &Redactor<'_>, path: ContainerPath) -> ContainerPath {
+fn redact_path(redactor: &Redactor, path: ContainerPath) -> ContainerPath {
     let redacted = redactor.text(path.to_string());
     if redacted == path.to_string() {
         return path;

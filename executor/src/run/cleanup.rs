@@ -11,9 +11,11 @@ use volume_manager::{Outcome, PreparedVolumes, VolumeManager, label};
 use crate::{
     Cancel, CleanupFailure, CleanupReport, ExecutorError, JobPlan, NetworkPlan, ObjectKind,
     RemovedObject,
-    run::interrupt,
-    run::removal::{self, LATE_EFFECT},
-    run::state::{RunState, Trace},
+    run::{
+        Inputs, Run, interrupt,
+        removal::{self, LATE_EFFECT},
+        state::{RunState, Trace},
+    },
 };
 
 /// Once killed, nobody waits for longer for what an engine does slowly.
@@ -91,61 +93,59 @@ impl Time<'_> {
     }
 }
 
-/// Clears up. Every path of a run ends here; it takes at most the plan's limit, and ends after a few
-/// seconds when the engine answers nothing. Containers go first, all at once: a volume or network in use
-/// cannot be removed. When some of them take more than half of the time, the rest is removed beside them.
-/// No step runs any more, so that nothing needs a grace.
-pub(crate) async fn clean_up(
-    docker: &dyn DockerApi,
-    volumes: &dyn VolumeManager,
-    plan: &JobPlan,
-    state: &mut RunState,
-    outcome: Outcome,
-    cancel: &Cancel,
-) -> CleanupReport {
-    let limit = plan.timeouts.cleanup;
-    let (cut, mute) = (OnceLock::new(), CancellationToken::new());
-    let time = Time { begin: Instant::now(), limit, cancel, cut, mute };
-    // An unread output makes the engine hang; what is read of services ends by itself.
-    for slot in &mut state.containers {
-        slot.detach();
-        slot.session = None;
-    }
-    let (known, unknown) = of_run(plan, state);
-    let work = async {
-        let mut removal = pin!(containers(docker, plan, known, &unknown, &time));
-        let early = tokio::select! {
+impl Run<'_> {
+    /// Removes what the run created, except caches. Every path of a run ends here; it takes at most the
+    /// plan's limit, and ends after a few seconds when the engine answers nothing. Containers are removed
+    /// first, all at once, because a volume or network in use cannot be removed. When some of them take
+    /// more than half of the time, the rest is removed at the same time. No step runs any more, so that
+    /// nothing needs a grace period.
+    pub(crate) async fn remove_all(&mut self, outcome: Outcome) -> CleanupReport {
+        let Inputs { docker, volumes, plan, cancel, .. } = self.inputs;
+        let state = &mut *self.state;
+        let limit = plan.timeouts.cleanup;
+        let (cut, mute) = (OnceLock::new(), CancellationToken::new());
+        let time = Time { begin: Instant::now(), limit, cancel, cut, mute };
+        // An unread output makes the engine hang; what is read of services ends by itself.
+        for slot in &mut state.containers {
+            slot.detach();
+            slot.forget_session();
+        }
+        let (known, unknown) = of_run(plan, state);
+        let work = async {
+            let mut removal = pin!(containers(docker, plan, known, &unknown, &time));
+            let early = tokio::select! {
+                biased;
+                report = &mut removal => Some(report),
+                () = time.half() => None,
+            };
+            for slot in &mut state.services {
+                slot.log = None;
+            }
+            let trace = state.network.clone();
+            let prepared = state.volumes.clone();
+            let rest = async || {
+                let network = network(docker, plan, &trace, &time);
+                let volumes = finish(volumes, prepared.clone(), outcome, &time);
+                let (network, volumes) = future::join(network, volumes).await;
+                network.and(volumes)
+            };
+            if let Some(report) = early {
+                return report.and(rest().await);
+            }
+            let (report, first) = future::join(removal, rest()).await;
+            // It is worth another try only when every container is gone by now.
+            if first.failed.is_empty() || !report.failed.is_empty() {
+                return report.and(first);
+            }
+            let again = rest().await;
+            let removed = CleanupReport { removed: first.removed, failed: Vec::new() };
+            report.and(removed).and(again)
+        };
+        tokio::select! {
             biased;
-            report = &mut removal => Some(report),
-            () = time.half() => None,
-        };
-        for slot in &mut state.services {
-            slot.log = None;
+            report = work => report,
+            never = time.watch(docker) => match never {},
         }
-        let trace = state.network.clone();
-        let prepared = state.volumes.clone();
-        let rest = async || {
-            let network = network(docker, plan, &trace, &time);
-            let volumes = finish(volumes, prepared.clone(), outcome, &time);
-            let (network, volumes) = future::join(network, volumes).await;
-            network.and(volumes)
-        };
-        if let Some(report) = early {
-            return report.and(rest().await);
-        }
-        let (report, first) = future::join(removal, rest()).await;
-        // It is worth another try only when every container is gone by now.
-        if first.failed.is_empty() || !report.failed.is_empty() {
-            return report.and(first);
-        }
-        let again = rest().await;
-        let removed = CleanupReport { removed: first.removed, failed: Vec::new() };
-        report.and(removed).and(again)
-    };
-    tokio::select! {
-        biased;
-        report = work => report,
-        never = time.watch(docker) => match never {},
     }
 }
 

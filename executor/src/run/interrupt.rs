@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
-use crate::{Cancel, FailureReason, StepPlan, TimedPart, Timeouts};
+use crate::{Cancel, FailureReason, TimedPart, Timeouts};
 
 /// What is interrupted may finish the requests that it is in, for so long, so that their effect is
 /// known. Then it is dropped, and cleanup looks for the effect.
@@ -20,7 +20,7 @@ pub(crate) fn end(begin: Instant, limit: Duration) -> Instant {
 
 /// A time limit of a part of a job, running.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Deadline {
+struct Deadline {
     what: TimedPart,
     limit: Duration,
     at: Instant,
@@ -28,9 +28,13 @@ pub(crate) struct Deadline {
 
 impl Deadline {
     /// A limit that runs from `begin`; none when there is no limit, or none that a clock can tell.
-    pub(crate) fn new(what: TimedPart, begin: Instant, limit: Option<Duration>) -> Option<Self> {
+    fn new(what: TimedPart, begin: Instant, limit: Option<Duration>) -> Option<Self> {
         let limit = limit?;
         Some(Self { what, limit, at: begin.checked_add(limit)? })
+    }
+
+    fn of_job(timeouts: &Timeouts, begin: Instant) -> Option<Self> {
+        Self::new(TimedPart::Job, begin, timeouts.job)
     }
 
     fn reason(&self) -> FailureReason {
@@ -38,33 +42,8 @@ impl Deadline {
     }
 }
 
-/// The limit of a job that began then.
-pub(crate) fn of_job(timeouts: &Timeouts, begin: Instant) -> Option<Deadline> {
-    Deadline::new(TimedPart::Job, begin, timeouts.job)
-}
-
-/// The limits of a step that begins now.
-pub(crate) fn of_step(
-    timeouts: &Timeouts,
-    begin: Instant,
-    script_begin: Instant,
-    step: &StepPlan,
-) -> [Option<Deadline>; 3] {
-    [
-        of_job(timeouts, begin),
-        Deadline::new(TimedPart::Script, script_begin, timeouts.script),
-        Deadline::new(TimedPart::Step, Instant::now(), step.timeout),
-    ]
-}
-
-/// The limits of an after-script that begins now.
-pub(crate) fn of_after_script(timeouts: &Timeouts, begin: Instant) -> [Option<Deadline>; 2] {
-    let limit = Some(timeouts.after_script);
-    [of_job(timeouts, begin), Deadline::new(TimedPart::AfterScript, Instant::now(), limit)]
-}
-
 /// What may interrupt a part of a job.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Interrupt<'a> {
     cancel: &'a Cancel,
     /// Whether only being killed counts: an after-script runs although its job was stopped.
@@ -73,13 +52,46 @@ pub(crate) struct Interrupt<'a> {
 }
 
 impl<'a> Interrupt<'a> {
-    /// By `cancel`, or by the first of these deadlines.
-    pub(crate) fn new(
-        cancel: &'a Cancel,
-        deadlines: impl IntoIterator<Item = Option<Deadline>>,
-    ) -> Self {
+    /// Interrupts by `cancel`, or by the first of these deadlines.
+    fn new(cancel: &'a Cancel, deadlines: impl IntoIterator<Item = Option<Deadline>>) -> Self {
         let deadline = deadlines.into_iter().flatten().min_by_key(|deadline| deadline.at);
         Self { cancel, only_kill: false, deadline }
+    }
+
+    /// Interrupts by a request to stop at once alone.
+    pub(crate) fn by_kill(cancel: &'a Cancel) -> Self {
+        Self::new(cancel, []).only_by_kill()
+    }
+
+    /// Interrupts whatever belongs to a job that began then.
+    pub(crate) fn of_job(cancel: &'a Cancel, timeouts: &Timeouts, begin: Instant) -> Self {
+        Self::new(cancel, [Deadline::of_job(timeouts, begin)])
+    }
+
+    /// Interrupts the preparation of a job that began then.
+    pub(crate) fn of_preparation(cancel: &'a Cancel, timeouts: &Timeouts, begin: Instant) -> Self {
+        let preparation = Deadline::new(TimedPart::Prepare, begin, timeouts.prepare);
+        Self::new(cancel, [Deadline::of_job(timeouts, begin), preparation])
+    }
+
+    /// Interrupts a step that begins now, given when the job and its first step began.
+    pub(crate) fn of_step(
+        cancel: &'a Cancel,
+        timeouts: &Timeouts,
+        begin: Instant,
+        script_begin: Instant,
+        limit: Option<Duration>,
+    ) -> Self {
+        let script = Deadline::new(TimedPart::Script, script_begin, timeouts.script);
+        let step = Deadline::new(TimedPart::Step, Instant::now(), limit);
+        Self::new(cancel, [Deadline::of_job(timeouts, begin), script, step])
+    }
+
+    /// Interrupts an after-script that begins now.
+    pub(crate) fn of_after_script(cancel: &'a Cancel, timeouts: &Timeouts, begin: Instant) -> Self {
+        let limit = Some(timeouts.after_script);
+        let after_script = Deadline::new(TimedPart::AfterScript, Instant::now(), limit);
+        Self::new(cancel, [Deadline::of_job(timeouts, begin), after_script]).only_by_kill()
     }
 
     /// Not by a request to stop, only by one to stop at once.
@@ -109,9 +121,9 @@ impl<'a> Interrupt<'a> {
         }
     }
 
-    /// Runs an attempt until it ends by itself or is interrupted; then it may still finish what it is
-    /// in, unless it is to stop at once.
-    pub(crate) async fn settled<T>(
+    /// Runs an attempt until it ends by itself or is interrupted; then it may still finish the requests
+    /// that it has sent, unless it has to stop at once.
+    pub(crate) async fn settle<T>(
         &self,
         attempt: impl Future<Output = Result<T, FailureReason>>,
     ) -> Result<T, FailureReason> {

@@ -1,7 +1,10 @@
 //! One run of a job, from its first request to its last: preparation, steps, transfers, cleanup.
 
 pub(crate) mod cleanup;
+pub(crate) mod containers;
+mod context;
 pub(crate) mod evidence;
+mod failure;
 pub(crate) mod files;
 pub(crate) mod interrupt;
 pub(crate) mod lifecycle;
@@ -11,10 +14,15 @@ pub(crate) mod progress;
 pub(crate) mod rebuild;
 pub(crate) mod removal;
 pub(crate) mod resume;
+mod script;
 pub(crate) mod service;
 pub(crate) mod stages;
 pub(crate) mod state;
 pub(crate) mod step;
+pub(crate) mod steps;
 pub(crate) mod supervise;
 pub(crate) mod transfer;
+mod volumes;
 pub(crate) mod when;
+
+pub(crate) use context::{Inputs, Run};

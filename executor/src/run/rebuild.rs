@@ -5,49 +5,45 @@ use docker_api_trait::{ApiError, DockerApi, VolumeName};
 use volume_manager::{Outcome, PlannedSource, PreparedVolumes, label};
 
 use crate::{
-    Cancel, ExecutorError, FailureReason, JobEvent, describe, run::cleanup::clean_up,
-    run::prepare::Preparation, run::removal, run::state::RunState,
+    ExecutorError, FailureReason, JobEvent, Observer as _, describe,
+    run::{Run, removal},
 };
 
-/// Makes a job ready. When a cache has lost its folder and may be rebuilt, all that was made is removed,
-/// then the cache, and the job is made ready anew. Whatever keeps it from that is told of, and the
-/// failure is the first one.
-pub(crate) async fn ready(
-    preparation: &Preparation<'_>,
-    may_rebuild: bool,
-    state: &mut RunState,
-    cancel: &Cancel,
-) -> Result<(), FailureReason> {
-    let Err(reason) = preparation.run(state).await else { return Ok(()) };
-    let lost = lost_cache(&state.volumes, &reason).filter(|_| may_rebuild);
-    let Some(cache) = lost else { return Err(reason) };
-    let (docker, volumes) = (preparation.docker, preparation.volumes);
-    preparation.interrupt.check()?;
-    let cleanup = clean_up(docker, volumes, preparation.plan, state, Outcome::Failed, cancel).await;
-    preparation.interrupt.check()?;
-    if !cleanup.failed.is_empty() {
-        return Err(reason);
-    }
-    let told = |error: ExecutorError| {
-        preparation.warn(&describe(&error));
-        reason
-    };
-    match is_there(docker, &cache).await {
-        Ok(true) => {
-            preparation.interrupt.check()?;
-            if let Err(error) = removal::volume(docker, &cache.name).await {
-                return Err(told(error));
-            }
-            let volume = cache.name.as_str();
-            preparation.observer.event(&JobEvent::CacheRebuilt { volume });
+impl Run<'_> {
+    /// Prepares the job. When a cache has lost its folder and may be rebuilt, everything that was created
+    /// is removed, then the cache, and the job is prepared again. Whatever prevents that is reported as a
+    /// warning, and the failure is the first one.
+    pub(crate) async fn prepare_or_rebuild(
+        &mut self,
+        may_rebuild: bool,
+    ) -> Result<(), FailureReason> {
+        let Err(reason) = self.prepare().await else { return Ok(()) };
+        let lost = lost_cache(&self.state.volumes, &reason).filter(|_| may_rebuild);
+        let Some(cache) = lost else { return Err(reason) };
+        self.interrupt.check()?;
+        let cleanup = self.remove_all(Outcome::Failed).await;
+        self.interrupt.check()?;
+        if !cleanup.failed.is_empty() {
+            return Err(reason);
         }
-        // Another job was faster.
-        Ok(false) => {}
-        Err(error) => return Err(told(error)),
+        if let Err(error) = self.remove_lost(&cache).await {
+            self.warn(&describe(&error));
+            return Err(reason);
+        }
+        self.interrupt.check()?;
+        self.state.begin_anew(self.inputs.plan);
+        self.prepare().await
     }
-    preparation.interrupt.check()?;
-    state.begin_anew(preparation.plan);
-    preparation.run(state).await
+
+    /// Removes the cache, unless another job was faster.
+    async fn remove_lost(&self, cache: &Found) -> Result<(), ExecutorError> {
+        if is_there(self.docker, cache).await? && self.interrupt.check().is_ok() {
+            removal::volume(self.docker, &cache.name).await?;
+            let volume = cache.name.as_str();
+            self.observer.event(&JobEvent::CacheRebuilt { volume });
+        }
+        Ok(())
+    }
 }
 
 /// A cache as it was found.

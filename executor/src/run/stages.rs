@@ -1,37 +1,49 @@
 //! A job stage by stage, perhaps by several processes.
 
-use std::{fmt, path::Path};
+use std::{fmt, path::Path, sync::Arc};
 
 use docker_api_trait::Input;
 use futures_util::FutureExt as _;
-use tokio::time::Instant;
 use tracing::Instrument as _;
 use volume_manager::Outcome;
 
 use crate::{
-    ArtifactReport, Artifacts, Cancel, CleanupReport, Executor, ExecutorError, JobEvent, JobPlan,
-    JobProgress, JobResult, LogSink, Masker, Observer as _, Phase, StepResult, UploadReport,
-    Workspace,
+    ArtifactReport, Artifacts, Cancel, CleanupReport, Executor, ExecutorError, JobPlan,
+    JobProgress, JobResult, LogSink, Masker, Phase, StepResult, UploadReport, Workspace,
     log::Refusal,
-    redact::{RedactingObserver, Redactor},
-    run::interrupt::{self, Interrupt},
-    run::lifecycle::masker,
-    run::resume,
-    run::state::RunState,
-    run::transfer::Carrier,
-    run::when::{Failure, first_failure},
+    redact::RedactingObserver,
+    run::{
+        Run,
+        lifecycle::masker,
+        state::RunState,
+        when::{Failure, first_failure},
+    },
 };
 
 /// A job that is ready for its steps. Dropping it detaches from its containers and leaves them.
 pub struct PreparedJob {
-    pub(crate) plan: JobPlan,
+    pub(crate) plan: Arc<JobPlan>,
     pub(crate) state: RunState,
     pub(crate) masker: Masker,
+    pub(crate) observer: RedactingObserver,
     /// Why the sink is not called any more.
     pub(crate) refusal: Refusal,
+    /// How long the standard input of its shells stays open.
+    pub(crate) input: Input,
 }
 
 impl PreparedJob {
+    pub(crate) fn new(executor: &Executor, plan: &JobPlan, masker: Masker, input: Input) -> Self {
+        Self {
+            plan: Arc::new(plan.clone()),
+            state: RunState::new(plan, executor.docker.requests_sent()),
+            masker,
+            observer: RedactingObserver::new(Arc::clone(&executor.observer), plan),
+            refusal: Refusal::default(),
+            input,
+        }
+    }
+
     /// Its plan.
     pub fn plan(&self) -> &JobPlan {
         &self.plan
@@ -68,7 +80,7 @@ impl Executor {
         cancel: &Cancel,
     ) -> Result<PreparedJob, Box<JobResult>> {
         let span = tracing::debug_span!("job", run = %plan.run, project = %plan.project);
-        self.ready(plan, Input::Kept, cancel).instrument(span).await
+        self.prepare_job(plan, Input::Kept, cancel).instrument(span).await
     }
 
     /// Finds a job that another process has prepared, by its plan, and attaches to its containers. A
@@ -99,31 +111,31 @@ impl Executor {
         plan: &JobPlan,
         progress: &JobProgress,
     ) -> Result<PreparedJob, ExecutorError> {
-        let masker = masker(plan)?;
-        let mut state = RunState::new(plan, self.docker.requests_sent());
-        state.steps = progress.results(plan).map_err(|error| Redactor::of(plan).error(error))?;
-        let resumed = resume::resume(&*self.docker, &*self.volumes, plan, &mut state).await;
-        resumed.map_err(|error| Redactor::of(plan).error(error))?;
-        state.phase = if state.steps.is_empty() { Phase::Start } else { Phase::Script };
-        Ok(PreparedJob { plan: plan.clone(), state, masker, refusal: Refusal::default() })
+        let mut job = PreparedJob::new(self, plan, masker(plan)?, Input::Kept);
+        let cancel = Cancel::new();
+        let mut run = Run::new(self, &mut job, &cancel);
+        let resumed = async {
+            run.state.steps = progress.results(plan)?;
+            run.resume().await
+        };
+        if let Err(error) = resumed.await {
+            return Err(run.redactor().error(error));
+        }
+        let has_steps = !run.state.steps.is_empty();
+        run.state.phase = if has_steps { Phase::Script } else { Phase::Start };
+        Ok(job)
     }
 
     /// Brings a project's files into the build folder of a prepared job.
     ///
     /// # Errors
     /// [`ExecutorError`], with what was sent so far in place: the next upload repairs it.
-    pub async fn upload<'a>(
+    pub async fn upload(
         &self,
-        job: &'a mut PreparedJob,
+        job: &mut PreparedJob,
         workspace: &Workspace,
-    ) -> Result<&'a UploadReport, ExecutorError> {
-        let observer = RedactingObserver::new(&*self.observer, &job.plan);
-        let carrier = Carrier { docker: &*self.docker, observer: &observer, plan: &job.plan };
-        let sent = carrier.upload(&mut job.state, workspace).await;
-        let redactor = Redactor::of(&job.plan);
-        let report = redactor.upload(&sent.map_err(|error| redactor.error(error))?);
-        observer.event(&JobEvent::Uploaded(&report));
-        Ok(job.state.upload.insert(report))
+    ) -> Result<UploadReport, ExecutorError> {
+        Run::new(self, job, &Cancel::new()).upload(workspace).await
     }
 
     /// Runs one step of a prepared job, whatever its `when` says; the after-script's name is
@@ -137,49 +149,33 @@ impl Executor {
     ///
     /// # Errors
     /// [`ExecutorError::UnknownStep`]. How the step ended is in its result.
-    pub async fn run_step<'a>(
+    pub async fn run_step(
         &self,
-        job: &'a mut PreparedJob,
+        job: &mut PreparedJob,
         step: &str,
         sink: &mut dyn LogSink,
         cancel: &Cancel,
-    ) -> Result<&'a StepResult, ExecutorError> {
+    ) -> Result<StepResult, ExecutorError> {
+        let plan = Arc::clone(&job.plan);
         let unknown = || ExecutorError::UnknownStep { step: step.to_owned() };
-        let step = job.plan.step(step).cloned().ok_or_else(unknown)?;
-        let begin = *job.state.script_begin.get_or_insert_with(Instant::now);
-        let is_after_script = job.plan.after_script.as_ref() == Some(&step);
-        let interrupt = if is_after_script {
-            Interrupt::new(cancel, interrupt::of_after_script(&job.plan.timeouts, job.state.begin))
-                .only_by_kill()
-        } else {
-            Interrupt::new(
-                cancel,
-                interrupt::of_step(&job.plan.timeouts, job.state.begin, begin, &step),
-            )
-        };
-        self.one_step(job, &step, sink, &interrupt, cancel).await;
-        job.state.steps.last().ok_or_else(|| ExecutorError::UnknownStep { step: step.name.clone() })
+        let step = plan.step(step).ok_or_else(unknown)?;
+        let mut run = Run::new(self, job, cancel);
+        let interrupt = run.interrupt_of(step);
+        run.run_step(step, sink, interrupt).await;
+        job.state.steps.last().cloned().ok_or_else(unknown)
     }
 
     /// Takes artifacts out of the build folder of a prepared job, into a folder of this machine.
     ///
     /// # Errors
     /// [`ExecutorError`]; what came before is there.
-    pub async fn collect<'a>(
+    pub async fn collect(
         &self,
-        job: &'a mut PreparedJob,
+        job: &mut PreparedJob,
         artifacts: &Artifacts,
         folder: &Path,
-    ) -> Result<&'a ArtifactReport, ExecutorError> {
-        let observer = RedactingObserver::new(&*self.observer, &job.plan);
-        let carrier = Carrier { docker: &*self.docker, observer: &observer, plan: &job.plan };
-        let container = job.state.container().cloned().ok_or(ExecutorError::NoBuildFolder)?;
-        let taken = carrier.collect(&container, artifacts, folder).await;
-        let redactor = Redactor::of(&job.plan);
-        // A job may have written a secret into the name of a file.
-        let report = redactor.artifacts(&taken.map_err(|error| redactor.error(error))?);
-        observer.event(&JobEvent::Collected(&report));
-        Ok(job.state.artifacts.insert(report))
+    ) -> Result<ArtifactReport, ExecutorError> {
+        Run::new(self, job, &Cancel::new()).collect(artifacts, folder).await
     }
 
     /// Removes what a prepared job left on the engine, by its plan alone: containers, network and
@@ -188,8 +184,9 @@ impl Executor {
     pub async fn abandon(&self, plan: &JobPlan, cancel: &Cancel) -> CleanupReport {
         let (executor, plan, cancel) = (self.clone(), plan.clone(), cancel.clone());
         let work = async move {
-            let mut state = RunState::abandoned(&plan, executor.docker.requests_sent());
-            executor.clean_up(&plan, &mut state, Outcome::Failed, &cancel).await
+            let mut job = PreparedJob::new(&executor, &plan, Masker::none(), Input::Kept);
+            job.state = RunState::abandoned(&plan, executor.docker.requests_sent());
+            executor.clean_up(&mut job, Outcome::Failed, &cancel).await
         };
         self.supervisor.run(Cancel::new(), work.boxed()).await
     }

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use docker_api_trait::{ContainerId, EngineVersion, NetworkId};
+use sync_wrapper::SyncWrapper;
 use tokio::time::Instant;
 use volume_manager::PreparedVolumes;
 
 use crate::{
-    ArtifactReport, FailureReason, JobEvent, JobPlan, LogEnd, Observer, Phase, ServiceResult,
-    StepResult, TimedPart, Timings, Truncation, UploadReport, log::LogLimit,
-    run::service::ServiceLog, shell::Session,
+    ArtifactReport, JobPlan, LogEnd, Phase, ServiceResult, StepResult, Timings, Truncation,
+    UploadReport, log::LogLimit, run::failure::Reported, run::service::ServiceLog, shell::Session,
 };
 
 /// What may exist on the engine because of a creation.
@@ -37,8 +37,8 @@ impl<I> Trace<I> {
 #[derive(Default)]
 pub(crate) struct Slot {
     pub(crate) trace: Trace<ContainerId>,
-    /// We are attached to it, and its exit is waited for.
-    pub(crate) session: Option<Session>,
+    /// The attachment to it, while there is one. The wrapper makes a prepared job `Sync`: streams are not.
+    session: Option<SyncWrapper<Session>>,
     pub(crate) started: bool,
 }
 
@@ -50,35 +50,7 @@ pub(crate) struct ServiceSlot {
     pub(crate) result: Option<ServiceResult>,
 }
 
-/// Of which interruptions the observer was told.
-#[derive(Debug, Default)]
-pub(crate) struct Told(Vec<(Option<TimedPart>, usize)>);
-
-impl Told {
-    /// Tells of an interruption, unless that was done. A step's own limit is another one's with each
-    /// step, all else is the job's.
-    pub(crate) fn interruption(
-        &mut self,
-        observer: &dyn Observer,
-        reason: &FailureReason,
-        step: usize,
-    ) {
-        let interruption = match reason {
-            FailureReason::Canceled => (None, 0),
-            FailureReason::Timeout {
-                what: what @ (TimedPart::Step | TimedPart::AfterScript),
-                ..
-            } => (Some(*what), step),
-            FailureReason::Timeout { what, .. } => (Some(*what), 0),
-            _ => return,
-        };
-        if !self.0.contains(&interruption) {
-            self.0.push(interruption);
-            observer.event(&JobEvent::Stopping(reason));
-        }
-    }
-}
-
+/// What is known of a run. Every object on the engine is noted here before its creation is requested.
 pub(crate) struct RunState {
     pub(crate) begin: Instant,
     /// When it began to be made ready, the last time.
@@ -96,13 +68,40 @@ pub(crate) struct RunState {
     pub(crate) containers: Vec<Slot>,
     pub(crate) services: Vec<ServiceSlot>,
     pub(crate) steps: Vec<StepResult>,
-    pub(crate) told: Told,
+    /// The interruptions that the observer was told of.
+    pub(crate) reported: Vec<Reported>,
     pub(crate) upload: Option<UploadReport>,
     pub(crate) artifacts: Option<ArtifactReport>,
     pub(crate) limit: LogLimit,
     pub(crate) timings: Timings,
     /// When the first step began.
     pub(crate) script_begin: Option<Instant>,
+}
+
+impl Slot {
+    pub(crate) fn is_attached(&self) -> bool {
+        self.session.is_some()
+    }
+
+    pub(crate) fn session(&mut self) -> Option<&mut Session> {
+        self.session.as_mut().map(SyncWrapper::get_mut)
+    }
+
+    pub(crate) fn attach(&mut self, session: Session) {
+        self.session = Some(SyncWrapper::new(session));
+    }
+
+    /// Forgets the session: the container has ended, or will be started again.
+    pub(crate) fn forget_session(&mut self) {
+        self.session = None;
+    }
+
+    /// Gives up the attachment, before the container is removed.
+    pub(crate) fn detach(&mut self) {
+        if let Some(session) = self.session() {
+            session.detach();
+        }
+    }
 }
 
 impl RunState {
@@ -121,7 +120,7 @@ impl RunState {
             containers: plan.containers.iter().map(|_| Slot::default()).collect(),
             services: plan.services.iter().map(|_| ServiceSlot::default()).collect(),
             steps: Vec::new(),
-            told: Told::default(),
+            reported: Vec::new(),
             upload: None,
             artifacts: None,
             limit: LogLimit::new(plan.log_limit),
@@ -149,8 +148,8 @@ impl RunState {
             ..self.timings
         };
         let fresh = Self::new(plan, self.requests_before);
-        let told = std::mem::take(&mut self.told);
-        *self = Self { begin: self.begin, told, timings, engine: self.engine.take(), ..fresh };
+        let reported = std::mem::take(&mut self.reported);
+        *self = Self { begin: self.begin, reported, timings, engine: self.engine.take(), ..fresh };
     }
 
     /// The first container that is there: all of them have the build folder.

@@ -5,19 +5,15 @@ use std::{
     time::SystemTime,
 };
 
-use docker_api_trait::{ApiError, ContainerId, DockerApi, LogSource};
-use futures_util::{StreamExt as _, TryStreamExt as _, future::pending};
+use docker_api_trait::{ApiError, ContainerId};
+use futures_util::{StreamExt as _, TryStreamExt as _};
 
 use crate::{
-    ArtifactReport, Artifacts, Cancel, Changes, ExecutorError, JobEvent, JobPlan, MANIFEST_NAME,
-    Masker, MemorySink, Observer, Owner, PackReport, Process, SCRIPT_NAME, STALE_STATUS, Workspace,
-    WorkspaceError,
-    log::{LogLimit, Pump},
+    ArtifactReport, Artifacts, Changes, ExecutorError, JobEvent, MANIFEST_NAME, Observer as _,
+    Owner, PackReport, Process, SCRIPT_NAME, STALE_STATUS, Workspace, WorkspaceError,
     read_manifest,
-    run::interrupt::Interrupt,
-    run::state::RunState,
-    run::step,
-    shell::{Ended, Feed, Mark, internal, quote},
+    run::{Run, script::OwnScript},
+    shell::quote,
 };
 
 /// How often an upload begins anew because a job had changed what was there: once for what is in the
@@ -70,24 +66,39 @@ pub struct UploadReport {
     pub skipped: Vec<String>,
 }
 
-/// What both directions need.
-pub(crate) struct Carrier<'a> {
-    pub(crate) docker: &'a dyn DockerApi,
-    pub(crate) observer: &'a dyn Observer,
-    pub(crate) plan: &'a JobPlan,
-}
-
-impl Carrier<'_> {
-    /// Brings a project's files into the build folder; only what is not there yet is sent.
+impl Run<'_> {
+    /// Sends a project's files to the build folder, and reports what was sent.
     pub(crate) async fn upload(
-        &self,
-        state: &mut RunState,
+        &mut self,
         workspace: &Workspace,
     ) -> Result<UploadReport, ExecutorError> {
+        let sent = self.send_changes(workspace).await;
+        let report = self.redactor().upload(&sent.map_err(|error| self.redactor().error(error))?);
+        self.observer.event(&JobEvent::Uploaded(&report));
+        Ok(self.state.upload.insert(report).clone())
+    }
+
+    /// Fetches artifacts out of the build folder into a folder of this machine.
+    pub(crate) async fn collect(
+        &mut self,
+        artifacts: &Artifacts,
+        folder: &Path,
+    ) -> Result<ArtifactReport, ExecutorError> {
+        let container = self.state.container().cloned().ok_or(ExecutorError::NoBuildFolder)?;
+        let fetched = self.fetch(&container, artifacts, folder).await;
+        // A job may have written a secret into the name of a file.
+        let redactor = self.redactor();
+        let report = redactor.artifacts(&fetched.map_err(|error| redactor.error(error))?);
+        self.observer.event(&JobEvent::Collected(&report));
+        Ok(self.state.artifacts.insert(report).clone())
+    }
+
+    /// Sends what the build folder does not have yet.
+    async fn send_changes(&mut self, workspace: &Workspace) -> Result<UploadReport, ExecutorError> {
         let folder = self.folder()?;
-        let (index, container) = self.shell(state)?;
+        let (index, container) = self.shell()?;
         let scan = workspace.scan(SystemTime::now()).await?;
-        let owner = self.owner(state, index).await?;
+        let owner = self.owner(index).await?;
         let manifest = self.manifest(&container, folder).await?;
         let mut changes = scan.changes(manifest.as_ref());
         let kept = changes.kept();
@@ -107,7 +118,8 @@ impl Carrier<'_> {
                 }
                 Err(error) => return Err(error),
             }
-            let (code, words) = self.put_in_order(state, index, folder).await?;
+            let OwnScript { exit_code: code, output: words } =
+                self.put_in_order(index, folder).await?;
             if code == 0 {
                 let skipped = sent.skipped.iter().chain(scan.skipped());
                 return Ok(UploadReport {
@@ -129,8 +141,7 @@ impl Carrier<'_> {
         Err(ExecutorError::BuildFolder { code: i64::from(STALE_STATUS), words })
     }
 
-    /// Takes artifacts out of the build folder.
-    pub(crate) async fn collect(
+    async fn fetch(
         &self,
         container: &ContainerId,
         artifacts: &Artifacts,
@@ -151,25 +162,28 @@ impl Carrier<'_> {
         Ok(report)
     }
 
-    fn folder(&self) -> Result<&str, ExecutorError> {
+    fn folder<'a>(&self) -> Result<&'a str, ExecutorError>
+    where
+        Self: 'a,
+    {
         self.plan.build_folder.as_deref().ok_or(ExecutorError::NoBuildFolder)
     }
 
     /// A running shell, of the build container if it has one.
-    fn shell(&self, state: &RunState) -> Result<(usize, ContainerId), ExecutorError> {
-        let mut shells = state.containers.iter().zip(&self.plan.containers).enumerate();
+    fn shell(&self) -> Result<(usize, ContainerId), ExecutorError> {
+        let mut shells = self.state.containers.iter().zip(&self.plan.containers).enumerate();
         let found = shells.find_map(|(index, (slot, plan))| {
-            let is_shell = matches!(plan.process, Process::Shell(_)) && slot.session.is_some();
+            let is_shell = matches!(plan.process, Process::Shell(_)) && slot.is_attached();
             is_shell.then(|| slot.trace.known().cloned()).flatten().map(|id| (index, id))
         });
         found.ok_or(ExecutorError::WorkspaceWithoutShell)
     }
 
     /// Whoever runs the steps is to own the files.
-    async fn owner(&self, state: &mut RunState, index: usize) -> Result<Owner, ExecutorError> {
-        let (code, words) = run(self.docker, state, index, "id -u; id -g").await?;
-        let mut numbers = words.split_whitespace().map(str::parse);
-        match (code, numbers.next(), numbers.next()) {
+    async fn owner(&mut self, index: usize) -> Result<Owner, ExecutorError> {
+        let ids = self.run_own_script(index, "id -u; id -g").await?;
+        let mut numbers = ids.output.split_whitespace().map(str::parse);
+        match (ids.exit_code, numbers.next(), numbers.next()) {
             (0, Some(Ok(user)), Some(Ok(group))) => Ok(Owner { user, group }),
             // An image without `id` is small enough to be root's.
             _ => Ok(Owner::default()),
@@ -219,56 +233,11 @@ impl Carrier<'_> {
     /// Runs the script that came with the archive: it removes what is gone, and looks at what was not
     /// sent.
     async fn put_in_order(
-        &self,
-        state: &mut RunState,
+        &mut self,
         index: usize,
         folder: &str,
-    ) -> Result<(i64, String), ExecutorError> {
+    ) -> Result<OwnScript, ExecutorError> {
         let script = format!("cd {} && sh ./{SCRIPT_NAME}", quote(folder));
-        run(self.docker, state, index, &script).await
-    }
-}
-
-/// Runs a short script of our own in a container's shell; its exit code and output.
-async fn run(
-    docker: &dyn DockerApi,
-    state: &mut RunState,
-    index: usize,
-    script: &str,
-) -> Result<(i64, String), ExecutorError> {
-    let Some(session) = &mut state.containers[index].session else {
-        return Err(ExecutorError::WorkspaceWithoutShell);
-    };
-    let mut sink = MemorySink::new();
-    let words = sink.clone();
-    let mut limit = LogLimit::new(Some(64 * 1024));
-    let nothing = Masker::new(Vec::<Vec<u8>>::new())?;
-    // Whoever stops this drops it.
-    let nobody = Cancel::new();
-    let interrupt = Interrupt::new(&nobody, []);
-    let mut pump = Pump::new(&mut sink, &mut limit, &nothing, &interrupt);
-    let mut feed = Feed::text(&internal(script), &Mark::draw());
-    let id = session.id().clone();
-    let ended = loop {
-        let knows_end = session.knows_end();
-        let news = async {
-            if knows_end {
-                pending::<()>().await;
-            }
-            step::pulse(docker, &id).await
-        };
-        match session.run(&mut feed, &mut pump, news).await {
-            Ok(ended) => break ended,
-            Err(end) => session.learn(end),
-        }
-    };
-    let text = || words.text(LogSource::Stdout) + &words.text(LogSource::Stderr);
-    match ended {
-        Ended::Code(code) => Ok((code, text())),
-        Ended::Container(status) => {
-            Err(ExecutorError::BuildFolder { code: status.code, words: feed.first_words() })
-        }
-        Ended::NotBegun => Err(ExecutorError::WorkspaceWithoutShell),
-        Ended::Lost(error) | Ended::Mute(error) => Err(error.into()),
+        self.run_own_script(index, &script).await
     }
 }

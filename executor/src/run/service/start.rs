@@ -14,9 +14,12 @@ use super::{
     ready::{Awaited, await_ready},
 };
 use crate::{
-    ExecutorError, FailureReason, JobEvent, JobPlan, ServicePlan, ServiceResult,
-    run::prepare::{NotCreated, Preparation, all, vanished},
-    run::state::ServiceSlot,
+    ExecutorError, FailureReason, JobEvent, JobPlan, Observer as _, ServicePlan, ServiceResult,
+    run::{
+        Inputs,
+        containers::{NotCreated, all, vanished},
+        state::ServiceSlot,
+    },
 };
 
 /// While a service is waited for, its health check runs this often: Docker's default is every 30 s, the
@@ -35,7 +38,7 @@ pub(crate) fn health_start(engine: &EngineVersion, wait: Option<Duration>) -> Op
     can_set.then(|| HealthStart::new(period, CHECK_INTERVAL))
 }
 
-impl Preparation<'_> {
+impl Inputs<'_> {
     /// Creates the services. One that the engine refuses gets its result here.
     pub(crate) async fn create_services(
         &self,
@@ -156,9 +159,9 @@ impl Preparation<'_> {
                     Readiness::TimedOut { health: self.masker.text(&health), loopback }
                 }
                 Readiness::NotStarted { why, hint } => {
-                    Readiness::NotStarted { why: self.harmless(&why), hint }
+                    Readiness::NotStarted { why: self.redact(&why), hint }
                 }
-                Readiness::Unknown { why } => Readiness::Unknown { why: self.harmless(&why) },
+                Readiness::Unknown { why } => Readiness::Unknown { why: self.redact(&why) },
                 other => other,
             },
             duration: begin.elapsed(),

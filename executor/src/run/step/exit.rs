@@ -1,354 +1,180 @@
-//! What the end of a step's container means, from what is known of it. Pure.
+//! Classifies how a step ended: by its script's own failure, or because of its container or engine. Asks
+//! the engine for the facts; the rules are in `exit_rules`.
 
-use std::fmt::Display;
+use std::time::Duration;
 
-use docker_api_trait::{ApiError, ContainerDetails, ContainerStatus, ExitStatus, ImageReference};
+use docker_api_trait::{ApiError, ContainerId, ExitStatus, Signal, WaitCondition};
+use futures_util::future;
+use tokio::time::sleep;
 
-use crate::{ExecutorError, ExitCause, FailureReason};
+use super::exit_rules::{AfterLoss, Progress, Unheard};
+use crate::{
+    ContainerPlan, ExecutorError, ExitCause, FailureReason, Process,
+    run::{Inputs, process},
+    shell::{BEGIN_LIMIT, Ended, Feed, Session},
+};
 
-/// What a container ends with that its engine stops.
-const KILLED: i64 = 137;
-/// What a container ends with that obeys.
-const TERMINATED: i64 = 143;
-/// How the first process of Podman's containers begins its word on a program that it cannot run; it
-/// ends with 1 then.
-const FIRST_PROCESS: &str = "ERROR (catatonit:";
+/// The engine learns a moment after an exit that the kernel had killed for lack of memory.
+const LATE_NEWS: Duration = Duration::from_millis(100);
+/// An engine with few containers ends within the time that these take, also on a busy machine.
+const ENDING_LOOKS: usize = 20;
+/// A program may well have been killed by what it runs, and nobody is to wait long for the news.
+const ENDING_LOOKS_OF_PROGRAM: usize = 4;
+/// Between two of them.
+const ENDING_LOOK: Duration = Duration::from_millis(500);
 
-/// A step whose container is no longer heard.
-#[derive(Debug, Clone)]
-pub(super) struct Unheard<'a> {
-    /// The container's name.
-    pub(super) container: &'a str,
-    pub(super) image: &'a ImageReference,
-    pub(super) progress: Progress,
-    /// Whether its connection was lost before, and made again.
-    pub(super) was_asked_again: bool,
-    /// Whether the engine was away since, and its containers ended with that.
-    pub(super) was_away: bool,
-    /// Whether containers outlive their engine.
+/// Classifies the end of one step.
+pub(super) struct ExitClassifier<'a> {
+    pub(super) inputs: Inputs<'a>,
+    /// Whether containers run on while the engine is down.
     pub(super) live_restore: bool,
+    /// How often the engine had been unreachable when the step began.
+    pub(super) outages_before: u64,
 }
 
-/// How far a step has come.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Progress {
-    /// It is a container's own program.
-    Program,
-    /// The supervisor that runs scripts never said that it is ready; this came instead.
-    Unready(String),
-    /// Of a step that is fed to a shell nothing was heard; but this came before it.
-    Unbegun(String),
-    /// The shell has begun it.
-    Begun,
-}
-
-/// What came of a container whose connection was lost.
-#[derive(Debug)]
-pub(super) enum AfterLoss {
-    /// It has ended by itself, with this code.
-    Exited(i64),
-    /// This befell it.
-    Failed(ExecutorError),
-}
-
-impl Unheard<'_> {
-    /// What an end means by itself; nothing when the engine has to be asked.
-    pub(super) fn at_once(&self, status: &ExitStatus) -> Option<Result<(), FailureReason>> {
-        if let Some(detail) = &status.error {
-            return Some(Err(container_lost(detail)));
-        }
-        match &self.progress {
-            Progress::Program if status.code == 0 => Some(Ok(())),
-            Progress::Unready(words) if !is_the_engines(status.code) => {
-                let detail = if lacks_a_shell(status.code, words) {
-                    words.clone()
-                } else {
-                    let code = status.code;
-                    let end =
-                        format!("its program ended with the exit code {code} and ran no shell");
-                    if words.is_empty() { end } else { format!("{end}: {words}") }
+impl ExitClassifier<'_> {
+    /// Returns the outcome of a step that ended. Where the shell cannot tell, the engine is asked.
+    pub(super) async fn outcome(
+        &self,
+        ended: Ended,
+        session: &mut Session,
+        feed: &Feed,
+        plan: &ContainerPlan,
+    ) -> Result<(), FailureReason> {
+        match ended {
+            Ended::Code(0) => Ok(()),
+            Ended::Code(exit_code) => {
+                let cause = match ExitCause::of(exit_code) {
+                    ExitCause::Signal(9) if self.out_of_memory(session.id()).await => {
+                        ExitCause::OutOfMemory
+                    }
+                    cause => cause,
                 };
-                Some(Err(ExecutorError::NoShell { image: self.image.clone(), detail }.into()))
+                Err(FailureReason::Script { exit_code, cause })
             }
-            _ => None,
+            Ended::NotBegun => {
+                let seconds = BEGIN_LIMIT.as_secs();
+                let words = feed.first_words();
+                let what =
+                    if feed.was_sent() { "the step did not begin" } else { "no shell was ready" };
+                let detail = format!("{what} within {seconds} s: {words}");
+                // What runs there instead is nobody's business any more.
+                let _ = self.inputs.docker.kill_container(session.id(), Signal::Kill).await;
+                session.detach();
+                session.set_ended(ExitStatus::new(137));
+                Err(ExecutorError::NoShell { image: plan.image.reference.clone(), detail }.into())
+            }
+            Ended::Container(status) => {
+                self.container_ended(status, session.id(), feed, plan).await
+            }
+            Ended::Mute(source) => Err(ExecutorError::EngineLost { source }.into()),
+            Ended::Lost(error) => {
+                let details = self.inputs.docker.inspect_container(session.id()).await;
+                match self.unheard(feed, plan).broken(&error, details) {
+                    AfterLoss::Exited(exit_code) => {
+                        let status = ExitStatus::new(exit_code);
+                        session.set_ended(status.clone());
+                        self.container_ended(status, session.id(), feed, plan).await
+                    }
+                    AfterLoss::Failed(error) => Err(error.into()),
+                }
+            }
         }
     }
 
-    /// Whether it may be the engine that ended it, and is about to end itself.
-    pub(super) fn may_be_the_engines_doing(
+    /// What the end of a container means. The engine is asked where that is not plain.
+    async fn container_ended(
         &self,
-        exit_code: i64,
-        details: &Result<ContainerDetails, ApiError>,
-    ) -> bool {
-        let out_of_memory = details.as_ref().is_ok_and(|details| details.oom_killed);
-        !self.live_restore && is_the_engines(exit_code) && !out_of_memory
-    }
-
-    /// What an end means by what the engine says of the container: of a program it is the end of the
-    /// step, of a shell it comes unasked.
-    pub(super) fn ended(
-        &self,
-        exit_code: i64,
-        details: Result<ContainerDetails, ApiError>,
-    ) -> FailureReason {
-        let is_program = self.progress == Progress::Program;
-        match details {
-            Err(ApiError::NotFound { .. }) => self.vanished().into(),
-            // Engines that are asked to end kill their containers first, and tell.
-            _ if self.was_away => self.interrupted().into(),
-            Err(source @ ApiError::Gone { .. }) => ExecutorError::EngineLost { source }.into(),
-            // After a lost connection a shell ends because its input did.
-            _ if !is_program && self.was_asked_again => {
-                container_lost("its input ended with a lost connection")
-            }
-            details => match (&self.progress, details) {
-                (Progress::Unready(words) | Progress::Unbegun(words), _) => container_lost(
-                    format!("it ended with {exit_code} before the step began: {words}"),
-                ),
-                // Neither running nor ended: somebody's removal of it is under way.
-                (_, Ok(details)) if details.status == ContainerStatus::Other => {
-                    self.vanished().into()
-                }
-                (Progress::Begun, _) if exit_code == 0 => {
-                    container_lost("its shell ended before the step did")
-                }
-                (_, Ok(details)) if details.oom_killed => {
-                    FailureReason::Script { exit_code, cause: ExitCause::OutOfMemory }
-                }
-                _ => FailureReason::Script { exit_code, cause: ExitCause::of(exit_code) },
-            },
+        status: ExitStatus,
+        id: &ContainerId,
+        feed: &Feed,
+        plan: &ContainerPlan,
+    ) -> Result<(), FailureReason> {
+        let unheard = self.unheard(feed, plan);
+        if let Some(meaning) = unheard.at_once(&status) {
+            return meaning;
         }
+        let details = self.inputs.docker.inspect_container(id).await;
+        let ended_with_it = unheard.may_be_the_engines_doing(status.code, &details)
+            && self.engine_ends(id, &plan.process).await;
+        // By now the engine may have been away.
+        let unheard = self.unheard(feed, plan);
+        let was_away = unheard.was_away || ended_with_it;
+        Err(Unheard { was_away, ..unheard }.ended(status.code, details))
     }
 
-    /// What a lost connection means by what the engine says of the container. One to an engine on this
-    /// machine breaks with the engine alone, also when it is back before anybody could look: whoever
-    /// started it keeps its socket.
-    pub(super) fn broken(
-        &self,
-        why: &impl Display,
-        details: Result<ContainerDetails, ApiError>,
-    ) -> AfterLoss {
-        let details = match details {
-            Ok(details) => details,
-            Err(ApiError::NotFound { .. }) => return AfterLoss::Failed(self.vanished()),
-            Err(source) => return AfterLoss::Failed(ExecutorError::EngineLost { source }),
+    fn unheard<'a>(&self, feed: &Feed, plan: &'a ContainerPlan) -> Unheard<'a> {
+        let progress = match &plan.process {
+            Process::Program(_) => Progress::Program,
+            Process::Shell(_) if feed.has_begun() => Progress::Begun,
+            Process::Shell(_) if feed.was_sent() => Progress::Unbegun(feed.first_words()),
+            Process::Shell(_) => Progress::Unready(feed.first_words()),
         };
-        if details.status != ContainerStatus::Exited {
-            let detail = format!("{why}; its state is {}", details.status.as_str());
-            return AfterLoss::Failed(ExecutorError::ContainerLost { detail });
-        }
-        let with_the_engine =
-            !self.live_restore && !details.oom_killed && is_the_engines(details.exit_code);
-        if self.was_away || with_the_engine {
-            AfterLoss::Failed(self.interrupted())
-        } else {
-            AfterLoss::Exited(details.exit_code)
-        }
-    }
-
-    fn interrupted(&self) -> ExecutorError {
-        ExecutorError::Interrupted { container: self.container.to_owned() }
-    }
-
-    fn vanished(&self) -> ExecutorError {
-        ExecutorError::ContainerVanished { container: self.container.to_owned() }
-    }
-}
-
-fn container_lost(detail: impl Into<String>) -> FailureReason {
-    ExecutorError::ContainerLost { detail: detail.into() }.into()
-}
-
-/// Whether an engine that ends leaves such a code behind.
-fn is_the_engines(exit_code: i64) -> bool {
-    matches!(exit_code, KILLED | TERMINATED)
-}
-
-/// Whether a container that ended before its shell read anything has none.
-fn lacks_a_shell(exit_code: i64, first_words: &str) -> bool {
-    matches!(exit_code, 126 | 127) || (exit_code == 1 && first_words.starts_with(FIRST_PROCESS))
-}
-
-#[cfg(test)]
-mod tests {
-    use docker_api_trait::Operation;
-
-    use super::*;
-
-    /// A shell in which the step had begun.
-    fn shell(image: &ImageReference) -> Unheard<'_> {
         Unheard {
-            container: "c",
-            image,
-            progress: Progress::Begun,
-            was_asked_again: false,
-            was_away: false,
-            live_restore: false,
+            container: plan.name.as_str(),
+            image: &plan.image.reference,
+            progress,
+            was_asked_again: feed.was_asked_again(),
+            was_away: self.was_away(),
+            live_restore: self.live_restore,
         }
     }
 
-    fn image() -> ImageReference {
-        "busybox".parse().unwrap()
-    }
-
-    fn details(status: ContainerStatus, exit_code: i64, oom_killed: bool) -> ContainerDetails {
-        let mut details = ContainerDetails::created("a".repeat(64).parse().unwrap());
-        (details.status, details.exit_code, details.oom_killed) = (status, exit_code, oom_killed);
-        details
-    }
-
-    fn exited(exit_code: i64) -> ContainerDetails {
-        details(ContainerStatus::Exited, exit_code, false)
-    }
-
-    fn refusal(status: u16) -> ApiError {
-        ApiError::from_status(Operation::InspectContainer, status, "no")
-    }
-
-    fn gone() -> ApiError {
-        let (operation, after) = (Operation::InspectContainer, std::time::Duration::ZERO);
-        ApiError::Gone { operation, after, source: Box::new(refusal(500)) }
-    }
-
-    /// What a reason is in a word, and its exit code.
-    fn word(reason: &FailureReason) -> (&'static str, i64) {
-        match reason {
-            FailureReason::Script { exit_code, cause } => (cause.as_str(), *exit_code),
-            FailureReason::System { error } => (error_word(error), 0),
-            other => panic!("{other:?}"),
+    /// Whether the kernel has killed in a container that runs on. Older engines tell only of one that
+    /// has ended.
+    async fn out_of_memory(&self, id: &ContainerId) -> bool {
+        if process::was_short_of_memory(self.inputs.docker, id).await {
+            return true;
         }
-    }
-
-    fn error_word(error: &ExecutorError) -> &'static str {
-        match error {
-            ExecutorError::Interrupted { .. } => "interrupted",
-            ExecutorError::ContainerVanished { .. } => "vanished",
-            ExecutorError::ContainerLost { .. } => "lost",
-            ExecutorError::EngineLost { .. } => "engine lost",
-            ExecutorError::NoShell { .. } => "no shell",
-            other => panic!("{other:?}"),
+        for pause in [Duration::ZERO, LATE_NEWS] {
+            sleep(pause).await;
+            match self.inputs.docker.inspect_container(id).await {
+                Ok(details) if details.oom_killed => return true,
+                Ok(_) => {}
+                Err(_) => return false,
+            }
         }
+        false
     }
 
-    #[test]
-    fn a_shell_that_is_missing_is_told_by_the_code_or_by_what_podmans_first_process_says() {
-        let words = "ERROR (catatonit:6): failed to exec pid1: No such file or directory";
-        assert!(lacks_a_shell(127, "") && lacks_a_shell(126, "") && lacks_a_shell(1, words));
-        assert!(
-            !lacks_a_shell(1, "") && !lacks_a_shell(0, words) && !lacks_a_shell(1, "sh: ERROR")
-        );
-    }
-
-    #[test]
-    fn some_ends_speak_for_themselves() {
-        let image = image();
-        let shell = shell(&image);
-        let program = Unheard { progress: Progress::Program, ..shell.clone() };
-        let unready = Unheard { progress: Progress::Unready(String::new()), ..shell.clone() };
-        assert!(matches!(program.at_once(&ExitStatus::new(0)), Some(Ok(()))));
-        assert!(program.at_once(&ExitStatus::new(127)).is_none());
-        assert!(shell.at_once(&ExitStatus::new(0)).is_none());
-        assert!(shell.at_once(&ExitStatus::new(127)).is_none());
-        for code in [0, 1, 126, 127] {
-            let reason = unready.at_once(&ExitStatus::new(code)).unwrap().unwrap_err();
-            assert_eq!(word(&reason).0, "no shell", "{code}");
-        }
-        assert!(unready.at_once(&ExitStatus::new(KILLED)).is_none());
-        let mut failed = ExitStatus::new(0);
-        failed.error = Some("the runtime is gone".to_owned());
-        for step in [&shell, &program, &unready] {
-            assert_eq!(word(&step.at_once(&failed).unwrap().unwrap_err()).0, "lost");
-        }
-    }
-
-    #[test]
-    fn what_an_end_means_by_what_the_engine_says() {
-        use ContainerStatus::{Exited, Other};
-        let image = image();
-        let shell = shell(&image);
-        let program = Unheard { progress: Progress::Program, ..shell.clone() };
-        let unbegun = Unheard { progress: Progress::Unbegun(String::new()), ..shell.clone() };
-        let again = Unheard { was_asked_again: true, ..shell.clone() };
-        let away = Unheard { was_away: true, ..shell.clone() };
-        let out_of_memory = || Ok(details(Exited, 137, true));
-        let going = || Ok(details(Other, 1, false));
-        for (step, exit_code, details, expected) in [
-            (&program, 3, Ok(exited(3)), ("exited", 3)),
-            (&program, 137, Ok(exited(137)), ("signal", 137)),
-            (&program, 137, out_of_memory(), ("out_of_memory", 137)),
-            (&program, 3, Err(refusal(500)), ("exited", 3)),
-            (&program, 3, going(), ("vanished", 0)),
-            (&program, 3, Err(refusal(404)), ("vanished", 0)),
-            (&program, 3, Err(gone()), ("engine lost", 0)),
-            // `exit 3` in a script ends its shell.
-            (&shell, 3, Ok(exited(3)), ("exited", 3)),
-            (&shell, 0, Ok(exited(0)), ("lost", 0)),
-            (&shell, 137, out_of_memory(), ("out_of_memory", 137)),
-            (&unbegun, 3, Ok(exited(3)), ("lost", 0)),
-            (&again, 0, Ok(exited(0)), ("lost", 0)),
-            (&again, 3, Ok(exited(3)), ("lost", 0)),
-            (&away, 137, Ok(exited(137)), ("interrupted", 0)),
-            (&away, 3, Err(gone()), ("interrupted", 0)),
-            // Of two that are true the first counts.
-            (&again, 3, Err(gone()), ("engine lost", 0)),
-            (&Unheard { was_away: true, ..again.clone() }, 3, Ok(exited(3)), ("interrupted", 0)),
-            (&unbegun, 3, going(), ("lost", 0)),
-            (&unbegun, 137, out_of_memory(), ("lost", 0)),
-            (&shell, 0, out_of_memory(), ("lost", 0)),
-            // The output of a program may be attached to anew; its end is its own.
-            (
-                &Unheard { was_asked_again: true, ..program.clone() },
-                3,
-                Ok(exited(3)),
-                ("exited", 3),
-            ),
-            (&away, 137, Err(refusal(404)), ("vanished", 0)),
-        ] {
-            let told = format!("{step:?} {exit_code} {details:?}");
-            assert_eq!(word(&step.ended(exit_code, details)), expected, "{told}");
-        }
-    }
-
-    #[test]
-    fn an_engine_that_is_about_to_end_is_looked_for_only_where_it_may_be_the_reason() {
-        let image = image();
-        let shell = shell(&image);
-        let outliving = Unheard { live_restore: true, ..shell.clone() };
-        let out_of_memory = Ok(details(ContainerStatus::Exited, 137, true));
-        for exit_code in [KILLED, TERMINATED] {
-            assert!(shell.may_be_the_engines_doing(exit_code, &Ok(exited(exit_code))));
-            assert!(shell.may_be_the_engines_doing(exit_code, &Err(refusal(500))));
-            assert!(!outliving.may_be_the_engines_doing(exit_code, &Ok(exited(exit_code))));
-        }
-        assert!(!shell.may_be_the_engines_doing(KILLED, &out_of_memory));
-        assert!(!shell.may_be_the_engines_doing(1, &Ok(exited(1))));
-    }
-
-    #[test]
-    fn what_a_lost_connection_means_by_what_the_engine_says() {
-        use ContainerStatus::{Exited, Other, Running};
-        let image = image();
-        let shell = shell(&image);
-        let away = Unheard { was_away: true, ..shell.clone() };
-        let outliving = Unheard { live_restore: true, ..shell.clone() };
-        for (step, details, expected) in [
-            (&shell, Ok(exited(3)), Err(3)),
-            (&shell, Ok(exited(137)), Ok("interrupted")),
-            (&shell, Ok(exited(143)), Ok("interrupted")),
-            (&shell, Ok(details(Exited, 137, true)), Err(137)),
-            (&outliving, Ok(exited(137)), Err(137)),
-            (&away, Ok(exited(3)), Ok("interrupted")),
-            (&shell, Ok(details(Running, 0, false)), Ok("lost")),
-            (&shell, Ok(details(Other, 0, false)), Ok("lost")),
-            (&shell, Err(refusal(404)), Ok("vanished")),
-            (&shell, Err(refusal(500)), Ok("engine lost")),
-        ] {
-            let told = format!("{step:?} {details:?}");
-            let found = match step.broken(&"broken", details) {
-                AfterLoss::Exited(exit_code) => Err(exit_code),
-                AfterLoss::Failed(error) => Ok(error_word(&error)),
+    /// Whether the engine ends. One that is asked to stops its containers, tells of it, and goes on
+    /// answering on the connections that it has until it has ended itself; for one that was about to,
+    /// this waits. It may be back before anybody looks, but a request that was under way is lost: here a
+    /// wait for an exit that does not come.
+    async fn engine_ends(&self, id: &ContainerId, process: &Process) -> bool {
+        let waiting = async {
+            let exit = self.inputs.docker.wait_container(id, WaitCondition::NextExit).await;
+            let lost = match exit {
+                Ok(exit) => matches!(exit.await, Err(ApiError::Lost { .. })),
+                Err(_) => false,
             };
-            assert_eq!(found, expected, "{told}");
+            if !lost {
+                future::pending::<()>().await;
+            }
+        };
+        tokio::select! {
+            biased;
+            () = waiting => true,
+            () = self.looks(process) => false,
         }
+    }
+
+    /// Looks at the engine for as long as it may need to end; one that is away is waited for.
+    async fn looks(&self, process: &Process) {
+        let looks = match process {
+            Process::Shell(_) => ENDING_LOOKS,
+            Process::Program(_) => ENDING_LOOKS_OF_PROGRAM,
+        };
+        for _ in 0..looks {
+            sleep(ENDING_LOOK).await;
+            if self.inputs.docker.info().await.is_err() || self.was_away() {
+                return;
+            }
+        }
+    }
+
+    /// Whether the engine was away since the step began, and ends its containers with that.
+    fn was_away(&self) -> bool {
+        !self.live_restore && self.inputs.docker.outages() > self.outages_before
     }
 }

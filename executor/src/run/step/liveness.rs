@@ -7,19 +7,20 @@ use tokio::time::{Instant, sleep};
 
 /// The engine is asked so often whether a container runs on: the wait for its exit may be lost, or
 /// its engine hang, without a sign.
-const PULSE: Duration = Duration::from_secs(15);
+const POLL_INTERVAL: Duration = Duration::from_secs(15);
 /// How long an engine may hang, one that takes connections and answers nothing.
-const HANG: Duration = Duration::from_mins(1);
+const HANG_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// How a container ended of which nothing was heard, or that its engine hangs.
-pub(crate) async fn pulse(
+/// Returns when the engine has reported the container's exit twice, with the exit; or, with the last
+/// error, when the engine has not answered for a minute.
+pub(crate) async fn poll_exit(
     docker: &dyn DockerApi,
     id: &ContainerId,
 ) -> Result<ExitStatus, ApiError> {
     let mut answered = Instant::now();
     let mut seen_ended = false;
     loop {
-        sleep(PULSE).await;
+        sleep(POLL_INTERVAL).await;
         match docker.inspect_container(id).await {
             Ok(details) if details.status == ContainerStatus::Exited => {
                 // Once may be the moment before the news comes.
@@ -32,7 +33,7 @@ pub(crate) async fn pulse(
                 answered = Instant::now();
                 seen_ended = false;
             }
-            Err(error) if answered.elapsed() >= HANG => return Err(error),
+            Err(error) if answered.elapsed() >= HANG_TIMEOUT => return Err(error),
             Err(_) => {}
         }
     }

@@ -1,12 +1,9 @@
-//! One step: its run, how it is stopped, what its end means, and the question whether it goes on.
+//! One step: its run, how it is stopped, how its end is classified, and whether its container still runs.
 
 mod exit;
+mod exit_rules;
 mod liveness;
 mod run;
 mod stop;
-mod verdict;
 
-pub(crate) use self::{
-    liveness::pulse,
-    run::{Runner, run},
-};
+pub(super) use liveness::poll_exit;

@@ -6,22 +6,20 @@ use docker_api_trait::{ExitStatus, Signal};
 use futures_util::future;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::Runner;
 use crate::{
     ContainerPlan,
     log::Pump,
-    run::interrupt,
-    run::process,
+    run::{Inputs, interrupt, process},
     shell::{Ended, Feed, Session},
 };
 
 /// A killed container ends within this time, or its engine is out of order.
-const DEATH: Duration = Duration::from_secs(2);
+const KILL_TIMEOUT: Duration = Duration::from_secs(2);
 
-impl Runner<'_> {
+impl Inputs<'_> {
     /// Ends what a step runs: asks it to stop, gives it its grace, and kills its container. The output
     /// is read on meanwhile, since an unread one would keep the engine from doing any of it.
-    pub(super) async fn stop(
+    pub(super) async fn stop_step(
         &self,
         session: &mut Session,
         feed: &mut Feed,
@@ -89,7 +87,7 @@ impl Runner<'_> {
         feed.wait_for_container();
         let _ = tokio::select! {
             biased;
-            done = session.run(feed, pump, sleep(DEATH)) => done,
+            done = session.run(feed, pump, sleep(KILL_TIMEOUT)) => done,
             done = kill => done,
         };
         if !session.knows_end() {

@@ -73,7 +73,7 @@ fn mark(bytes: [u8; 16]) -> (Mark, String) {
 async fn run(session: &mut Session, mark: &Mark) -> (Ended, String) {
     let mut sink = MemorySink::new();
     let (words, cancel) = (sink.clone(), Cancel::new());
-    let (mut limit, interrupt) = (LogLimit::new(None), Interrupt::new(&cancel, []));
+    let (mut limit, interrupt) = (LogLimit::new(None), Interrupt::by_kill(&cancel));
     let masker = crate::Masker::new(Vec::<Vec<u8>>::new()).unwrap();
     let mut pump = Pump::new(&mut sink, &mut limit, &masker, &interrupt);
     let mut feed = Feed::text("make", mark);

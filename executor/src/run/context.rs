@@ -1,0 +1,93 @@
+//! What the parts of a run share: everything that they read, and the state that they change.
+
+use std::ops::Deref;
+
+use docker_api_trait::{DockerApi, Input};
+use volume_manager::VolumeManager;
+
+use crate::{
+    Cancel, Executor, JobEvent, JobPlan, Masker, Observer as _, PreparedJob,
+    image::Images,
+    log::Refusal,
+    redact::{RedactingObserver, Redactor},
+    run::{interrupt::Interrupt, state::RunState},
+};
+
+/// The read-only half of a [`Run`]. It is `Copy`, so that requests that are sent at once share it
+/// while each of them changes its own part of the state.
+#[derive(Clone, Copy)]
+pub(crate) struct Inputs<'a> {
+    pub(crate) docker: &'a dyn DockerApi,
+    pub(crate) volumes: &'a dyn VolumeManager,
+    pub(crate) observer: &'a RedactingObserver,
+    pub(crate) images: &'a Images,
+    pub(crate) plan: &'a JobPlan,
+    pub(crate) masker: &'a Masker,
+    /// Why the job's sink is not called any more.
+    pub(crate) refusal: &'a Refusal,
+    pub(crate) cancel: &'a Cancel,
+    /// What may interrupt the current phase.
+    pub(crate) interrupt: Interrupt<'a>,
+    /// How long the standard input of the shells stays open.
+    pub(crate) input: Input,
+}
+
+/// A run of a job's plan. Its methods are grouped by topic in the modules beside this one.
+pub(crate) struct Run<'a> {
+    pub(crate) inputs: Inputs<'a>,
+    pub(crate) state: &'a mut RunState,
+}
+
+impl<'a> Deref for Run<'a> {
+    type Target = Inputs<'a>;
+
+    fn deref(&self) -> &Inputs<'a> {
+        &self.inputs
+    }
+}
+
+impl<'a> Run<'a> {
+    /// The run of `job`, which `cancel` stops. Until another limit is [set](Self::limit), a phase is
+    /// interrupted by `cancel` and by the job's own time limit.
+    pub(crate) fn new(
+        executor: &'a Executor,
+        job: &'a mut PreparedJob,
+        cancel: &'a Cancel,
+    ) -> Self {
+        let PreparedJob { plan, state, masker, observer, refusal, input } = job;
+        let inputs = Inputs {
+            docker: &*executor.docker,
+            volumes: &*executor.volumes,
+            observer,
+            images: &executor.images,
+            plan,
+            masker,
+            refusal,
+            cancel,
+            interrupt: Interrupt::of_job(cancel, &plan.timeouts, state.begin),
+            input: *input,
+        };
+        Self { inputs, state }
+    }
+
+    /// Sets what may interrupt the phase that begins.
+    pub(crate) fn limit(&mut self, interrupt: Interrupt<'a>) {
+        self.inputs.interrupt = interrupt;
+    }
+}
+
+impl Inputs<'_> {
+    /// Returns an engine's words without the job's secrets.
+    pub(crate) fn redact(&self, words: &str) -> String {
+        self.redactor().text(self.masker.text(words))
+    }
+
+    /// Reports a warning in an engine's words.
+    pub(crate) fn warn(&self, words: &str) {
+        self.observer.event(&JobEvent::Warned(&self.redact(words)));
+    }
+
+    pub(crate) fn redactor(&self) -> &Redactor {
+        self.observer.redactor()
+    }
+}
