@@ -1,6 +1,6 @@
 //! What keeps the executor from learning how a job ended.
 
-use std::{error::Error, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use docker_api_trait::{ApiError, ImageReference};
 use volume_manager::VolumeError;
@@ -413,19 +413,4 @@ fn names_a_program(refused: &ApiError) -> bool {
     ["exec: \"", "executable file", "command not found", "command that was not found"]
         .iter()
         .any(|needle| words.contains(needle))
-}
-
-/// An error and its causes on one line; a cause that only repeats what was said is left out.
-pub fn describe(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(current) = cause {
-        let words = current.to_string();
-        if !text.ends_with(&words) {
-            text.push_str(": ");
-            text.push_str(&words);
-        }
-        cause = current.source();
-    }
-    text.replace(['\n', '\r'], " ")
 }

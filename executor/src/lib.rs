@@ -44,6 +44,7 @@
 mod cancel;
 mod commands;
 mod config;
+mod describe;
 mod engine_error;
 mod error;
 mod event;
@@ -75,8 +76,9 @@ pub use config::{
     ImageSettings, NetworkSettings, RunnerConfig, RunnerSelection, ScriptSettings, ServiceSettings,
     normalize_file_text, read_config,
 };
+pub use describe::describe;
 pub use engine_error::RefusalCause;
-pub use error::{ExecutorError, describe};
+pub use error::ExecutorError;
 pub use event::{JobEvent, Observer};
 pub use executor::Executor;
 pub use host::plan_on_this_host;
@@ -95,7 +97,7 @@ pub use log::{
 };
 pub use outcome::{
     CleanupFailure, CleanupReport, ExitCause, FailureReason, JobOutcome, JobResult, ObjectKind,
-    Phase, RemovedObject, ServiceResult, StepOutcome, StepResult, TimedPart, Timings,
+    Phase, Readiness, RemovedObject, ServiceResult, StepOutcome, StepResult, TimedPart, Timings,
 };
 pub use plan::{
     ContainerPlan, ImagePlan, JobNote, JobPlan, NetworkPlan, OwnNetwork, Process, RunContext,
@@ -106,14 +108,13 @@ pub use report::{
     StepReport, TimeoutReport, TimingsReport, TransferReport, VolumeReport,
 };
 pub use run::progress::JobProgress;
-pub use run::service::Readiness;
 pub use run::stages::PreparedJob;
-pub use run::transfer::{Transfers, UploadReport};
+pub use run::transfer::Transfers;
 pub use steady::{EngineEvent, EngineObserver, RetryPolicy, SteadyDocker};
 pub use sweep::{Death, Kept, Leftover, Sweep, SweepReport, Verdict};
 pub use workspace::{
     ArchiveFault, ArtifactLimit, ArtifactLimits, ArtifactReport, Artifacts, Changes, Entry,
     EntryKind, LinkedArtifact, MANIFEST_NAME, Manifest, Owner, PackProgress, PackReport, Packing,
     ProgressCount, RelativePath, SCRIPT_NAME, STALE_NAME, STALE_STATUS, Scan, SkipReason, Skipped,
-    Workspace, WorkspaceError, read_manifest,
+    UploadReport, Workspace, WorkspaceError, read_manifest,
 };

@@ -2,25 +2,21 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use docker_api_trait::{ContainerName, HostSettings, NetworkName};
-use volume_manager::{label, name};
+use volume_manager::label;
 
 use super::{
-    ContainerPlan, ImagePlan, JobNote, JobPlan, NetworkPlan, Process, StepPlan, decide::Planner,
-    limit::check_arguments, script,
+    ContainerPlan, ImagePlan, JobNote, JobPlan, NetworkPlan, Process, StepPlan,
+    limit::check_arguments,
+    network::{mode, shared_network},
+    object::{host, labels, object_name, planned_image},
+    planner::Planner,
+    script,
 };
 use crate::{
     AllowKind, ContainerKind, ImageSpec, JobError, StepSpec, StepWhen, Variable,
-    image::{AllowList, allowed_policies},
+    image::AllowList,
     shell::{OWN_PREFIX, is_for_steps_only, is_shell_name, normalized, script_of},
 };
-
-pub(crate) const AFTER_SCRIPT: &str = JobPlan::AFTER_SCRIPT;
-
-impl JobPlan {
-    /// The name of the after-script among the steps, in events and in results.
-    pub const AFTER_SCRIPT: &'static str = "after_script";
-}
 
 pub(super) struct Built {
     pub(super) containers: Vec<ContainerPlan>,
@@ -37,7 +33,7 @@ pub(super) fn build(
     check_step_names(&job.steps)?;
     let steps: Vec<&StepSpec> = job.steps.iter().filter(|step| !step.command.is_empty()).collect();
     let after = job.after_script.clone().filter(|script| !script.is_empty());
-    let after = after.map(|script| StepSpec::new(AFTER_SCRIPT, script));
+    let after = after.map(|script| StepSpec::new(JobPlan::AFTER_SCRIPT, script));
     if steps.is_empty() {
         return Err(JobError::NothingToRun);
     }
@@ -64,7 +60,7 @@ pub(super) fn build(
     let mut decide = |step: &StepSpec| -> Result<StepPlan, JobError> {
         let (container, script) = match (shells.get(&step.container), step.command.as_program()) {
             (Some(shell), _)
-                if step.container == ContainerKind::Build && step.name != AFTER_SCRIPT =>
+                if step.container == ContainerKind::Build && step.name != JobPlan::AFTER_SCRIPT =>
             {
                 (*shell, script::with_build_scripts(script_of(step), scripts))
             }
@@ -101,7 +97,7 @@ fn check_step_names(steps: &[StepSpec]) -> Result<(), JobError> {
     for StepSpec { name, .. } in steps {
         let problem = if name.is_empty() {
             "it is empty"
-        } else if name == AFTER_SCRIPT {
+        } else if name == JobPlan::AFTER_SCRIPT {
             "it is the after-script's"
         } else if name.chars().any(char::is_control) || name.len() > 255 {
             "it has control characters in it or more than 255 bytes"
@@ -206,17 +202,6 @@ fn container(
     })
 }
 
-/// `berth-LETTER-HINT-RUN`, as in the public format of names.
-pub(super) fn object_name(
-    letter: &str,
-    hint: &str,
-    run: &str,
-    suffix: &str,
-) -> Result<ContainerName, JobError> {
-    let text = format!("{}{letter}-{}-{run}{suffix}", name::PREFIX, name::hint(hint));
-    ContainerName::new(text).map_err(|_| JobError::RunId)
-}
-
 /// The variables that are part of a container: of a shell's, no secrets, as those are fed to it, and
 /// none that are for the shells of steps alone.
 fn environment(variables: &[Variable], is_shell: bool) -> Vec<String> {
@@ -269,47 +254,6 @@ fn user(
     Ok(chosen)
 }
 
-pub(super) fn labels(
-    planner: &Planner<'_>,
-    kind: &str,
-) -> Result<BTreeMap<String, String>, JobError> {
-    let mut labels = BTreeMap::new();
-    for (key, value) in &planner.config.containers.labels {
-        if key.starts_with(label::PREFIX) {
-            return Err(JobError::ReservedLabel { key: key.clone() });
-        }
-        labels.insert(key.clone(), planner.expand("label", value)?);
-    }
-    labels.extend(label::common(kind, &planner.scope, &planner.provenance));
-    if let Some(deadline) = planner.provenance.deadline {
-        labels.insert(label::DEADLINE.to_owned(), label::timestamp(deadline));
-    }
-    Ok(labels)
-}
-
-/// What a container may have of its host: the configuration's, without privileges where the image is
-/// none of those that may have them, and without swap beyond a bound on memory.
-pub(super) fn host(
-    configured: &HostSettings,
-    privileged: &[String],
-    kind: AllowKind,
-    image: &ImageSpec,
-    notes: &mut Vec<JobNote>,
-) -> Result<HostSettings, JobError> {
-    let mut host = configured.clone();
-    if host.privileged {
-        let allowed = AllowList::new(kind, privileged)?;
-        if allowed.check_image(image.name.as_str(), &[]).is_err() {
-            host.privileged = false;
-            notes.push(JobNote::NotPrivileged { image: image.name.to_string() });
-        }
-    }
-    if host.memory_swap.is_none() {
-        host.memory_swap = host.memory.and_then(|memory| i64::try_from(memory).ok());
-    }
-    Ok(host)
-}
-
 fn image_plan(planner: &Planner<'_>, image: &ImageSpec) -> Result<ImagePlan, JobError> {
     let images = &planner.config.images;
     let allowed = AllowList::new(AllowKind::Images, &images.allowed_images)?;
@@ -318,38 +262,4 @@ fn image_plan(planner: &Planner<'_>, image: &ImageSpec) -> Result<ImagePlan, Job
     // The configuration's own helper image needs no leave; `configured` has it.
     allowed.check_image(image.name.as_str(), &configured)?;
     planned_image(planner, image)
-}
-
-pub(super) fn planned_image(
-    planner: &Planner<'_>,
-    image: &ImageSpec,
-) -> Result<ImagePlan, JobError> {
-    let images = &planner.config.images;
-    Ok(ImagePlan {
-        reference: image.name.clone(),
-        platform: image.platform.clone(),
-        pull_policies: allowed_policies(
-            &image.pull_policies,
-            &images.pull_policies,
-            &images.allowed_pull_policies,
-        )?,
-    })
-}
-
-/// The network in which containers find one another by aliases.
-pub(super) fn shared_network(network: &NetworkPlan) -> Option<NetworkName> {
-    match network {
-        NetworkPlan::Own(own) => Some(own.name.clone()),
-        NetworkPlan::Named(name) => Some(name.clone()),
-        NetworkPlan::None | NetworkPlan::Bridge | NetworkPlan::Host => None,
-    }
-}
-
-/// The engine's word for a network that is none of the user's making.
-pub(super) fn mode(network: &NetworkPlan) -> Option<String> {
-    match network {
-        NetworkPlan::Bridge => Some("bridge".to_owned()),
-        NetworkPlan::Host => Some("host".to_owned()),
-        NetworkPlan::None | NetworkPlan::Own(_) | NetworkPlan::Named(_) => None,
-    }
 }

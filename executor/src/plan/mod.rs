@@ -1,19 +1,26 @@
 //! From a job's description to everything that will be asked of the engine: pure.
 
-pub(crate) mod build;
+mod build;
 mod context;
 mod decide;
 mod limit;
 mod mask;
 mod model;
+mod network;
+mod object;
+mod planner;
+mod redact;
 mod script;
+mod secret;
 mod service;
 #[cfg(test)]
 mod tests;
+mod volumes;
 
 pub use context::RunContext;
 pub use decide::plan;
 pub use model::{
-    ContainerPlan, ImagePlan, JobNote, JobPlan, NetworkPlan, OwnNetwork, Process, Secret,
-    ServicePlan, StepPlan, Timeouts,
+    ContainerPlan, ImagePlan, JobNote, JobPlan, NetworkPlan, OwnNetwork, Process, ServicePlan,
+    StepPlan, Timeouts,
 };
+pub use secret::Secret;

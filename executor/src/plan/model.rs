@@ -9,7 +9,7 @@ use docker_api_trait::{
 use serde::{Deserialize, Serialize};
 use volume_manager::VolumePlan;
 
-use super::mask::mask_name;
+use super::secret::{Secret, mask_name};
 use crate::{ContainerKind, PullPolicy, RegistryLogin, StepWhen, shell};
 
 /// All that a run will make and do. A function of the job, the configuration and the
@@ -64,6 +64,9 @@ pub struct JobPlan {
 }
 
 impl JobPlan {
+    /// The name of the after-script among the steps, in events and in results.
+    pub const AFTER_SCRIPT: &'static str = "after_script";
+
     /// The folder in every container that holds the files of variables.
     pub const FILES: &'static str = "/.berth";
 
@@ -73,17 +76,6 @@ impl JobPlan {
         let masked = mask_name(name, &self.secrets);
         let mut steps = self.steps.iter().chain(&self.after_script);
         steps.find(|step| step.name == name || step.name == masked)
-    }
-}
-
-/// A text that does not show in debug output.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Secret(pub String);
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("…")
     }
 }
 

@@ -1,46 +1,18 @@
-//! Services, and the network in which a job finds them.
+//! The services of a job.
 
 use std::collections::BTreeSet;
 
-use docker_api_trait::NetworkName;
-
 use super::{
-    JobNote, NetworkPlan, OwnNetwork, ServicePlan,
-    build::{host, labels, mode, object_name, planned_image, shared_network},
-    decide::Planner,
+    JobNote, NetworkPlan, ServicePlan,
     limit::{check_arguments, check_lengths},
+    network::{mode, shared_network},
+    object::{host, labels, object_name, planned_image},
+    planner::Planner,
 };
 use crate::{AllowKind, JobError, ServiceSpec, image::AllowList};
 
 /// The variable that names the port to wait for, as in GitLab Runner.
 const PORT: &str = "HEALTHCHECK_TCP_PORT";
-
-/// How a job's containers reach its services: in a network of the run's own unless the configuration
-/// names another.
-pub(super) fn network(planner: &Planner<'_>) -> Result<NetworkPlan, JobError> {
-    let config = planner.config;
-    if config.services.definitions.is_empty() && planner.job.services.is_empty() {
-        return Ok(NetworkPlan::None);
-    }
-    match config.containers.host.network_mode.as_deref() {
-        None | Some("") => {
-            let name = object_name("n1", &planner.job.project, planner.run, "")?;
-            Ok(NetworkPlan::Own(OwnNetwork {
-                name: NetworkName::new(name.as_str()).map_err(|_| JobError::RunId)?,
-                labels: labels(planner, "network")?,
-                ipv6: config.network.ipv6,
-                mtu: config.network.mtu,
-            }))
-        }
-        Some("bridge" | "default") => Ok(NetworkPlan::Bridge),
-        Some("host") => Ok(NetworkPlan::Host),
-        Some(mode) => NetworkName::new(mode)
-            .ok()
-            .filter(|_| mode != "none")
-            .map(NetworkPlan::Named)
-            .ok_or_else(|| JobError::ServicesWithoutNetwork { mode: mode.to_owned() }),
-    }
-}
 
 /// The services that are started: the configuration's, then the job's.
 pub(super) fn services(

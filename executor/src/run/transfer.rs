@@ -10,7 +10,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _};
 
 use crate::{
     ArtifactReport, Artifacts, Changes, ExecutorError, JobEvent, MANIFEST_NAME, Observer as _,
-    Owner, PackReport, Process, SCRIPT_NAME, STALE_STATUS, Workspace, WorkspaceError,
+    Owner, PackReport, Process, SCRIPT_NAME, STALE_STATUS, UploadReport, Workspace, WorkspaceError,
     read_manifest,
     run::{Run, script::OwnScript},
     shell::quote,
@@ -48,22 +48,6 @@ impl Transfers {
         self.artifacts = Some((artifacts, folder.into()));
         self
     }
-}
-
-/// What was brought into a build folder.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct UploadReport {
-    /// Files that were sent.
-    pub files: u64,
-    /// Their bytes.
-    pub bytes: u64,
-    /// Files that were there as they are here, and were not sent.
-    pub kept: usize,
-    /// Files and folders that are gone from the project and were removed.
-    pub removed: usize,
-    /// Files that were listed and could not be sent, and why.
-    pub skipped: Vec<String>,
 }
 
 impl Run<'_> {

@@ -1,9 +1,6 @@
 //! Which steps run after what happened, and which failure is the job's. Pure.
 
-use crate::{
-    FailureReason, StepOutcome, StepPlan, StepResult, StepWhen, TimedPart,
-    plan::build::AFTER_SCRIPT,
-};
+use crate::{FailureReason, JobPlan, StepOutcome, StepPlan, StepResult, StepWhen, TimedPart};
 
 /// What made a job fail.
 #[derive(Debug)]
@@ -29,7 +26,7 @@ impl Failure {
 pub(crate) fn counts(result: &StepResult) -> bool {
     match &result.outcome {
         // Whatever becomes of the after-script, the job's outcome stays.
-        _ if result.name == AFTER_SCRIPT => false,
+        _ if result.name == JobPlan::AFTER_SCRIPT => false,
         StepOutcome::Failed(FailureReason::Script { .. }) => !result.allow_failure,
         StepOutcome::Failed(FailureReason::Timeout { what: TimedPart::Step, .. }) => {
             !result.allow_failure

@@ -1,4 +1,4 @@
-//! Artifacts: what is wanted of a build folder, and what came.
+//! Artifacts: which files of a build folder are wanted.
 
 use std::{collections::BTreeMap, error::Error, path::PathBuf};
 
@@ -6,26 +6,13 @@ use bytes::Bytes;
 use futures_util::Stream;
 
 use super::{
-    RelativePath, Skipped, WorkspaceError,
+    RelativePath, WorkspaceError,
     glob::Selection,
+    limits::ArtifactLimits,
     pipe,
+    report::{ArtifactReport, LinkedArtifact},
     unpack::{Unpacker, Wanted},
 };
-
-/// How much may come out of a build folder.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ArtifactLimits {
-    /// The sum of the files' sizes in bytes, as their headers say. Default: 16 GiB.
-    pub bytes: u64,
-    /// How many entries may be selected or refused. Default: 1,000,000.
-    pub entries: u64,
-}
-
-impl Default for ArtifactLimits {
-    fn default() -> Self {
-        Self { bytes: 16 * 1024 * 1024 * 1024, entries: 1_000_000 }
-    }
-}
 
 /// Which files of a build folder are wanted.
 ///
@@ -37,36 +24,6 @@ impl Default for ArtifactLimits {
 pub struct Artifacts {
     selection: Selection,
     limits: ArtifactLimits,
-}
-
-/// A wanted name that is a hard link of a file that was not wanted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LinkedArtifact {
-    /// The name that is wanted.
-    pub path: RelativePath,
-    /// The name in the build folder under which the archive has the content.
-    pub target: RelativePath,
-}
-
-/// What came out of a build folder.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub struct ArtifactReport {
-    /// How many files were written.
-    pub files: u64,
-    /// How many folders were wanted, with or without files.
-    pub folders: u64,
-    /// How many links were made.
-    pub links: u64,
-    /// How many bytes the files have.
-    pub bytes: u64,
-    /// What was wanted or had no usable name, and was left out.
-    pub skipped: Vec<Skipped>,
-    /// What has to be fetched by its other name: builds link their results to where they made them.
-    /// Give these to [`Artifacts::unpack_linked`] with the archive once more.
-    pub linked: Vec<LinkedArtifact>,
-    /// The patterns that took nothing.
-    pub unmatched: Vec<String>,
 }
 
 impl Artifacts {

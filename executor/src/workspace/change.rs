@@ -32,6 +32,21 @@ pub struct Changes {
     files: u64,
 }
 
+impl Scan {
+    /// What has to be done for a build folder that holds what `manifest` says. Without one, or
+    /// when it is of an upload that was interrupted, everything is sent.
+    pub fn changes(&self, manifest: Option<&Manifest>) -> Changes {
+        Changes::between(self, manifest, false)
+    }
+
+    /// Everything is sent, whatever the manifest says; it only tells what to remove. For when the
+    /// script ended with [`STALE_STATUS`](super::STALE_STATUS), and for jobs without a shell: these
+    /// can check and remove nothing.
+    pub fn full(&self, manifest: Option<&Manifest>) -> Changes {
+        Changes::between(self, manifest, true)
+    }
+}
+
 impl Changes {
     pub(super) fn between(scan: &Scan, manifest: Option<&Manifest>, full: bool) -> Self {
         let nothing = BTreeMap::new();

@@ -12,7 +12,7 @@ use std::{
 };
 
 use super::{
-    Changes, Entry, EntryKind, Manifest, RelativePath, SkipReason, Skipped, WorkspaceError,
+    Entry, EntryKind, RelativePath, SkipReason, Skipped, WorkspaceError,
     list::{Listing, list},
     pipe,
 };
@@ -226,19 +226,6 @@ impl Scan {
     /// What is there and was left out, and why.
     pub fn skipped(&self) -> &[Skipped] {
         &self.skipped
-    }
-
-    /// What has to be done for a build folder that holds what `manifest` says. Without one, or
-    /// when it is of an upload that was interrupted, everything is sent.
-    pub fn changes(&self, manifest: Option<&Manifest>) -> Changes {
-        Changes::between(self, manifest, false)
-    }
-
-    /// Everything is sent, whatever the manifest says; it only tells what to remove. For when the
-    /// script ended with [`STALE_STATUS`](super::STALE_STATUS), and for jobs without a shell: these
-    /// can check and remove nothing.
-    pub fn full(&self, manifest: Option<&Manifest>) -> Changes {
-        Changes::between(self, manifest, true)
     }
 }
 

@@ -25,6 +25,8 @@ pub(super) enum Treatment {
     Supported(Apply),
     /// It is a table of keys of its own.
     Section(Keys),
+    /// It is a list of tables of keys; after each table the function adds what was read.
+    Sections(Keys, Apply),
     /// It has no effect, and a note says so.
     Noted(ConfigNoteKind, &'static str),
     /// It is an error, unless its value is empty: jobs would not run as the file says.
@@ -38,6 +40,11 @@ impl Key {
 
     pub(super) const fn section(name: &'static str, keys: Keys) -> Self {
         Self { name, kind: Kind::Table, treatment: Treatment::Section(keys), is_secret: false }
+    }
+
+    pub(super) const fn sections(name: &'static str, keys: Keys, finish: Apply) -> Self {
+        let treatment = Treatment::Sections(keys, finish);
+        Self { name, kind: Kind::Tables, treatment, is_secret: false }
     }
 
     /// For the process that fetches jobs.

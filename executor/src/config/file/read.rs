@@ -90,7 +90,7 @@ pub fn normalize_file_text(text: &str) -> Cow<'_, str> {
 }
 
 /// Reads the keys of a table.
-pub(super) fn walk(draft: &mut Draft<'_>, table: &Item<'_>, keys: Keys) -> Result<(), ConfigError> {
+fn walk(draft: &mut Draft<'_>, table: &Item<'_>, keys: Keys) -> Result<(), ConfigError> {
     let mut seen = BTreeMap::new();
     for (name, item) in table.entries()? {
         let Some(key) = find(keys, name) else {
@@ -120,6 +120,12 @@ pub(super) fn walk(draft: &mut Draft<'_>, table: &Item<'_>, keys: Keys) -> Resul
                 }
             }
             Treatment::Section(keys) => walk(draft, &item, keys)?,
+            Treatment::Sections(keys, finish) => {
+                for table in item.members()? {
+                    walk(draft, &table, keys)?;
+                    finish(draft, &table)?;
+                }
+            }
             Treatment::Noted(..) | Treatment::Refused { .. } if item.is_empty() => {}
             Treatment::Noted(kind, text) => draft.note(&item, kind, text),
             Treatment::Refused { reason, remedy } => {

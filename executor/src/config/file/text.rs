@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+use docker_api_trait::ImageReference;
+
+use crate::{ImageSpec, JobError, Variable};
+
 /// What is wrong with a text, and what would be accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Problem {
@@ -63,6 +67,28 @@ pub(super) fn cpuset(text: &str) -> Result<String, Problem> {
 pub(super) fn aliases(text: &str) -> Vec<String> {
     let names = text.split(|c: char| c == ',' || c.is_whitespace());
     names.filter(|name| !name.is_empty()).map(str::to_owned).collect()
+}
+
+/// `NAME=value`. The error names no value: it may be a secret.
+pub(super) fn variable(text: &str) -> Result<Variable, Problem> {
+    Variable::parse(text).map_err(|error| {
+        let problem = match error {
+            JobError::Variable { problem, .. } => problem,
+            _ => "is no variable",
+        };
+        Problem::new(format!("has a malformed variable: {problem}"), "NAME=value")
+    })
+}
+
+/// An image's name. Variables in it are refused: they are only known with a job.
+pub(super) fn image(text: &str) -> Result<ImageSpec, Problem> {
+    let expected = "an image such as alpine:3 or registry.example/team/image:1";
+    if text.contains('$') {
+        return Err(Problem::new("has a variable in it, which is not expanded here", expected));
+    }
+    let name = ImageReference::new(text)
+        .map_err(|error| Problem::new(format!("is no image: {}", error.reason), expected))?;
+    Ok(ImageSpec::new(name))
 }
 
 #[cfg(test)]

@@ -2,6 +2,9 @@
 
 use std::collections::BTreeSet;
 
+/// A table of sockets is read up to this many bytes.
+pub(super) const MAX_TABLE: usize = 1 << 20;
+
 /// The state of a TCP socket that waits for connections.
 const LISTEN: &str = "0A";
 /// The state of a UDP socket that is not connected. No TCP socket of the tables is in it.

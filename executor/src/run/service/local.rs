@@ -9,7 +9,7 @@ use std::{
 
 use docker_api_trait::ContainerId;
 
-use super::{listen::Sockets, probe::MAX_TABLE};
+use super::listen::{MAX_TABLE, Sockets};
 
 /// The tables of sockets, below a process's directory.
 const TABLES: [&str; 4] = ["tcp", "tcp6", "udp", "udp6"];

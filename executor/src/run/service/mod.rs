@@ -8,5 +8,4 @@ mod ready;
 mod start;
 
 pub(crate) use log::ServiceLog;
-pub use ready::Readiness;
 pub(crate) use start::{health_start, service_hosts};

@@ -6,11 +6,11 @@ use std::collections::{BTreeSet, VecDeque};
 use docker_api_trait::{ApiError, ContainerDetails, ContainerId, DockerApi, ExecRequest};
 use futures_util::StreamExt as _;
 
-use super::{listen::Sockets, local::LocalProc};
+use super::{
+    listen::{MAX_TABLE, Sockets},
+    local::LocalProc,
+};
 use crate::NetworkPlan;
-
-/// A table of sockets is read up to this many bytes.
-pub(super) const MAX_TABLE: usize = 1 << 20;
 
 /// Prints the tables with what every image has that has a shell at all.
 const READ_TABLES: &str = "for t in tcp tcp6 udp udp6; do [ -r /proc/net/$t ] || continue; \

@@ -10,11 +10,12 @@ use futures_util::future;
 use tokio::time::Instant;
 
 use super::{
-    Readiness, ServiceLog,
+    ServiceLog,
     ready::{Awaited, await_ready},
 };
 use crate::{
-    ExecutorError, FailureReason, JobEvent, JobPlan, Observer as _, ServicePlan, ServiceResult,
+    ExecutorError, FailureReason, JobEvent, JobPlan, Observer as _, Readiness, ServicePlan,
+    ServiceResult,
     run::{
         Inputs,
         containers::{NotCreated, all, vanished},

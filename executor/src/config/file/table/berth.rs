@@ -1,9 +1,11 @@
 //! Keys of `[runners.berth]`: what Berth has and GitLab Runner has not.
 
-use super::Key;
+use super::{Key, Keys};
 use crate::config::file::{ConfigError, key::Kind, text, value::Item};
 
-pub(super) const KEYS: &[Key] = &[
+pub(in super::super) const BERTH: Keys = &[KEYS];
+
+const KEYS: &[Key] = &[
     Key::supported("pids_limit", Kind::Integer, |draft, item| {
         let expected = "a number of processes, or -1 for no limit";
         let limit: i64 = item.integer_in(-1..=i64::MAX, expected)?;

@@ -1,12 +1,12 @@
 //! Keys of `[runners.docker]` about images, and about who runs them.
 
-use super::{Key, service::image};
+use super::Key;
 use crate::{
     PullPolicy,
     config::file::{
         ConfigError, ConfigNoteKind,
         key::Kind,
-        text::{Problem, word},
+        text::{Problem, image, word},
         value::Item,
     },
 };

@@ -1,6 +1,7 @@
 //! Every key that is known, and what is done with it: the one place that decides.
 
 mod berth;
+mod docker;
 mod engine;
 mod global;
 mod host;
@@ -14,4 +15,6 @@ mod service_host;
 mod volume;
 
 use super::key::{Key, Keys};
-pub(super) use section::{BERTH, EXECUTOR, GLOBAL, RUNNER, SECTIONS};
+pub(super) use berth::BERTH;
+pub(super) use runner::EXECUTOR;
+pub(super) use section::{GLOBAL, RUNNER, SECTIONS};

@@ -1,13 +1,7 @@
 //! Keys of `[[runners]]`.
 
-use super::{
-    Key,
-    section::{BERTH, DOCKER},
-};
-use crate::{
-    Variable,
-    config::file::{ConfigNoteKind, key::Kind, text, text::Problem},
-};
+use super::{Key, berth::BERTH, docker::DOCKER};
+use crate::config::file::{ConfigNoteKind, key::Kind, text, text::Problem};
 use volume_manager::{ContainerPath, OperatingSystem, PathProblem};
 
 /// What may be in `executor`.
@@ -69,7 +63,7 @@ pub(super) const KEYS: &[Key] = &[
         Ok(())
     }),
     Key::supported("environment", Kind::Texts, |draft, item| {
-        draft.config().variables = item.read_all(variable)?;
+        draft.config().variables = item.read_all(text::variable)?;
         Ok(())
     })
     .secret(),
@@ -159,14 +153,3 @@ pub(super) const OTHERS: &[Key] = &[
     Key::unused("kubernetes", Kind::Table, OTHER_EXECUTOR),
     Key::unused("custom", Kind::Table, OTHER_EXECUTOR),
 ];
-
-/// `NAME=value`. The error names no value: it may be a secret.
-pub(super) fn variable(text: &str) -> Result<Variable, Problem> {
-    Variable::parse(text).map_err(|error| {
-        let problem = match error {
-            crate::JobError::Variable { problem, .. } => problem,
-            _ => "is no variable",
-        };
-        Problem::new(format!("has a malformed variable: {problem}"), "NAME=value")
-    })
-}

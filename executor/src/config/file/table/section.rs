@@ -1,24 +1,16 @@
 //! The tables of a file.
 
 use super::{
-    Keys, berth, engine, global, host, image, network, right, runner, service, service_host, volume,
+    Keys,
+    berth::BERTH,
+    docker::DOCKER,
+    global,
+    runner::{KEYS, OTHERS, PROCESS},
+    service::SERVICE,
 };
 
-pub(in super::super) use runner::EXECUTOR;
-
 pub(in super::super) const GLOBAL: Keys = &[global::KEYS];
-pub(in super::super) const RUNNER: Keys = &[runner::PROCESS, runner::KEYS, runner::OTHERS];
-pub(super) const DOCKER: Keys = &[
-    engine::KEYS,
-    image::KEYS,
-    host::KEYS,
-    right::KEYS,
-    network::KEYS,
-    volume::KEYS,
-    service_host::KEYS,
-];
-pub(super) const SERVICE: Keys = &[service::KEYS];
-pub(in super::super) const BERTH: Keys = &[berth::KEYS];
+pub(in super::super) const RUNNER: Keys = &[PROCESS, KEYS, OTHERS];
 
 /// Every table whose keys are known, by the keys that lead to it. Tables of other executors, of
 /// caches in object stores and the like are not among them: nothing in them is looked at.

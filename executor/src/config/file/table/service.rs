@@ -1,22 +1,16 @@
 //! Keys of `[[runners.docker.services]]`.
 
-use super::{Key, runner::variable, section::SERVICE};
+use super::{Key, Keys};
 use crate::{
-    ImageSpec, ServiceSpec,
-    config::file::{
-        ConfigError,
-        draft::{Draft, ServiceDraft},
-        key::Kind,
-        read::walk,
-        text,
-        text::Problem,
-        value::Item,
-    },
+    ServiceSpec,
+    config::file::{ConfigError, draft::Draft, key::Kind, text, text::Problem, value::Item},
 };
 
-pub(super) const KEYS: &[Key] = &[
+pub(super) const SERVICE: Keys = &[KEYS];
+
+const KEYS: &[Key] = &[
     Key::supported("name", Kind::Text, |draft, item| {
-        draft.service.spec = Some(ServiceSpec::new(item.read(image)?));
+        draft.service.spec = Some(ServiceSpec::new(item.read(text::image)?));
         Ok(())
     }),
     Key::supported("alias", Kind::Text, |draft, item| {
@@ -32,41 +26,26 @@ pub(super) const KEYS: &[Key] = &[
         Ok(())
     }),
     Key::supported("environment", Kind::Texts, |draft, item| {
-        draft.service.variables = item.read_all(variable)?;
+        draft.service.variables = item.read_all(text::variable)?;
         Ok(())
     })
     .secret(),
     Key::unused("suspend_data_path", Kind::Text, "services are not suspended here"),
 ];
 
-/// Reads the list of services.
-pub(super) fn services(draft: &mut Draft<'_>, item: &Item<'_>) -> Result<(), ConfigError> {
-    for table in item.members()? {
-        draft.service = ServiceDraft::default();
-        walk(draft, &table, SERVICE)?;
-        let read = std::mem::take(&mut draft.service);
-        let Some(mut spec) = read.spec else {
-            let problem = Problem::new("has no name", "a service with the name of its image");
-            return Err(table.invalid(&problem));
-        };
-        spec.image.entrypoint = read.entrypoint;
-        spec.aliases = read.aliases;
-        spec.command = read.command;
-        spec.variables = read.variables;
-        draft.config().services.definitions.push(spec);
-    }
+/// Adds the service whose table was read.
+pub(super) fn add_service(draft: &mut Draft<'_>, table: &Item<'_>) -> Result<(), ConfigError> {
+    let read = std::mem::take(&mut draft.service);
+    let Some(mut spec) = read.spec else {
+        let problem = Problem::new("has no name", "a service with the name of its image");
+        return Err(table.invalid(&problem));
+    };
+    spec.image.entrypoint = read.entrypoint;
+    spec.aliases = read.aliases;
+    spec.command = read.command;
+    spec.variables = read.variables;
+    draft.config().services.definitions.push(spec);
     Ok(())
-}
-
-/// An image's name. Variables in it are refused: they are only known with a job.
-pub(super) fn image(text: &str) -> Result<ImageSpec, Problem> {
-    let expected = "an image such as alpine:3 or registry.example/team/image:1";
-    if text.contains('$') {
-        return Err(Problem::new("has a variable in it, which is not expanded here", expected));
-    }
-    let name = docker_api_trait::ImageReference::new(text)
-        .map_err(|error| Problem::new(format!("is no image: {}", error.reason), expected))?;
-    Ok(ImageSpec::new(name))
 }
 
 pub(super) fn texts(item: &Item<'_>) -> Result<Vec<String>, ConfigError> {

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use super::{Key, service::services};
+use super::{
+    Key,
+    service::{SERVICE, add_service},
+};
 use crate::config::file::{
     device, gpu,
     key::Kind,
@@ -11,7 +14,7 @@ use crate::config::file::{
 };
 
 pub(super) const KEYS: &[Key] = &[
-    Key::supported("services", Kind::Tables, services),
+    Key::sections("services", SERVICE, add_service),
     Key::supported("services_limit", Kind::Integer, |draft, item| {
         let expected = "a number of services, or -1 for no limit";
         let limit: i64 = item.integer_in(-1..=i64::from(u32::MAX), expected)?;

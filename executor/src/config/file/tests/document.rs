@@ -12,7 +12,7 @@ const DOCUMENT: &str =
 /// The document's word for what is done with a key.
 fn treatment(key: &Key) -> &'static str {
     match key.treatment {
-        Treatment::Supported(_) | Treatment::Section(_) => "read",
+        Treatment::Supported(_) | Treatment::Section(_) | Treatment::Sections(..) => "read",
         Treatment::Noted(ConfigNoteKind::Process, _) => "process",
         Treatment::Noted(..) => "noted",
         Treatment::Refused { .. } => "refused",

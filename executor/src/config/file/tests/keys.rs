@@ -346,7 +346,7 @@ fn each_key_that_is_read_does_what_it_says() {
 #[test]
 fn no_key_that_is_read_is_without_a_case() {
     for (section, key) in all_keys() {
-        if matches!(key.treatment, Treatment::Supported(_)) {
+        if matches!(key.treatment, Treatment::Supported(_) | Treatment::Sections(..)) {
             let has_case = CASES.iter().any(|(of, name, ..)| (*of, *name) == (section, key.name));
             let has_none = WITHOUT_SETTING.contains(&(section, key.name));
             assert!(has_case != has_none, "{}", path(section, key.name));

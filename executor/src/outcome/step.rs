@@ -1,0 +1,61 @@
+//! How a step ended.
+
+use std::time::Duration;
+
+use super::reason::FailureReason;
+use crate::{ContainerKind, LogEnd};
+
+/// How a step ended.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum StepOutcome {
+    /// With exit code 0.
+    Succeeded,
+    /// Otherwise.
+    Failed(FailureReason),
+    /// It was not run: what came before did not ask for it.
+    Skipped,
+}
+
+impl StepOutcome {
+    /// One word for it.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Succeeded => "succeeded",
+            Self::Failed(_) => "failed",
+            Self::Skipped => "skipped",
+        }
+    }
+
+    /// Whether it was not run.
+    pub fn is_skipped(&self) -> bool {
+        matches!(self, Self::Skipped)
+    }
+
+    /// The exit code, when it ended by itself.
+    pub fn exit_code(&self) -> Option<i64> {
+        match self {
+            Self::Succeeded => Some(0),
+            Self::Failed(FailureReason::Script { exit_code, .. }) => Some(*exit_code),
+            Self::Failed(_) | Self::Skipped => None,
+        }
+    }
+}
+
+/// What became of a step.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct StepResult {
+    /// Its name.
+    pub name: String,
+    /// The container that it ran in.
+    pub container: ContainerKind,
+    /// How it ended.
+    pub outcome: StepOutcome,
+    /// Whether its failure leaves the job's outcome as it is.
+    pub allow_failure: bool,
+    /// How long it took.
+    pub duration: Duration,
+    /// How its log ended.
+    pub log: LogEnd,
+}
