@@ -209,7 +209,7 @@ fn ipv6_is_in_effect_or_the_engine_says_that_it_has_none() {
         assert_eq!(stdout(&output), "2\nPONG\n", "{errors}");
     } else {
         assert_eq!((output.status.code(), stdout(&output)), (Some(125), String::new()), "{errors}");
-        assert!(errors.contains("the job's network could not be made"), "{errors}");
+        assert!(errors.contains("the job's network could not be created"), "{errors}");
         assert!(errors.contains("IPv6"), "{errors}");
         assert!(errors.contains("hint: "), "{errors}");
     }

@@ -5,7 +5,7 @@ use std::fmt;
 
 use docker_api_trait::{ApiError, Operation};
 
-use crate::ExecutorError;
+use crate::PrepareError;
 
 /// Why an engine refuses to create or start a container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -199,9 +199,9 @@ impl RefusalCause {
 }
 
 /// Returns the error for a refusal: with its cause when that is known.
-pub(crate) fn classify(refused: ApiError) -> ExecutorError {
+pub(crate) fn classify(refused: ApiError) -> PrepareError {
     match RefusalCause::of(&refused) {
-        Some(cause) => ExecutorError::Refused { cause, source: refused },
+        Some(cause) => PrepareError::Refused { cause, source: refused },
         None => refused.into(),
     }
 }

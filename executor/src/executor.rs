@@ -30,7 +30,7 @@ use crate::{
 ///   its creation.
 /// - To stop a job, use its [`Cancel`] and await the result. A job whose future is dropped instead is
 ///   stopped at once and cleaned up by a task of its own; [`idle`](Self::idle) waits for that. So is
-///   one whose sink or observer panics: it fails with [`ExecutorError::Panicked`](crate::ExecutorError::Panicked). When the process
+///   one whose sink or observer panics: it fails with [`RunError::Panicked`](crate::RunError::Panicked). When the process
 ///   dies, or the runtime ends before, what the job made stays until it is swept by its labels: what
 ///   [`run`](Self::run) made, as soon as its process is dead.
 /// - Stage by stage, [`prepare`](Self::prepare), [`run_step`](Self::run_step) and

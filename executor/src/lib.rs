@@ -78,7 +78,10 @@ pub use config::{
 };
 pub use describe::describe;
 pub use engine_error::RefusalCause;
-pub use error::ExecutorError;
+pub use error::{
+    CleanupError, ImageError, PrepareError, ResumeError, RunError, StepError, TransferError,
+    UnknownStep,
+};
 pub use event::{JobEvent, Observer};
 pub use executor::Executor;
 pub use host::plan_on_this_host;

@@ -5,16 +5,15 @@
 //! is redacted. Names of containers, volumes, networks and images are kept: a user needs them to find
 //! the object, and a plan refuses masked variables in them.
 
+mod error;
 mod observer;
 
 use std::{error::Error, fmt, io, path::PathBuf, sync::Arc};
 
-use docker_api_trait::ApiError;
-
 use crate::{
-    ArtifactReport, BrokenCredentials, CleanupFailure, CleanupReport, ExecutorError, FailureReason,
-    JobPlan, JobResult, LogEnd, Readiness, RelativePath, ServiceResult, Skipped, StepOutcome,
-    StepResult, Truncation, UploadReport, WorkspaceError, describe,
+    ArtifactReport, CleanupFailure, CleanupReport, FailureReason, JobPlan, JobResult, LogEnd,
+    Readiness, RelativePath, RunError, ServiceResult, Skipped, StepOutcome, StepResult, Truncation,
+    UploadReport, describe,
 };
 
 pub(crate) use observer::RedactingObserver;
@@ -87,99 +86,11 @@ impl Redactor {
         if self.is_clean(&words) { cause } else { io::Error::new(cause.kind(), self.text(words)) }
     }
 
-    fn engine(&self, error: ApiError) -> ApiError {
-        error.redacted(self.secrets.iter().map(String::as_str))
-    }
-
-    /// The error without secrets.
-    pub(crate) fn error(&self, error: ExecutorError) -> ExecutorError {
-        use ExecutorError as E;
-        match error {
-            E::Engine(error) => E::Engine(self.engine(error)),
-            E::DiskFull { source } => E::DiskFull { source: self.engine(source) },
-            E::NameTaken { name, source } => E::NameTaken { name, source: self.engine(source) },
-            E::Interrupted { container } => E::Interrupted { container },
-            E::EngineLost { source } => E::EngineLost { source: self.engine(source) },
-            E::Panicked { message } => E::Panicked { message: self.text(message) },
-            E::Network { source } => E::Network { source: self.engine(source) },
-            E::Volumes(error) => {
-                E::Volumes(error.redacted(self.secrets.iter().map(String::as_str)))
-            }
-            // Jobs share a pull, and each has secrets of its own.
-            E::ImagePull { image, fault, source, broken_credentials } => E::ImagePull {
-                image,
-                fault,
-                source: Arc::new(source.to_redacted(self.secrets.iter().map(String::as_str))),
-                broken_credentials: broken_credentials
-                    .into_iter()
-                    .map(|BrokenCredentials { why, hint }| BrokenCredentials {
-                        why: self.text(why),
-                        hint,
-                    })
-                    .collect(),
-            },
-            E::PullStalled { image, after } => E::PullStalled { image, after },
-            E::ImageMissing { image } => E::ImageMissing { image },
-            E::ImagePlatform { image, wanted, found } => E::ImagePlatform {
-                image,
-                wanted: self.text(wanted),
-                found: found.map(|found| self.text(found)),
-            },
-            E::UnsupportedSystem { os } => E::UnsupportedSystem { os: self.text(os) },
-            E::Start { source } => E::Start { source: self.engine(source) },
-            // Berth's words for a kind of refusal.
-            E::Refused { cause, source } => E::Refused { cause, source: self.engine(source) },
-            E::NoShell { image, detail } => E::NoShell { image, detail: self.text(detail) },
-            E::ContainerVanished { container } => E::ContainerVanished { container },
-            E::NetworkVanished { network } => E::NetworkVanished { network },
-            E::VolumeLost { volume, kind, source } => {
-                E::VolumeLost { volume, kind, source: self.engine(source) }
-            }
-            // It has numbers alone.
-            E::Mask(error) => E::Mask(error),
-            E::Workspace(error) => E::Workspace(self.workspace(error)),
-            E::NoBuildFolder => E::NoBuildFolder,
-            E::WorkspaceWithoutShell => E::WorkspaceWithoutShell,
-            E::BuildFolder { code, words } => E::BuildFolder { code, words: self.text(words) },
-            E::UnknownStep { step } => E::UnknownStep { step: self.text(step) },
-            E::OtherRun { progress, plan } => E::OtherRun { progress, plan },
-            E::Earlier { message } => E::Earlier { message: self.text(message) },
-            E::NotPrepared { run, container } => E::NotPrepared { run, container },
-            E::ContainerLost { detail } => E::ContainerLost { detail: self.text(detail) },
-        }
-    }
-
-    fn workspace(&self, error: WorkspaceError) -> WorkspaceError {
-        use WorkspaceError as E;
-        match error {
-            E::Folder { path, source } => {
-                E::Folder { path: self.path(path), source: self.system(source) }
-            }
-            E::Git { path, detail } => E::Git { path: self.path(path), detail: self.text(detail) },
-            E::Read { path, source } => {
-                E::Read { path: self.relative(path), source: self.system(source) }
-            }
-            E::Shrunk { path } => E::Shrunk { path: self.relative(path) },
-            E::Pattern { pattern, problem } => {
-                E::Pattern { pattern: self.text(pattern), problem: self.text(problem) }
-            }
-            // Numbers and texts of this program.
-            E::Archive(fault) => E::Archive(fault),
-            E::Limit(limit) => E::Limit(limit),
-            E::Transfer { source } => E::Transfer { source: self.cause(source) },
-            // What it names came out of a container.
-            E::Write { path, source } => {
-                E::Write { path: self.text(path), source: self.system(source) }
-            }
-            E::Abandoned => E::Abandoned,
-        }
-    }
-
     /// The reason without secrets. An error that has been handed out already has been here before.
     pub(crate) fn reason(&self, reason: FailureReason) -> FailureReason {
         use FailureReason as R;
-        let shared = |error: Arc<ExecutorError>| match Arc::try_unwrap(error) {
-            Ok(error) => Arc::new(self.error(error)),
+        let shared = |error: Arc<RunError>| match Arc::try_unwrap(error) {
+            Ok(error) => Arc::new(self.run_error(error)),
             Err(error) => error,
         };
         match reason {
@@ -198,7 +109,7 @@ impl Redactor {
     pub(crate) fn cleanup(&self, report: CleanupReport) -> CleanupReport {
         let CleanupReport { removed, failed } = report;
         let failed = failed.into_iter().map(|CleanupFailure { kind, name, error }| {
-            CleanupFailure { kind, name, error: self.error(error) }
+            CleanupFailure { kind, name, error: self.cleanup_error(error) }
         });
         CleanupReport { removed, failed: failed.collect() }
     }

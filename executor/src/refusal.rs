@@ -4,11 +4,11 @@
 use docker_api_trait::{ApiError, DockerApi, LabelFilter, Operation};
 use volume_manager::{PlannedSource, label};
 
-use crate::{ExecutorError, JobPlan, NetworkPlan};
+use crate::{JobPlan, NetworkPlan, PrepareError};
 
 /// The error with the volume in it whose folder is missing, if that is what it says.
-pub(crate) fn of_a_volume(plan: &JobPlan, error: ExecutorError) -> ExecutorError {
-    let ExecutorError::Engine(source) = error else { return error };
+pub(crate) fn of_a_volume(plan: &JobPlan, error: PrepareError) -> PrepareError {
+    let PrepareError::Engine(source) = error else { return error };
     let words = words(&source).unwrap_or_default();
     let is_lost = |source: &PlannedSource| {
         let is_volume = matches!(
@@ -22,9 +22,9 @@ pub(crate) fn of_a_volume(plan: &JobPlan, error: ExecutorError) -> ExecutorError
     match sources.find(|source| is_lost(source)) {
         Some(lost) => {
             let volume = lost.name().to_owned();
-            ExecutorError::VolumeLost { volume, kind: lost.kind(), source }
+            PrepareError::VolumeLost { volume, kind: lost.kind(), source }
         }
-        None => ExecutorError::Engine(source),
+        None => PrepareError::Engine(source),
     }
 }
 
@@ -35,14 +35,14 @@ pub(crate) async fn of_the_network(
     docker: &dyn DockerApi,
     plan: &JobPlan,
     refusal: &ApiError,
-) -> Option<ExecutorError> {
+) -> Option<PrepareError> {
     let NetworkPlan::Own(own) = &plan.network else { return None };
     if !may_be_of_a_network(refusal) {
         return None;
     }
     let found = docker.list_networks(&[LabelFilter::equals(label::RUN, &plan.run)]).await.ok()?;
     let is_there = found.iter().any(|network| network.name == own.name.as_str());
-    (!is_there).then(|| ExecutorError::NetworkVanished { network: own.name.to_string() })
+    (!is_there).then(|| PrepareError::NetworkVanished { network: own.name.to_string() })
 }
 
 fn may_be_of_a_network(refusal: &ApiError) -> bool {
@@ -96,8 +96,8 @@ mod tests {
                 "error evaluating symlinks from mount source \"{path}\": lstat {path}: no such \
                  file or directory"
             );
-            let told = of_a_volume(&plan, ExecutorError::Engine(error(500, &words)));
-            let ExecutorError::VolumeLost { volume, kind, .. } = &told else { panic!("{told:?}") };
+            let told = of_a_volume(&plan, PrepareError::Engine(error(500, &words)));
+            let PrepareError::VolumeLost { volume, kind, .. } = &told else { panic!("{told:?}") };
             assert_eq!(volume, name);
             assert_eq!(told.is_retryable(), *kind == "temporary", "{kind}");
             let remedy = match *kind {
@@ -125,8 +125,8 @@ mod tests {
             "lstat /v/other/_data: no such file or directory".to_owned(),
         ];
         for words in others {
-            let told = of_a_volume(&plan, ExecutorError::Engine(error(500, &words)));
-            assert!(matches!(told, ExecutorError::Engine(_)), "{words}: {told:?}");
+            let told = of_a_volume(&plan, PrepareError::Engine(error(500, &words)));
+            assert!(matches!(told, PrepareError::Engine(_)), "{words}: {told:?}");
         }
     }
 
@@ -164,7 +164,7 @@ mod tests {
         docker.remove_network(&id).await.unwrap();
         for refusal in &refusals {
             let told = of_the_network(&docker, &plan, refusal).await;
-            let Some(ExecutorError::NetworkVanished { network }) = &told else {
+            let Some(PrepareError::NetworkVanished { network }) = &told else {
                 panic!("{refusal:?}: {told:?}")
             };
             assert_eq!(network, own.name.as_str());

@@ -9,8 +9,8 @@ use std::{sync::Arc, time::Duration};
 use common::Events;
 use docker_api_trait::{ApiError, DockerApi, ImageReference, Operation};
 use executor::{
-    Cancel, Command, Executor, ExecutorConfig, ExecutorError, FailureReason, JobOutcome, JobResult,
-    JobSpec, NullSink, Phase, RunContext, plan,
+    Cancel, Command, Executor, ExecutorConfig, FailureReason, JobOutcome, JobResult, JobSpec,
+    NullSink, Phase, PrepareError, RunContext, RunError, plan,
 };
 use testkit::{FakeDocker, Fault, FaultKind, FaultyDocker, ScriptedRun, Side, Site};
 use tokio::{sync::Notify, time::sleep};
@@ -127,7 +127,7 @@ async fn a_cache_without_its_folder_is_made_anew_once_where_that_is_wanted() {
         let JobOutcome::Failed(FailureReason::System { error }) = &result.outcome else {
             panic!("{what}")
         };
-        assert!(matches!(**error, ExecutorError::VolumeLost { .. }), "{what}");
+        assert!(matches!(**error, RunError::Prepare(PrepareError::VolumeLost { .. })), "{what}");
         assert!(!error.is_retryable());
         assert_eq!(result.phase, Phase::Start);
     }
@@ -146,7 +146,7 @@ async fn a_cache_that_others_hold_is_not_made_anew() {
     let JobOutcome::Failed(FailureReason::System { error }) = &result.outcome else {
         panic!("{:?}", result.outcome)
     };
-    assert!(matches!(**error, ExecutorError::VolumeLost { .. }), "{error:?}");
+    assert!(matches!(**error, RunError::Prepare(PrepareError::VolumeLost { .. })), "{error:?}");
     assert!(result.cleanup.failed.is_empty(), "{:?}", result.cleanup);
     assert_eq!(engine.volume_files(&name).len(), 1, "it is as it was");
     other.finish(holder, &Cancel::new()).await;

@@ -14,8 +14,9 @@ use common::{
 };
 use docker_api_trait::{ApiError, ImageApi, ImageReference, Operation};
 use executor::{
-    AuthConfig, Cancel, ExecutorConfig, ExecutorError, FailureReason, JobEvent, JobResult, JobSpec,
-    NullSink, Observer, Phase, PullFault, PullPolicy, RefusalCause, RegistryLogin, Variable,
+    AuthConfig, Cancel, ExecutorConfig, FailureReason, ImageError, JobEvent, JobResult, JobSpec,
+    NullSink, Observer, Phase, PrepareError, PullFault, PullPolicy, RefusalCause, RegistryLogin,
+    RunError, Variable,
 };
 use futures_util::FutureExt as _;
 use testkit::{FakeDocker, ScriptedRun};
@@ -61,7 +62,7 @@ fn assert_pull_failure(result: &JobResult, retryable: bool) {
 #[track_caller]
 fn assert_fault(result: &JobResult, expected: PullFault) {
     match error(result, Phase::Prepare, expected == PullFault::Transient) {
-        ExecutorError::ImagePull { fault, .. } => assert_eq!(*fault, expected),
+        RunError::Image(ImageError::Pull { fault, .. }) => assert_eq!(*fault, expected),
         error => panic!("{error:?}"),
     }
 }
@@ -100,7 +101,10 @@ async fn a_missing_image_that_may_never_be_pulled_is_named() {
     let (result, _) = watched(&engine, policies(&[PullPolicy::Never]), &job_of("tool")).await;
     assert_pull_failure(&result, false);
     assert!(
-        matches!(error(&result, Phase::Prepare, false), ExecutorError::ImageMissing { .. }),
+        matches!(
+            error(&result, Phase::Prepare, false),
+            RunError::Image(ImageError::Missing { .. })
+        ),
         "{:?}",
         result.outcome
     );
@@ -119,7 +123,9 @@ async fn a_missing_container_of_volumes_from_is_no_missing_image() {
         config.containers.host.volumes_from = vec!["gone".to_owned()];
         let (result, _) = watched(&engine, config, &job_of("busybox")).await;
         let error = error(&result, Phase::Prepare, false);
-        let ExecutorError::Refused { cause, .. } = error else { panic!("{policy}: {error:?}") };
+        let RunError::Prepare(PrepareError::Refused { cause, .. }) = error else {
+            panic!("{policy}: {error:?}")
+        };
         assert_eq!(*cause, RefusalCause::Container, "{policy}");
         assert!(engine.pull_requests().is_empty(), "{policy}");
     }
@@ -133,7 +139,9 @@ async fn an_image_that_is_there_for_another_platform_is_not_called_missing() {
     let (result, _) = watched(&engine, policies(&[PullPolicy::Never]), &job).await;
     assert_pull_failure(&result, false);
     let error = error(&result, Phase::Prepare, false);
-    let ExecutorError::ImagePlatform { wanted, found, .. } = error else { panic!("{error:?}") };
+    let RunError::Image(ImageError::Platform { wanted, found, .. }) = error else {
+        panic!("{error:?}")
+    };
     assert_eq!((wanted.as_str(), found.as_deref()), ("linux/arm64", Some("linux/amd64")));
     let hint = error.hint().unwrap();
     assert!(hint.contains("docker pull --platform linux/arm64 busybox"), "{hint}");
@@ -243,7 +251,8 @@ async fn a_pull_that_says_nothing_is_given_up_and_not_tried_again() {
     let begin = Instant::now();
     let (result, events) = watched(&engine, config, &job_of("busybox")).await;
     assert_pull_failure(&result, true);
-    let ExecutorError::PullStalled { after, .. } = error(&result, Phase::Prepare, true) else {
+    let RunError::Image(ImageError::Stalled { after, .. }) = error(&result, Phase::Prepare, true)
+    else {
         panic!("{:?}", result.outcome)
     };
     assert_eq!((*after, begin.elapsed()), (seconds(20), seconds(20)));

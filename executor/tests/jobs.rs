@@ -9,8 +9,9 @@ use docker_api_trait::{
     ApiError, DockerApi, ImageReference, LogChunk, LogSource, Operation, Volume,
 };
 use executor::{
-    Cancel, Command, Executor, ExecutorConfig, ExecutorError, FailureReason, JobOutcome, JobReport,
-    JobResult, JobSpec, LogEnd, LogSink, MemorySink, NullSink, Phase, RunContext, Truncation, plan,
+    Cancel, CleanupError, Command, Executor, ExecutorConfig, FailureReason, JobOutcome, JobReport,
+    JobResult, JobSpec, LogEnd, LogSink, MemorySink, NullSink, Phase, PrepareError, RunContext,
+    RunError, StepError, Truncation, plan,
 };
 use testkit::{FakeDocker, ScriptedRun};
 use tokio::time::{Instant, sleep};
@@ -249,7 +250,10 @@ async fn an_engine_that_cannot_be_reached_is_a_system_failure_with_nothing_to_cl
     let JobOutcome::Failed(reason @ FailureReason::System { error }) = &result.outcome else {
         panic!("{:?}", result.outcome)
     };
-    assert!(matches!(**error, ExecutorError::Engine(ApiError::Unreachable { .. })), "{error:?}");
+    assert!(
+        matches!(**error, RunError::Prepare(PrepareError::Engine(ApiError::Unreachable { .. }))),
+        "{error:?}"
+    );
     assert!(reason.is_retryable() && error.hint().is_some());
     assert_eq!(result.phase, Phase::Connect);
     assert!(result.cleanup.failed.is_empty(), "{:?}", result.cleanup);
@@ -265,7 +269,7 @@ async fn a_container_whose_creation_got_no_reply_is_found_and_removed() {
     };
     let operation = Operation::CreateContainer;
     assert!(
-        matches!(&**error, ExecutorError::Engine(ApiError::Lost { operation: of, .. }) if *of == operation),
+        matches!(&**error, RunError::Prepare(PrepareError::Engine(ApiError::Lost { operation: of, .. })) if *of == operation),
         "{error:?}"
     );
     assert!(reason.is_retryable());
@@ -287,7 +291,10 @@ async fn a_strangers_volume_is_refused_before_any_container_is_made() {
     let JobOutcome::Failed(FailureReason::System { error }) = &result.outcome else {
         panic!("{:?}", result.outcome)
     };
-    assert!(matches!(**error, ExecutorError::Volumes(VolumeError::Mismatch { .. })), "{error:?}");
+    assert!(
+        matches!(**error, RunError::Prepare(PrepareError::Volumes(VolumeError::Mismatch { .. }))),
+        "{error:?}"
+    );
     assert_eq!(engine.container_requests().len(), before);
 }
 
@@ -303,7 +310,7 @@ async fn a_container_that_somebody_removes_is_never_a_success() {
     let JobOutcome::Failed(reason @ FailureReason::System { error }) = &result.outcome else {
         panic!("{:?}", result.outcome)
     };
-    assert!(matches!(**error, ExecutorError::ContainerVanished { .. }), "{error:?}");
+    assert!(matches!(**error, RunError::Step(StepError::ContainerVanished { .. })), "{error:?}");
     assert!(reason.is_retryable());
     assert_eq!(result.phase, Phase::Script);
     assert_clean(&engine, &result);
@@ -373,7 +380,7 @@ async fn what_cannot_be_removed_is_reported_and_does_not_change_the_outcome() {
     assert!(matches!(result.outcome, JobOutcome::Succeeded), "{:?}", result.outcome);
     let [failed] = &result.cleanup.failed[..] else { panic!("{:?}", result.cleanup) };
     assert!(
-        matches!(failed.error, ExecutorError::Engine(ApiError::Engine { status: 500, .. })),
+        matches!(failed.error, CleanupError::Engine(ApiError::Engine { status: 500, .. })),
         "{failed:?}"
     );
     let report = serde_json::to_value(JobReport::from(&result)).unwrap();

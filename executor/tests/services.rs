@@ -12,8 +12,8 @@ use common::{
 };
 use docker_api_trait::{DockerApi, Health, HealthStatus, LogDriver, Operation};
 use executor::{
-    Cancel, Executor, ExecutorConfig, ExecutorError, FailureReason, JobResult, JobSpec, NullSink,
-    ObjectKind, Phase, Readiness, ServiceSpec, Variable,
+    Cancel, Executor, ExecutorConfig, FailureReason, JobResult, JobSpec, NullSink, ObjectKind,
+    Phase, PrepareError, Readiness, RunError, ServiceSpec, Variable,
 };
 use testkit::{FakeDocker, Fault, FaultKind, FaultyDocker, ScriptedRun, Site};
 use volume_manager::DockerVolumeManager;
@@ -425,7 +425,10 @@ async fn a_network_that_cannot_be_made_fails_the_job_before_its_containers() {
     job.volumes.push("/cache".to_owned());
     let result = executor.run(&job, Box::new(NullSink), &Cancel::new()).await.unwrap();
     assert!(
-        matches!(error(&result, Phase::Prepare, false), ExecutorError::Network { .. }),
+        matches!(
+            error(&result, Phase::Prepare, false),
+            RunError::Prepare(PrepareError::Network { .. })
+        ),
         "{:?}",
         result.outcome
     );
@@ -504,7 +507,10 @@ async fn a_users_own_network_is_joined_and_left_alone() {
     let result = executor.run(&job_with_db(), Box::new(NullSink), &Cancel::new()).await.unwrap();
     // Nobody made it, so that nothing can be started in it.
     assert!(
-        matches!(error(&result, Phase::Start, false), ExecutorError::Refused { .. }),
+        matches!(
+            error(&result, Phase::Start, false),
+            RunError::Prepare(PrepareError::Refused { .. })
+        ),
         "{:?}",
         result.outcome
     );

@@ -10,9 +10,9 @@ use common::{
 };
 use docker_api_trait::{Input, LogChunk, Operation};
 use executor::{
-    Cancel, Executor, ExecutorConfig, ExecutorError, FailureReason, JobPlan, JobProgress,
-    JobReport, JobResult, JobSpec, LogEnd, LogSink, NullSink, Phase, PreparedJob, RunContext,
-    ServiceSpec, StepOutcome, StepWhen, TimedPart, Transfers, Truncation, Variable, plan,
+    Cancel, Executor, ExecutorConfig, FailureReason, JobPlan, JobProgress, JobReport, JobResult,
+    JobSpec, LogEnd, LogSink, NullSink, Phase, PreparedJob, ResumeError, RunContext, ServiceSpec,
+    StepOutcome, StepWhen, TimedPart, Transfers, Truncation, UnknownStep, Variable, plan,
 };
 use testkit::{FakeDocker, ScriptedRun};
 use tokio::time::{Instant, sleep};
@@ -108,7 +108,7 @@ async fn which_steps_run_is_the_callers_to_say() {
         assert_eq!(step_of(&executor, &mut job, step).await, expected);
     }
     let unknown = executor.run_step(&mut job, "c", &mut NullSink, &Cancel::new()).await;
-    assert!(matches!(unknown, Err(ExecutorError::UnknownStep { .. })), "{unknown:?}");
+    assert!(matches!(unknown, Err(UnknownStep { .. })), "{unknown:?}");
     let result = executor.finish(job, &Cancel::new()).await;
     assert!(matches!(
         failure(&result, Phase::Script, false),
@@ -164,8 +164,8 @@ async fn a_process_for_each_stage_is_fine() {
 #[tokio::test(start_paused = true)]
 async fn what_is_gone_or_has_ended_cannot_be_carried_on() {
     let plan = planned(&large_job());
-    let not_prepared = |resumed: Result<PreparedJob, ExecutorError>| match resumed {
-        Err(ExecutorError::NotPrepared { run, container }) => {
+    let not_prepared = |resumed: Result<PreparedJob, ResumeError>| match resumed {
+        Err(ResumeError::NotPrepared { run, container }) => {
             assert_eq!(run, plan.run);
             container
         }
@@ -206,7 +206,7 @@ async fn a_job_of_programs_is_carried_on_with_its_volumes_or_not_at_all() {
     assert!(engine.volumes().is_empty(), "{:?}", engine.volumes());
     assert_clean(&engine, &result);
     let gone = executor.resume(&plan).await;
-    assert!(matches!(gone, Err(ExecutorError::NotPrepared { .. })), "{gone:?}");
+    assert!(matches!(gone, Err(ResumeError::NotPrepared { .. })), "{gone:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -420,7 +420,7 @@ async fn a_job_that_cannot_be_resumed_can_be_abandoned() {
     engine.vanish_container(&helper.unwrap().id);
     for _ in 0..2 {
         let error = executor.resume(&plan).await.unwrap_err();
-        assert!(matches!(error, ExecutorError::NotPrepared { .. }), "{error:?}");
+        assert!(matches!(error, ResumeError::NotPrepared { .. }), "{error:?}");
         assert_eq!(engine.containers().len(), 2, "a resume that fails changes nothing");
     }
     let report = executor.abandon(&plan, &Cancel::new()).await;

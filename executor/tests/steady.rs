@@ -19,8 +19,9 @@ use docker_api_trait::{
     LogChunk, NetworkApi as _, NetworkRequest, Operation, Signal, SystemApi as _, VolumeApi as _,
 };
 use executor::{
-    Cancel, EngineEvent, EngineObserver, Executor, ExecutorConfig, ExecutorError, JobEvent,
-    JobOutcome, LogEnd, LogSink, NullSink, Observer, Phase, RetryPolicy, SteadyDocker, Truncation,
+    Cancel, EngineEvent, EngineObserver, Executor, ExecutorConfig, JobEvent, JobOutcome, LogEnd,
+    LogSink, NullSink, Observer, Phase, PrepareError, RetryPolicy, RunError, SteadyDocker,
+    Truncation,
 };
 use testkit::{FakeDocker, Fault, FaultKind, FaultyDocker, ScriptedRun, Side, Site};
 use tokio::time::{Instant, sleep};
@@ -383,7 +384,8 @@ async fn a_job_whose_engine_stays_away_names_the_phase_and_may_be_run_again() {
     let begin = Instant::now();
     let result = run_on(Arc::new(docker), &job([program("a")])).await;
     let error = error(&result, Phase::Prepare, true);
-    let ExecutorError::Engine(ApiError::Gone { operation, after, .. }) = error else {
+    let RunError::Prepare(PrepareError::Engine(ApiError::Gone { operation, after, .. })) = error
+    else {
         panic!("{error:?}")
     };
     assert_eq!((*operation, *after), (Operation::CreateContainer, seconds(60)));
@@ -424,7 +426,7 @@ async fn a_panic_of_the_callers_own_code_fails_the_job_and_cleans_it_up() {
     let job = job([step("a")]);
     let result = executor.run(&job, Box::new(NullSink), &Cancel::new()).await.unwrap();
     let error = error(&result, Phase::Script, false);
-    assert!(matches!(error, ExecutorError::Panicked { .. }), "{error:?}");
+    assert!(matches!(error, RunError::Panicked { .. }), "{error:?}");
     assert_eq!(words(&result), [("a", "failed")]);
     assert_clean(&engine, &result);
 }
@@ -458,7 +460,7 @@ async fn a_panic_of_the_callers_sink_fails_the_job_and_cleans_it_up() {
         engine.script(ScriptedRun::exits(0).prints_stdout("out\n").lasting(seconds(1)));
         let result = run_into(&engine, &job([step("a"), step("b")]), PanickingSink(place)).await;
         let error = error(&result, Phase::Script, false);
-        let ExecutorError::Panicked { message } = error else { panic!("{place}: {error:?}") };
+        let RunError::Panicked { message } = error else { panic!("{place}: {error:?}") };
         assert!(message.contains("the sink's own fault"), "{place}: {message}");
         assert!(error.hint().is_some(), "{place}");
         assert_eq!(words(&result), [("a", "failed"), ("b", "skipped")], "{place}");

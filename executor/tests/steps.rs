@@ -11,9 +11,9 @@ use common::{
 };
 use docker_api_trait::{Input, LogSource, Operation};
 use executor::{
-    Cancel, Command, ContainerKind, ExecutorConfig, ExecutorError, ExitCause, FailureReason,
-    JobError, JobPlan, JobSpec, LogEnd, MemorySink, NullSink, Phase, StepOutcome, StepSpec,
-    StepWhen, Truncation, Variable,
+    Cancel, Command, ContainerKind, ExecutorConfig, ExitCause, FailureReason, JobError, JobPlan,
+    JobSpec, LogEnd, MemorySink, NullSink, Phase, PrepareError, RunError, StepError, StepOutcome,
+    StepSpec, StepWhen, Truncation, Variable,
 };
 use testkit::{FakeDocker, ScriptedRun};
 
@@ -122,7 +122,10 @@ async fn a_step_that_may_fail_leaves_the_outcome_as_it_is() {
     first.allow_failure = true;
     let result = run(&engine, &job([first, step("build")])).await;
     assert!(
-        matches!(error(&result, Phase::Script, true), ExecutorError::ContainerLost { .. }),
+        matches!(
+            error(&result, Phase::Script, true),
+            RunError::Step(StepError::ContainerLost { .. })
+        ),
         "{result:?}"
     );
     assert_eq!(ran(&result), ["lint"]);
@@ -213,7 +216,10 @@ async fn a_shell_that_ends_with_0_before_its_step_is_no_success() {
     engine.script_next(ScriptedRun::exits(0).kills_shell());
     let result = run(&engine, &with_after_script(job([step("exec"), step("next")]))).await;
     assert!(
-        matches!(error(&result, Phase::Script, true), ExecutorError::ContainerLost { .. }),
+        matches!(
+            error(&result, Phase::Script, true),
+            RunError::Step(StepError::ContainerLost { .. })
+        ),
         "{result:?}"
     );
     assert_eq!(ran(&result), ["exec"]);
@@ -229,7 +235,9 @@ async fn a_container_that_vanishes_before_or_while_a_step_runs_is_named() {
         let job = with_after_script(job([step("sources").in_helper(), step("build")]));
         let thief = |_: &Cancel| engine.vanish_container(&engine.containers()[victim].id);
         let result = run_and(&executor(&engine), &job, NullSink, seconds(1), thief).await;
-        let ExecutorError::ContainerVanished { container } = error(&result, Phase::Script, true)
+        let (RunError::Prepare(PrepareError::ContainerVanished { container })
+        | RunError::Step(StepError::ContainerVanished { container })) =
+            error(&result, Phase::Script, true)
         else {
             panic!("{:?}", result.outcome)
         };
@@ -246,7 +254,8 @@ async fn an_image_without_a_shell_is_named_with_the_inits_words() {
     let mut job = with_after_script(job([step("build")]));
     job.image = image("bare").into();
     let result = run(&engine, &job).await;
-    let ExecutorError::NoShell { image, detail } = error(&result, Phase::Script, false) else {
+    let RunError::Step(StepError::NoShell { image, detail }) = error(&result, Phase::Script, false)
+    else {
         panic!("{:?}", result.outcome)
     };
     assert_eq!(image.as_str(), "bare");
@@ -446,7 +455,7 @@ async fn an_entrypoint_that_never_starts_a_shell_is_given_up_after_two_minutes()
     let begin = tokio::time::Instant::now();
     let result = run(&engine, &job).await;
     assert!(
-        matches!(error(&result, Phase::Script, false), ExecutorError::NoShell { .. }),
+        matches!(error(&result, Phase::Script, false), RunError::Step(StepError::NoShell { .. })),
         "{:?}",
         result.outcome
     );

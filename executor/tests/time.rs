@@ -13,8 +13,8 @@ use common::{
 };
 use docker_api_trait::{ApiError, Health, HealthStatus, Operation};
 use executor::{
-    Cancel, ExecutorConfig, ExecutorError, FailureReason, JobResult, JobSpec, LogEnd, NullSink,
-    Phase, ServiceSpec, StepOutcome, StepWhen, TimedPart, Truncation,
+    Cancel, CleanupError, ExecutorConfig, FailureReason, JobResult, JobSpec, LogEnd, NullSink,
+    Phase, RunError, ServiceSpec, StepError, StepOutcome, StepWhen, TimedPart, Truncation,
 };
 use testkit::{FakeDocker, ScriptedRun};
 use tokio::time::Instant;
@@ -441,7 +441,7 @@ async fn an_engine_that_does_not_clean_up_is_given_up_and_told_of() {
     assert_succeeded(&result);
     assert_eq!(took, seconds(60));
     let failed = &result.cleanup.failed[0].error;
-    assert!(matches!(failed, ExecutorError::Engine(ApiError::TimedOut { .. })), "{failed:?}");
+    assert!(matches!(failed, CleanupError::Engine(ApiError::TimedOut { .. })), "{failed:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -556,7 +556,10 @@ async fn a_job_that_lost_its_engine_is_no_cancelled_one() {
     let job = with_after_script(job([step("a")]));
     let result = run_and(&executor(&engine), &job, NullSink, seconds(1), away).await;
     assert!(
-        matches!(error(&result, Phase::Script, true), ExecutorError::ContainerLost { .. }),
+        matches!(
+            error(&result, Phase::Script, true),
+            RunError::Step(StepError::ContainerLost { .. })
+        ),
         "{:?}",
         result.outcome
     );

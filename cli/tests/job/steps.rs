@@ -210,7 +210,7 @@ fn a_container_that_somebody_removes_is_a_failure_that_says_so() {
     docker(&["rm", "--force", &project.containers()[0]]);
     let output = running.end();
     assert_eq!(output.status.code(), Some(125));
-    assert!(stderr(&output).contains("was removed by somebody else"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("was removed by another program"), "{}", stderr(&output));
     project.assert_nothing_left();
 }
 

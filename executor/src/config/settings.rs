@@ -46,7 +46,7 @@ pub struct ExecutorConfig {
     pub log_limit: Option<u64>,
     /// Whether a cache whose folder somebody has deleted under the engine is removed and made anew, once
     /// a job. Such a cache holds nothing, unless its folder is on a disk that is not mounted just now.
-    /// Default: no, the job fails with [`ExecutorError::VolumeLost`](crate::ExecutorError::VolumeLost).
+    /// Default: no, the job fails with [`PrepareError::VolumeLost`](crate::PrepareError::VolumeLost).
     pub rebuild_caches: bool,
 }
 

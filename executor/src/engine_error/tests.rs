@@ -322,7 +322,7 @@ fn a_permanent_refusal_is_not_called_retryable() {
     for (operation, status, words, cause) in REPLIES {
         let error = classify(ApiError::from_status(*operation, *status, *words));
         let Some(cause) = cause else {
-            assert!(!matches!(error, ExecutorError::Refused { .. }), "{words}");
+            assert!(!matches!(error, PrepareError::Refused { .. }), "{words}");
             continue;
         };
         assert_eq!(error.is_retryable(), *cause == RefusalCause::PortInUse, "{words}");

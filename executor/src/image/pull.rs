@@ -12,7 +12,7 @@ use super::{
     PullFault, PullKey, PullPolicy, RegistryImage, Resolved, WatchError, retry_pull, watch_stalls,
 };
 use crate::{
-    ExecutorError, ImagePlan, JobEvent, JobPlan, Observer, describe,
+    ImageError, ImagePlan, JobEvent, JobPlan, Observer, describe,
     engine_error::{PlatformMismatch, platform_mismatch},
 };
 
@@ -58,14 +58,14 @@ impl PullError {
         self,
         image: &ImageReference,
         broken_credentials: Vec<BrokenCredentials>,
-    ) -> ExecutorError {
+    ) -> ImageError {
         let image = image.clone();
         match self {
             Self::Engine(source) => {
                 let fault = PullFault::of(&source);
-                ExecutorError::ImagePull { image, fault, source, broken_credentials }
+                ImageError::Pull { image, fault, source, broken_credentials }
             }
-            Self::Stalled(after) => ExecutorError::PullStalled { image, after },
+            Self::Stalled(after) => ImageError::Stalled { image, after },
         }
     }
 }
@@ -108,7 +108,7 @@ impl Images {
         image: &ImagePlan,
         policy: PullPolicy,
         observer: &dyn Observer,
-    ) -> Result<ImageReference, ExecutorError> {
+    ) -> Result<ImageReference, ImageError> {
         observer.event(&JobEvent::PullStarted(&image.reference));
         let Resolved { credential, broken } = self.credential(plan, image).await;
         for source in &broken {
@@ -207,7 +207,7 @@ pub(crate) struct Attempts<'a> {
     next: usize,
     /// What the engine said when it did not have what was given.
     missing: Option<ApiError>,
-    failure: Option<ExecutorError>,
+    failure: Option<ImageError>,
 }
 
 impl Attempts<'_> {
@@ -215,11 +215,11 @@ impl Attempts<'_> {
     ///
     /// # Errors
     /// That of the last policy, when all have failed.
-    pub(crate) async fn next(&mut self) -> Result<Use, ExecutorError> {
+    pub(crate) async fn next(&mut self) -> Result<Use, ImageError> {
         let image = self.image;
         loop {
             let Some(policy) = image.pull_policies.get(self.next).copied() else {
-                let nothing = || ExecutorError::ImageMissing { image: image.reference.clone() };
+                let nothing = || ImageError::Missing { image: image.reference.clone() };
                 return Err(self.failure.take().unwrap_or_else(nothing));
             };
             let missing = std::mem::take(&mut self.missing);
@@ -231,9 +231,9 @@ impl Attempts<'_> {
                     let image = image.reference.clone();
                     self.failed(match platform_mismatch(&missing) {
                         Some(PlatformMismatch { wanted, found }) => {
-                            ExecutorError::ImagePlatform { image, wanted, found }
+                            ImageError::Platform { image, wanted, found }
                         }
-                        None => ExecutorError::ImageMissing { image },
+                        None => ImageError::Missing { image },
                     });
                 }
                 (PullPolicy::Always, _) | (PullPolicy::IfNotPresent, Some(_)) => {
@@ -252,7 +252,7 @@ impl Attempts<'_> {
         self.missing = Some(refused);
     }
 
-    fn failed(&mut self, error: ExecutorError) {
+    fn failed(&mut self, error: ImageError) {
         if let Some(policy) = self.image.pull_policies.get(self.next).copied()
             && self.next + 1 < self.image.pull_policies.len()
         {

@@ -1,6 +1,6 @@
 //! What cleanup did.
 
-use crate::ExecutorError;
+use crate::CleanupError;
 
 /// What cleanup did.
 #[derive(Debug, Default)]
@@ -54,5 +54,5 @@ pub struct CleanupFailure {
     /// Its name.
     pub name: String,
     /// Why it is still there, or why nobody can tell.
-    pub error: ExecutorError,
+    pub error: CleanupError,
 }

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use crate::{ExecutorError, describe};
+use crate::{ImageError, PrepareError, RunError, StepError, TransferError, describe};
 
 /// Why a job failed. The names in reports are GitLab's.
 #[derive(Debug, Clone)]
@@ -27,7 +27,7 @@ pub enum FailureReason {
     /// The engine has no such image and could not pull it: `image_pull_failure`.
     ImagePull {
         /// The cause.
-        error: Arc<ExecutorError>,
+        error: Arc<RunError>,
     },
     /// The job was finished before every step had run that had to: `job_incomplete`. No script failed,
     /// and no stop was asked for.
@@ -38,7 +38,7 @@ pub enum FailureReason {
     /// It cannot be told how the job would have ended: `runner_system_failure`.
     System {
         /// The cause.
-        error: Arc<ExecutorError>,
+        error: Arc<RunError>,
     },
 }
 
@@ -162,7 +162,7 @@ impl FailureReason {
 
     /// Whether the same job may end otherwise when it is run again and nobody changes it.
     pub fn is_retryable(&self) -> bool {
-        self.error().is_some_and(ExecutorError::is_retryable)
+        self.error().is_some_and(RunError::is_retryable)
     }
 
     /// What went wrong, causes included, in one line. `None` when a script failed, as its output says
@@ -193,7 +193,7 @@ impl FailureReason {
     }
 
     /// The cause, when it is not the job's own.
-    pub fn error(&self) -> Option<&ExecutorError> {
+    pub fn error(&self) -> Option<&RunError> {
         match self {
             Self::ImagePull { error } | Self::System { error } => Some(error),
             _ => None,
@@ -206,14 +206,34 @@ pub(crate) fn timeout_message(part: &str, limit: Duration) -> String {
     format!("the {part} took longer than {}", humantime::format_duration(limit))
 }
 
-impl From<ExecutorError> for FailureReason {
-    fn from(error: ExecutorError) -> Self {
-        match error {
-            error @ (ExecutorError::ImagePull { .. }
-            | ExecutorError::PullStalled { .. }
-            | ExecutorError::ImageMissing { .. }
-            | ExecutorError::ImagePlatform { .. }) => Self::ImagePull { error: Arc::new(error) },
-            error => Self::System { error: Arc::new(error) },
-        }
+impl From<RunError> for FailureReason {
+    fn from(error: RunError) -> Self {
+        let is_of_image = matches!(error, RunError::Image(_));
+        let error = Arc::new(error);
+        if is_of_image { Self::ImagePull { error } } else { Self::System { error } }
+    }
+}
+
+impl From<ImageError> for FailureReason {
+    fn from(error: ImageError) -> Self {
+        RunError::from(error).into()
+    }
+}
+
+impl From<PrepareError> for FailureReason {
+    fn from(error: PrepareError) -> Self {
+        RunError::from(error).into()
+    }
+}
+
+impl From<StepError> for FailureReason {
+    fn from(error: StepError) -> Self {
+        RunError::from(error).into()
+    }
+}
+
+impl From<TransferError> for FailureReason {
+    fn from(error: TransferError) -> Self {
+        RunError::from(error).into()
     }
 }

@@ -1,10 +1,13 @@
 use std::time::Duration;
 
-use docker_api_trait::{ConnectFailure, ImageReference, Operation};
+use docker_api_trait::{ApiError, ConnectFailure, ImageReference, Operation};
 use volume_manager::VolumeError;
 
 use super::*;
-use crate::{JobEvent, Observer, PullFault, RelativePath};
+use crate::{
+    BrokenCredentials, CleanupError, ImageError, JobEvent, Observer, PrepareError, PullFault,
+    RelativePath, ResumeError, StepError, TransferError, UnknownStep, WorkspaceError,
+};
 
 const SECRET: &str = "hunter22";
 
@@ -25,8 +28,7 @@ fn engine() -> ApiError {
 }
 
 /// One of every variant, with the secret in each text of it.
-fn errors() -> Vec<ExecutorError> {
-    use ExecutorError as E;
+fn errors() -> Vec<RunError> {
     let path = || RelativePath::new("a").unwrap();
     let workspace = [
         WorkspaceError::Folder { path: "a".into(), source: system() },
@@ -50,43 +52,52 @@ fn errors() -> Vec<ExecutorError> {
     };
     let name = || "a".to_owned();
     let mut errors = vec![
-        E::Engine(engine()),
-        E::Engine(lost()),
-        E::Engine(away),
-        E::DiskFull { source: engine() },
-        E::NameTaken { name: name(), source: engine() },
-        E::Interrupted { container: name() },
-        E::EngineLost { source: lost() },
-        E::Panicked { message: said() },
-        E::Network { source: engine() },
-        E::Volumes(VolumeError::Closed { source: lost() }),
-        E::Volumes(VolumeError::Unadoptable { destination: said() }),
-        E::ImagePull {
+        RunError::Prepare(PrepareError::Engine(engine())),
+        RunError::Prepare(PrepareError::Engine(lost())),
+        RunError::Prepare(PrepareError::Engine(away)),
+        RunError::Prepare(PrepareError::DiskFull { source: engine() }),
+        RunError::Prepare(PrepareError::NameTaken { name: name(), source: engine() }),
+        RunError::Step(StepError::Interrupted { container: name() }),
+        RunError::Step(StepError::EngineLost { source: lost() }),
+        RunError::Panicked { message: said() },
+        RunError::Prepare(PrepareError::Network { source: engine() }),
+        RunError::Prepare(PrepareError::Volumes(VolumeError::Closed { source: lost() })),
+        RunError::Prepare(PrepareError::Volumes(VolumeError::Unadoptable { destination: said() })),
+        RunError::Image(ImageError::Pull {
             image: image(),
             fault: PullFault::Other,
             source: Arc::new(engine()),
             broken_credentials: vec![BrokenCredentials { why: said(), hint: "a hint" }],
-        },
-        E::PullStalled { image: image(), after: Duration::ZERO },
-        E::ImageMissing { image: image() },
-        E::ImagePlatform { image: image(), wanted: said(), found: Some(said()) },
-        E::UnsupportedSystem { os: said() },
-        E::Start { source: engine() },
-        E::Refused { cause: crate::RefusalCause::NoCommand, source: engine() },
-        E::NoShell { image: image(), detail: said() },
-        E::ContainerVanished { container: name() },
-        E::NetworkVanished { network: name() },
-        E::VolumeLost { volume: name(), kind: "cache", source: engine() },
-        E::NoBuildFolder,
-        E::WorkspaceWithoutShell,
-        E::BuildFolder { code: 1, words: said() },
-        E::UnknownStep { step: said() },
-        E::OtherRun { progress: name(), plan: name() },
-        E::Earlier { message: said() },
-        E::NotPrepared { run: name(), container: name() },
-        E::ContainerLost { detail: said() },
+        }),
+        RunError::Image(ImageError::Stalled { image: image(), after: Duration::ZERO }),
+        RunError::Image(ImageError::Missing { image: image() }),
+        RunError::Image(ImageError::Platform {
+            image: image(),
+            wanted: said(),
+            found: Some(said()),
+        }),
+        RunError::Prepare(PrepareError::UnsupportedSystem { os: said() }),
+        RunError::Prepare(PrepareError::Start { source: engine() }),
+        RunError::Prepare(PrepareError::Refused {
+            cause: crate::RefusalCause::NoCommand,
+            source: engine(),
+        }),
+        RunError::Step(StepError::NoShell { image: image(), detail: said() }),
+        RunError::Prepare(PrepareError::ContainerVanished { container: name() }),
+        RunError::Prepare(PrepareError::NetworkVanished { network: name() }),
+        RunError::Prepare(PrepareError::VolumeLost {
+            volume: name(),
+            kind: "cache",
+            source: engine(),
+        }),
+        RunError::Transfer(TransferError::NoBuildFolder),
+        RunError::Transfer(TransferError::WithoutShell),
+        RunError::Transfer(TransferError::BuildFolder { code: 1, words: said() }),
+        RunError::Earlier { message: said() },
+        RunError::Step(StepError::ContainerLost { detail: said() }),
     ];
-    errors.extend(workspace.into_iter().map(E::from));
+    let transfers = workspace.into_iter().map(|error| TransferError::Workspace(error).into());
+    errors.extend(transfers);
     errors
 }
 
@@ -146,7 +157,7 @@ fn no_event_shows_a_secret() {
     }
 }
 
-fn shown(error: &ExecutorError) -> String {
+fn shown(error: &RunError) -> String {
     format!("{} {error:?} {:?}", describe(error), error.hint())
 }
 
@@ -155,9 +166,33 @@ fn no_error_shows_a_secret() {
     let redactor = Redactor::new([SECRET]);
     for error in errors() {
         let before = std::mem::discriminant(&error);
-        let error = redactor.error(error);
+        let error = redactor.run_error(error);
         assert_eq!(std::mem::discriminant(&error), before);
         assert!(!shown(&error).contains(SECRET), "{error:?}");
+    }
+}
+
+#[test]
+fn no_error_of_a_resumption_or_a_cleanup_shows_a_secret() {
+    let redactor = Redactor::new([SECRET]);
+    let name = || "a".to_owned();
+    let volume = || VolumeError::Unadoptable { destination: said() };
+    for error in [
+        ResumeError::Engine(engine()),
+        ResumeError::Volumes(volume()),
+        ResumeError::Attach(PrepareError::Start { source: engine() }),
+        ResumeError::NotPrepared { run: name(), container: name() },
+        ResumeError::OtherRun { progress: name(), plan: name() },
+        ResumeError::UnknownStep(UnknownStep::new(said())),
+    ] {
+        let error = redactor.resume(error);
+        let text = format!("{} {error:?} {:?}", describe(&error), error.hint());
+        assert!(!text.contains(SECRET), "{text}");
+    }
+    for error in [CleanupError::Engine(engine()), CleanupError::Volumes(volume())] {
+        let error = redactor.cleanup_error(error);
+        let text = format!("{} {error:?} {:?}", describe(&error), error.hint());
+        assert!(!text.contains(SECRET), "{text}");
     }
 }
 
@@ -173,14 +208,14 @@ fn no_reason_shows_a_secret() {
 #[test]
 fn a_pull_that_jobs_share_is_redacted_for_each() {
     let shared = Arc::new(engine());
-    let failed = |source| ExecutorError::ImagePull {
+    let failed = |source| ImageError::Pull {
         image: image(),
         fault: PullFault::Other,
         source,
         broken_credentials: Vec::new(),
     };
-    let one = Redactor::new([SECRET]).error(failed(Arc::clone(&shared)));
-    let other = Redactor::new(["twice"]).error(failed(Arc::clone(&shared)));
+    let error_of = |secret| Redactor::new([secret]).run_error(failed(Arc::clone(&shared)).into());
+    let (one, other) = (error_of(SECRET), error_of("twice"));
     assert!(!describe(&one).contains(SECRET) && describe(&one).contains("twice"));
     assert!(!describe(&other).contains("twice") && describe(&other).contains(SECRET));
 }

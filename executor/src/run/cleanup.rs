@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use volume_manager::{Outcome, PreparedVolumes, VolumeManager, label};
 
 use crate::{
-    Cancel, CleanupFailure, CleanupReport, ExecutorError, JobPlan, NetworkPlan, ObjectKind,
+    Cancel, CleanupError, CleanupFailure, CleanupReport, JobPlan, NetworkPlan, ObjectKind,
     RemovedObject,
     run::{
         Inputs, Run, interrupt,
@@ -260,7 +260,7 @@ async fn containers(
 /// Of the names nobody can tell whether there are containers; the first one carries the cause.
 fn lost(report: &mut CleanupReport, names: &[Possible<'_>], error: ApiError, time: &Time<'_>) {
     let others = std::iter::repeat_with(|| time.out(Operation::ListContainers));
-    let errors = std::iter::once(error).chain(others).map(ExecutorError::from);
+    let errors = std::iter::once(error).chain(others).map(CleanupError::from);
     for ((name, _), error) in names.iter().zip(errors) {
         let (kind, name) = (ObjectKind::Container, (*name).to_owned());
         report.failed.push(CleanupFailure { kind, name, error });

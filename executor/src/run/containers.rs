@@ -7,7 +7,7 @@ use docker_api_trait::{
 use futures_util::future;
 
 use crate::{
-    ContainerPlan, ExecutorError, FailureReason, ImagePlan, JobEvent, JobPlan, Observer as _,
+    ContainerPlan, FailureReason, ImagePlan, JobEvent, JobPlan, Observer as _, PrepareError,
     Process, RefusalCause,
     engine_error::classify,
     image::Use,
@@ -114,12 +114,12 @@ impl Inputs<'_> {
     }
 
     /// The error of a container that the engine refused to create.
-    pub(crate) fn not_created(&self, refused: ApiError, name: &str) -> ExecutorError {
+    pub(crate) fn not_created(&self, refused: ApiError, name: &str) -> PrepareError {
         match refused {
             source @ ApiError::Conflict { operation: Operation::CreateContainer, .. }
                 if is_taken(&source, name) =>
             {
-                ExecutorError::NameTaken { name: name.to_owned(), source }
+                PrepareError::NameTaken { name: name.to_owned(), source }
             }
             error => refusal::of_a_volume(self.plan, classify(error)),
         }
@@ -161,7 +161,7 @@ impl Inputs<'_> {
         id: &ContainerId,
         plan: &ContainerPlan,
         is_ready: bool,
-    ) -> Result<Session, ExecutorError> {
+    ) -> Result<Session, PrepareError> {
         let attached = async {
             Ok(match plan.process {
                 Process::Shell(_) => {
@@ -176,7 +176,7 @@ impl Inputs<'_> {
         let gone = |error: ApiError| {
             // Podman makes a container ready to start when somebody attaches.
             if error.is_unknown_user() {
-                return ExecutorError::Start { source: error };
+                return PrepareError::Start { source: error };
             }
             vanished(classify(error), &plan.name)
         };
@@ -215,9 +215,9 @@ impl Inputs<'_> {
             return Err(error.into());
         }
         Err(match classify(refused) {
-            ExecutorError::Engine(
+            PrepareError::Engine(
                 source @ (ApiError::NotFound { .. } | ApiError::Rejected { .. }),
-            ) => ExecutorError::Start { source },
+            ) => PrepareError::Start { source },
             error => vanished(refusal::of_a_volume(self.plan, error), &plan.name),
         }
         .into())
@@ -231,10 +231,10 @@ fn is_taken(error: &ApiError, name: &str) -> bool {
 
 /// A container that is not there was removed by somebody else: it was there before. One that is on its
 /// way out is in conflict with everything.
-pub(crate) fn vanished(error: ExecutorError, container: &ContainerName) -> ExecutorError {
+pub(crate) fn vanished(error: PrepareError, container: &ContainerName) -> PrepareError {
     match error {
-        ExecutorError::Engine(ApiError::NotFound { .. } | ApiError::Conflict { .. }) => {
-            ExecutorError::ContainerVanished { container: container.to_string() }
+        PrepareError::Engine(ApiError::NotFound { .. } | ApiError::Conflict { .. }) => {
+            PrepareError::ContainerVanished { container: container.to_string() }
         }
         error => error,
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use docker_api_trait::{ContainerId, DockerApi};
 
-use crate::{ExecutorError, JobPlan, plan::Secret};
+use crate::{JobPlan, PrepareError, plan::Secret};
 
 /// Puts the files into [`JobPlan::FILES`], readable by whoever the image runs as. Nothing is sent when
 /// there are none.
@@ -13,7 +13,7 @@ pub(crate) async fn put(
     docker: &dyn DockerApi,
     container: &ContainerId,
     files: &BTreeMap<String, Secret>,
-) -> Result<(), ExecutorError> {
+) -> Result<(), PrepareError> {
     if files.is_empty() {
         return Ok(());
     }

@@ -7,9 +7,9 @@ use tracing::Instrument as _;
 use volume_manager::Outcome;
 
 use crate::{
-    Cancel, CleanupReport, Executor, ExecutorError, FailureReason, JobEvent, JobOutcome, JobPlan,
-    JobResult, LogSink, Masker, Observer as _, Phase, PreparedJob, StepOutcome, Transfers,
-    describe,
+    Cancel, CleanupReport, Executor, FailureReason, JobEvent, JobOutcome, JobPlan, JobResult,
+    LogSink, MaskError, Masker, Observer as _, Phase, PrepareError, PreparedJob, StepOutcome,
+    Transfers, describe,
     run::{
         Run,
         interrupt::Interrupt,
@@ -34,7 +34,7 @@ impl Executor {
         let mut run = Run::new(self, &mut job, cancel);
         let prepared = match masked {
             Ok(()) => run.prepare_in_time(self.config.rebuild_caches).await,
-            Err(error) => Err(error.into()),
+            Err(error) => Err(PrepareError::from(error).into()),
         };
         match prepared.map_err(|reason| run.fail(reason)) {
             Ok(()) => Ok(job),
@@ -164,7 +164,7 @@ impl Run<'_> {
         // An upload that is dropped before it has ended is repaired by the next one.
         let sent: Result<(), FailureReason> = tokio::select! {
             biased;
-            sent = self.upload(workspace) => sent.map(drop).map_err(ExecutorError::into),
+            sent = self.upload(workspace) => sent.map(drop).map_err(Into::into),
             reason = interrupt.occurs() => Err(reason),
         };
         sent.map_err(|reason| self.fail(reason))
@@ -178,7 +178,7 @@ impl Run<'_> {
         let collected: Result<(), FailureReason> = tokio::select! {
             biased;
             fetched = self.collect(artifacts, folder) => {
-                fetched.map(drop).map_err(ExecutorError::into)
+                fetched.map(drop).map_err(Into::into)
             }
             reason = interrupt.occurs() => Err(reason),
         };
@@ -186,6 +186,6 @@ impl Run<'_> {
     }
 }
 
-pub(crate) fn masker(plan: &JobPlan) -> Result<Masker, ExecutorError> {
-    Ok(Masker::new(plan.secrets.iter().map(|secret| secret.0.as_bytes()))?)
+pub(crate) fn masker(plan: &JobPlan) -> Result<Masker, MaskError> {
+    Masker::new(plan.secrets.iter().map(|secret| secret.0.as_bytes()))
 }

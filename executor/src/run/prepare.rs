@@ -7,7 +7,7 @@ use tokio::time::{Instant, timeout};
 use volume_manager::PreparedVolumes;
 
 use crate::{
-    ExecutorError, FailureReason, JobEvent, NetworkPlan, Observer as _, Phase,
+    FailureReason, JobEvent, NetworkPlan, Observer as _, Phase, PrepareError,
     run::{
         Run,
         containers::started_shells,
@@ -43,13 +43,13 @@ impl Run<'_> {
 
     async fn connect(&mut self) -> Result<(), FailureReason> {
         let (engine, info) = future::join(self.docker.version(), self.docker.info()).await;
-        let engine = engine.map_err(ExecutorError::from)?;
-        self.state.live_restore = info.map_err(ExecutorError::from)?.live_restore;
+        let engine = engine.map_err(PrepareError::from)?;
+        self.state.live_restore = info.map_err(PrepareError::from)?.live_restore;
         self.observer.event(&JobEvent::Connected(&engine));
         let os = engine.os.clone();
         self.state.engine = Some(engine);
         if os != "linux" {
-            return Err(ExecutorError::UnsupportedSystem { os }.into());
+            return Err(PrepareError::UnsupportedSystem { os }.into());
         }
         Ok(())
     }
@@ -72,10 +72,10 @@ impl Run<'_> {
                 if !source.effect_unknown() {
                     self.state.network = Trace::None;
                 }
-                return Err(ExecutorError::Network { source }.into());
+                return Err(PrepareError::Network { source }.into());
             }
         }
-        self.state.volumes = volumes.map_err(ExecutorError::from)?;
+        self.state.volumes = volumes.map_err(PrepareError::from)?;
         for volume in &self.state.volumes.volumes {
             self.inputs.observer.event(&JobEvent::VolumeReady(volume));
         }

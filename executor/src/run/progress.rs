@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ExecutorError, ExitCause, FailureReason, JobPlan, LogEnd, StepOutcome, StepPlan, StepReport,
-    StepResult, TimedPart, Truncation,
+    ExitCause, FailureReason, JobPlan, LogEnd, ResumeError, RunError, StepOutcome, StepPlan,
+    StepReport, StepResult, TimedPart, Truncation, UnknownStep,
 };
 
 /// The results of the steps of a run so far, to be written and read by another process:
@@ -36,13 +36,13 @@ impl JobProgress {
     }
 
     /// The results, for the plan that they belong to.
-    pub(crate) fn results(&self, plan: &JobPlan) -> Result<Vec<StepResult>, ExecutorError> {
+    pub(crate) fn results(&self, plan: &JobPlan) -> Result<Vec<StepResult>, ResumeError> {
         if self.run != plan.run {
             let (progress, plan) = (self.run.clone(), plan.run.clone());
-            return Err(ExecutorError::OtherRun { progress, plan });
+            return Err(ResumeError::OtherRun { progress, plan });
         }
         let result = |report: &StepReport| {
-            let unknown = || ExecutorError::UnknownStep { step: report.name.clone() };
+            let unknown = || ResumeError::from(UnknownStep::new(&report.name));
             Ok(read(report, plan, plan.step(&report.name).ok_or_else(unknown)?))
         };
         self.steps.iter().map(result).collect()
@@ -76,7 +76,7 @@ fn reason(report: &StepReport) -> FailureReason {
     let error = || {
         let words = report.error.clone();
         let message = words.unwrap_or_else(|| format!("the step {} failed", report.name));
-        Arc::new(ExecutorError::Earlier { message })
+        Arc::new(RunError::Earlier { message })
     };
     let timeout = report.timeout.as_ref().and_then(|timeout| {
         let what = TimedPart::from_name(&timeout.part)?;
@@ -117,7 +117,7 @@ mod tests {
         let plan = planned();
         let cause = ExitCause::OutOfMemory;
         let limit = Duration::from_secs(20);
-        let error = || Arc::new(ExecutorError::Panicked { message: "boom".into() });
+        let error = || Arc::new(RunError::Panicked { message: "boom".into() });
         let failures = [
             FailureReason::Script { exit_code: 137, cause },
             FailureReason::Script { exit_code: 127, cause: ExitCause::NotFound },
@@ -144,12 +144,12 @@ mod tests {
     fn progress_of_another_run_or_job_is_refused() {
         let (plan, other) = (planned(), planned());
         let error = JobProgress::none(&other).results(&plan).unwrap_err();
-        assert!(matches!(error, ExecutorError::OtherRun { .. }), "{error:?}");
+        assert!(matches!(error, ResumeError::OtherRun { .. }), "{error:?}");
         let mut progress = JobProgress::none(&plan);
         progress.steps = vec![(&result(StepOutcome::Succeeded, LogEnd::Complete)).into()];
         "c".clone_into(&mut progress.steps[0].name);
         let error = progress.results(&plan).unwrap_err();
-        assert!(matches!(error, ExecutorError::UnknownStep { .. }), "{error:?}");
+        assert!(matches!(error, ResumeError::UnknownStep(_)), "{error:?}");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use docker_api_trait::{ApiError, DockerApi, VolumeName};
 use volume_manager::{Outcome, PlannedSource, PreparedVolumes, label};
 
 use crate::{
-    ExecutorError, FailureReason, JobEvent, Observer as _, describe,
+    CleanupError, FailureReason, JobEvent, Observer as _, PrepareError, RunError, describe,
     run::{Run, removal},
 };
 
@@ -36,7 +36,7 @@ impl Run<'_> {
     }
 
     /// Removes the cache, unless another job was faster.
-    async fn remove_lost(&self, cache: &Found) -> Result<(), ExecutorError> {
+    async fn remove_lost(&self, cache: &Found) -> Result<(), CleanupError> {
         if is_there(self.docker, cache).await? && self.interrupt.check().is_ok() {
             removal::volume(self.docker, &cache.name).await?;
             let volume = cache.name.as_str();
@@ -55,7 +55,7 @@ struct Found {
 /// The cache without a folder, if that is why a job did not get ready.
 fn lost_cache(volumes: &PreparedVolumes, reason: &FailureReason) -> Option<Found> {
     let FailureReason::System { error } = reason else { return None };
-    let ExecutorError::VolumeLost { volume, .. } = &**error else { return None };
+    let RunError::Prepare(PrepareError::VolumeLost { volume, .. }) = &**error else { return None };
     volumes.volumes.iter().find_map(|one| match &one.planned.source {
         PlannedSource::Cache(cache) if cache.name.as_str() == volume => {
             Some(Found { name: cache.name.clone(), made_by: one.made_by.clone() })
@@ -66,7 +66,7 @@ fn lost_cache(volumes: &PreparedVolumes, reason: &FailureReason) -> Option<Found
 
 /// Whether it still is the one that was found: jobs that have lost a cache together do not take each
 /// other's new one away.
-async fn is_there(docker: &dyn DockerApi, cache: &Found) -> Result<bool, ExecutorError> {
+async fn is_there(docker: &dyn DockerApi, cache: &Found) -> Result<bool, CleanupError> {
     match docker.inspect_volume(&cache.name).await {
         Ok(found) => Ok(found.labels.get(label::RUN) == cache.made_by.as_ref()),
         Err(ApiError::NotFound { .. }) => Ok(false),

@@ -6,7 +6,7 @@ use docker_api_trait::{ApiError, ContainerId, DockerApi, NetworkId, VolumeName};
 use tokio::time::{Instant, sleep};
 use volume_manager::VolumeError;
 
-use crate::ExecutorError;
+use crate::CleanupError;
 
 /// A request that was sent just before its connection broke takes effect within this time.
 pub(crate) const LATE_EFFECT: Duration = Duration::from_secs(1);
@@ -65,7 +65,7 @@ pub(crate) async fn network(docker: &dyn DockerApi, id: &NetworkId) -> Result<()
 ///
 /// # Errors
 /// [`VolumeError::InUse`] of one that a container holds after a second; else what the engine says.
-pub(crate) async fn volume(docker: &dyn DockerApi, name: &VolumeName) -> Result<(), ExecutorError> {
+pub(crate) async fn volume(docker: &dyn DockerApi, name: &VolumeName) -> Result<(), CleanupError> {
     let end = Instant::now() + LETTING_GO;
     loop {
         match docker.remove_volume(name).await {

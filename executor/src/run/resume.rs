@@ -5,13 +5,13 @@ use futures_util::future;
 use volume_manager::label;
 
 use crate::{
-    ExecutorError, NetworkPlan, Process,
+    NetworkPlan, Process, ResumeError,
     run::{Inputs, Run, containers::first_program, service::service_hosts, state::Trace},
 };
 
 impl Run<'_> {
     /// Attaches to the containers that an earlier process has prepared.
-    pub(crate) async fn resume(&mut self) -> Result<(), ExecutorError> {
+    pub(crate) async fn resume(&mut self) -> Result<(), ResumeError> {
         let inputs = self.inputs;
         let Inputs { docker, volumes, plan, .. } = inputs;
         let state = &mut *self.state;
@@ -26,7 +26,7 @@ impl Run<'_> {
         for (index, (slot, planned)) in
             state.containers.iter_mut().zip(&plan.containers).enumerate()
         {
-            let gone = || ExecutorError::NotPrepared {
+            let gone = || ResumeError::NotPrepared {
                 run: plan.run.clone(),
                 container: planned.name.to_string(),
             };

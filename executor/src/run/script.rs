@@ -3,7 +3,7 @@
 use docker_api_trait::{ApiError, ContainerStatus, ExitStatus, LogSource};
 
 use crate::{
-    Cancel, ContainerPlan, ExecutorError, FailureReason, Masker, MemorySink,
+    Cancel, ContainerPlan, FailureReason, Masker, MemorySink, TransferError,
     log::{LogLimit, Pump},
     run::{Inputs, Run, interrupt::Interrupt, step},
     shell::{Ended, Feed, Mark, Session, internal},
@@ -109,11 +109,11 @@ impl Run<'_> {
         &mut self,
         container: usize,
         script: &str,
-    ) -> Result<OwnScript, ExecutorError> {
+    ) -> Result<OwnScript, TransferError> {
         let never = Cancel::new();
         let inputs = Inputs { interrupt: Interrupt::by_kill(&never), ..self.inputs };
         let Some(session) = self.state.containers[container].session() else {
-            return Err(ExecutorError::WorkspaceWithoutShell);
+            return Err(TransferError::WithoutShell);
         };
         let mut sink = MemorySink::new();
         let written = sink.clone();
@@ -128,10 +128,10 @@ impl Run<'_> {
                 Ok(OwnScript { exit_code, output })
             }
             Ok(Ended::Container(status)) => {
-                Err(ExecutorError::BuildFolder { code: status.code, words: feed.first_words() })
+                Err(TransferError::BuildFolder { code: status.code, words: feed.first_words() })
             }
             // Nothing stops it.
-            Ok(Ended::NotBegun) | Err(_) => Err(ExecutorError::WorkspaceWithoutShell),
+            Ok(Ended::NotBegun) | Err(_) => Err(TransferError::WithoutShell),
             Ok(Ended::Lost(error) | Ended::Mute(error)) => Err(error.into()),
         }
     }

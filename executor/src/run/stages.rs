@@ -8,8 +8,9 @@ use tracing::Instrument as _;
 use volume_manager::Outcome;
 
 use crate::{
-    ArtifactReport, Artifacts, Cancel, CleanupReport, Executor, ExecutorError, JobPlan,
-    JobProgress, JobResult, LogSink, Masker, Phase, StepResult, UploadReport, Workspace,
+    ArtifactReport, Artifacts, Cancel, CleanupReport, Executor, JobPlan, JobProgress, JobResult,
+    LogSink, Masker, Phase, ResumeError, StepResult, TransferError, UnknownStep, UploadReport,
+    Workspace,
     log::Refusal,
     redact::RedactingObserver,
     run::{
@@ -94,9 +95,9 @@ impl Executor {
     /// job.
     ///
     /// # Errors
-    /// [`ExecutorError::NotPrepared`] when a container is gone or does not run;
-    /// [`ExecutorError::Engine`], [`ExecutorError::Volumes`].
-    pub async fn resume(&self, plan: &JobPlan) -> Result<PreparedJob, ExecutorError> {
+    /// [`ResumeError::NotPrepared`] when a container is gone or does not run;
+    /// [`PrepareError::Engine`], [`PrepareError::Volumes`].
+    pub async fn resume(&self, plan: &JobPlan) -> Result<PreparedJob, ResumeError> {
         self.resume_with(plan, &JobProgress::none(plan)).await
     }
 
@@ -104,13 +105,13 @@ impl Executor {
     /// [`PreparedJob::progress`] of the process that ran the last one.
     ///
     /// # Errors
-    /// As [`resume`](Self::resume); and [`ExecutorError::OtherRun`] and
-    /// [`ExecutorError::UnknownStep`] when the progress does not belong to the plan.
+    /// As [`resume`](Self::resume); and [`ResumeError::OtherRun`] and
+    /// [`ResumeError::UnknownStep`] when the progress does not belong to the plan.
     pub async fn resume_with(
         &self,
         plan: &JobPlan,
         progress: &JobProgress,
-    ) -> Result<PreparedJob, ExecutorError> {
+    ) -> Result<PreparedJob, ResumeError> {
         let mut job = PreparedJob::new(self, plan, masker(plan)?, Input::Kept);
         let cancel = Cancel::new();
         let mut run = Run::new(self, &mut job, &cancel);
@@ -119,7 +120,7 @@ impl Executor {
             run.resume().await
         };
         if let Err(error) = resumed.await {
-            return Err(run.redactor().error(error));
+            return Err(run.redactor().resume(error));
         }
         let has_steps = !run.state.steps.is_empty();
         run.state.phase = if has_steps { Phase::Script } else { Phase::Start };
@@ -129,12 +130,12 @@ impl Executor {
     /// Brings a project's files into the build folder of a prepared job.
     ///
     /// # Errors
-    /// [`ExecutorError`], with what was sent so far in place: the next upload repairs it.
+    /// [`TransferError`], with what was sent so far in place: the next upload repairs it.
     pub async fn upload(
         &self,
         job: &mut PreparedJob,
         workspace: &Workspace,
-    ) -> Result<UploadReport, ExecutorError> {
+    ) -> Result<UploadReport, TransferError> {
         Run::new(self, job, &Cancel::new()).upload(workspace).await
     }
 
@@ -148,16 +149,16 @@ impl Executor {
     /// After a call of a sink has failed, no later step of this [`PreparedJob`] calls one.
     ///
     /// # Errors
-    /// [`ExecutorError::UnknownStep`]. How the step ended is in its result.
+    /// [`UnknownStep`]. How the step ended is in its result.
     pub async fn run_step(
         &self,
         job: &mut PreparedJob,
         step: &str,
         sink: &mut dyn LogSink,
         cancel: &Cancel,
-    ) -> Result<StepResult, ExecutorError> {
+    ) -> Result<StepResult, UnknownStep> {
         let plan = Arc::clone(&job.plan);
-        let unknown = || ExecutorError::UnknownStep { step: step.to_owned() };
+        let unknown = || UnknownStep::new(step);
         let step = plan.step(step).ok_or_else(unknown)?;
         let mut run = Run::new(self, job, cancel);
         let interrupt = run.interrupt_of(step);
@@ -168,13 +169,13 @@ impl Executor {
     /// Takes artifacts out of the build folder of a prepared job, into a folder of this machine.
     ///
     /// # Errors
-    /// [`ExecutorError`]; what came before is there.
+    /// [`TransferError`]; what came before is there.
     pub async fn collect(
         &self,
         job: &mut PreparedJob,
         artifacts: &Artifacts,
         folder: &Path,
-    ) -> Result<ArtifactReport, ExecutorError> {
+    ) -> Result<ArtifactReport, TransferError> {
         Run::new(self, job, &Cancel::new()).collect(artifacts, folder).await
     }
 

@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tracing::Instrument as _;
 
 use crate::{
-    ExecutorError, FailureReason, JobEvent, LogEnd, LogSink, Observer as _, Phase, StepOutcome,
+    FailureReason, JobEvent, LogEnd, LogSink, Observer as _, Phase, RunError, StepOutcome,
     StepPlan, StepResult, TimedPart, Truncation,
     log::Guard,
     run::{
@@ -132,7 +132,7 @@ impl<'a> Run<'a> {
             Err(reason) => {
                 self.abort(step).await;
                 let message = match reason.error() {
-                    Some(ExecutorError::Panicked { message }) => message.clone(),
+                    Some(RunError::Panicked { message }) => message.clone(),
                     _ => String::new(),
                 };
                 (Err(reason), LogEnd::Truncated(Truncation::Panicked(message)))

@@ -6,7 +6,7 @@ use std::{any::Any, panic::AssertUnwindSafe};
 use futures_util::{FutureExt as _, future::BoxFuture};
 use tokio_util::task::TaskTracker;
 
-use crate::{Cancel, ExecutorError, FailureReason};
+use crate::{Cancel, FailureReason, RunError};
 
 /// The jobs that are under way. Clones know the same ones.
 #[derive(Debug, Clone)]
@@ -66,7 +66,7 @@ pub(crate) async fn caught<T>(
     // when the rest was skipped.
     match AssertUnwindSafe(part).catch_unwind().await {
         Ok(ended) => ended,
-        Err(panic) => Err(ExecutorError::Panicked { message: message(&*panic) }.into()),
+        Err(panic) => Err(RunError::Panicked { message: message(&*panic) }.into()),
     }
 }
 

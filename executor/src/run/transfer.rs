@@ -9,8 +9,8 @@ use docker_api_trait::{ApiError, ContainerId};
 use futures_util::{StreamExt as _, TryStreamExt as _};
 
 use crate::{
-    ArtifactReport, Artifacts, Changes, ExecutorError, JobEvent, MANIFEST_NAME, Observer as _,
-    Owner, PackReport, Process, SCRIPT_NAME, STALE_STATUS, UploadReport, Workspace, WorkspaceError,
+    ArtifactReport, Artifacts, Changes, JobEvent, MANIFEST_NAME, Observer as _, Owner, PackReport,
+    Process, SCRIPT_NAME, STALE_STATUS, TransferError, UploadReport, Workspace, WorkspaceError,
     read_manifest,
     run::{Run, script::OwnScript},
     shell::quote,
@@ -55,9 +55,10 @@ impl Run<'_> {
     pub(crate) async fn upload(
         &mut self,
         workspace: &Workspace,
-    ) -> Result<UploadReport, ExecutorError> {
+    ) -> Result<UploadReport, TransferError> {
         let sent = self.send_changes(workspace).await;
-        let report = self.redactor().upload(&sent.map_err(|error| self.redactor().error(error))?);
+        let report =
+            self.redactor().upload(&sent.map_err(|error| self.redactor().transfer(error))?);
         self.observer.event(&JobEvent::Uploaded(&report));
         Ok(self.state.upload.insert(report).clone())
     }
@@ -67,18 +68,18 @@ impl Run<'_> {
         &mut self,
         artifacts: &Artifacts,
         folder: &Path,
-    ) -> Result<ArtifactReport, ExecutorError> {
-        let container = self.state.container().cloned().ok_or(ExecutorError::NoBuildFolder)?;
+    ) -> Result<ArtifactReport, TransferError> {
+        let container = self.state.container().cloned().ok_or(TransferError::NoBuildFolder)?;
         let fetched = self.fetch(&container, artifacts, folder).await;
         // A job may have written a secret into the name of a file.
         let redactor = self.redactor();
-        let report = redactor.artifacts(&fetched.map_err(|error| redactor.error(error))?);
+        let report = redactor.artifacts(&fetched.map_err(|error| redactor.transfer(error))?);
         self.observer.event(&JobEvent::Collected(&report));
         Ok(self.state.artifacts.insert(report).clone())
     }
 
     /// Sends what the build folder does not have yet.
-    async fn send_changes(&mut self, workspace: &Workspace) -> Result<UploadReport, ExecutorError> {
+    async fn send_changes(&mut self, workspace: &Workspace) -> Result<UploadReport, TransferError> {
         let folder = self.folder()?;
         let (index, container) = self.shell()?;
         let scan = workspace.scan(SystemTime::now()).await?;
@@ -96,7 +97,7 @@ impl Run<'_> {
                     sent.skipped = report.skipped;
                 }
                 // Something of a job's is in the way.
-                Err(ExecutorError::Engine(ApiError::Engine { .. })) => {
+                Err(TransferError::Engine(ApiError::Engine { .. })) => {
                     let repair = scan.repair_archive().into();
                     self.docker.upload_archive(&container, folder, repair).await?;
                 }
@@ -117,12 +118,12 @@ impl Run<'_> {
                 });
             }
             if code != i64::from(STALE_STATUS) {
-                return Err(ExecutorError::BuildFolder { code, words });
+                return Err(TransferError::BuildFolder { code, words });
             }
             changes = scan.full(manifest.as_ref());
         }
         let words = "a job's files are in the way again and again".to_owned();
-        Err(ExecutorError::BuildFolder { code: i64::from(STALE_STATUS), words })
+        Err(TransferError::BuildFolder { code: i64::from(STALE_STATUS), words })
     }
 
     async fn fetch(
@@ -130,7 +131,7 @@ impl Run<'_> {
         container: &ContainerId,
         artifacts: &Artifacts,
         output: &Path,
-    ) -> Result<ArtifactReport, ExecutorError> {
+    ) -> Result<ArtifactReport, TransferError> {
         let folder = self.folder()?;
         let archive = self.docker.download_archive(container, folder).await?;
         let mut report = artifacts.unpack(archive, output).await?;
@@ -146,25 +147,25 @@ impl Run<'_> {
         Ok(report)
     }
 
-    fn folder<'a>(&self) -> Result<&'a str, ExecutorError>
+    fn folder<'a>(&self) -> Result<&'a str, TransferError>
     where
         Self: 'a,
     {
-        self.plan.build_folder.as_deref().ok_or(ExecutorError::NoBuildFolder)
+        self.plan.build_folder.as_deref().ok_or(TransferError::NoBuildFolder)
     }
 
     /// A running shell, of the build container if it has one.
-    fn shell(&self) -> Result<(usize, ContainerId), ExecutorError> {
+    fn shell(&self) -> Result<(usize, ContainerId), TransferError> {
         let mut shells = self.state.containers.iter().zip(&self.plan.containers).enumerate();
         let found = shells.find_map(|(index, (slot, plan))| {
             let is_shell = matches!(plan.process, Process::Shell(_)) && slot.is_attached();
             is_shell.then(|| slot.trace.known().cloned()).flatten().map(|id| (index, id))
         });
-        found.ok_or(ExecutorError::WorkspaceWithoutShell)
+        found.ok_or(TransferError::WithoutShell)
     }
 
     /// Whoever runs the steps is to own the files.
-    async fn owner(&mut self, index: usize) -> Result<Owner, ExecutorError> {
+    async fn owner(&mut self, index: usize) -> Result<Owner, TransferError> {
         let ids = self.run_own_script(index, "id -u; id -g").await?;
         let mut numbers = ids.output.split_whitespace().map(str::parse);
         match (ids.exit_code, numbers.next(), numbers.next()) {
@@ -178,7 +179,7 @@ impl Run<'_> {
         &self,
         container: &ContainerId,
         folder: &str,
-    ) -> Result<Option<crate::Manifest>, ExecutorError> {
+    ) -> Result<Option<crate::Manifest>, TransferError> {
         let path = format!("{folder}/{MANIFEST_NAME}");
         match self.docker.download_archive(container, &path).await {
             Ok(archive) => Ok(read_manifest(archive).await?),
@@ -193,7 +194,7 @@ impl Run<'_> {
         folder: &str,
         changes: &Changes,
         owner: Owner,
-    ) -> Result<PackReport, ExecutorError> {
+    ) -> Result<PackReport, TransferError> {
         let (archive, packing) = changes.pack(owner);
         self.observer.event(&JobEvent::Uploading(&packing.progress()));
         let archive = archive
@@ -220,7 +221,7 @@ impl Run<'_> {
         &mut self,
         index: usize,
         folder: &str,
-    ) -> Result<OwnScript, ExecutorError> {
+    ) -> Result<OwnScript, TransferError> {
         let script = format!("cd {} && sh ./{SCRIPT_NAME}", quote(folder));
         self.run_own_script(index, &script).await
     }

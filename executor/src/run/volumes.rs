@@ -6,7 +6,7 @@ use futures_util::future;
 use volume_manager::{PreparedVolumes, VolumeError, VolumeState};
 
 use crate::{
-    ExecutorError, FailureReason, JobEvent, Observer as _, describe,
+    FailureReason, JobEvent, Observer as _, PrepareError, describe,
     run::{
         Inputs,
         state::{Slot, Trace},
@@ -48,7 +48,7 @@ impl Inputs<'_> {
         let opened = async {
             let confirmed = self.confirm_volumes(holder, prepared).await?;
             let was_closed = self.open_volumes(&holder.id, &confirmed).await;
-            Ok::<_, ExecutorError>((confirmed, was_closed))
+            Ok::<_, PrepareError>((confirmed, was_closed))
         };
         if self.docker.product() != EngineProduct::Podman {
             let (heard, opened) = future::join(heard, opened).await;
@@ -68,13 +68,13 @@ impl Inputs<'_> {
         &self,
         holder: &Holder,
         prepared: &PreparedVolumes,
-    ) -> Result<PreparedVolumes, ExecutorError> {
+    ) -> Result<PreparedVolumes, PrepareError> {
         let confirmed = match self.volumes.confirm(prepared).await {
             Ok(confirmed) => confirmed,
             // Together with what held it.
             Err(VolumeError::Vanished { .. }) => {
                 let container = holder.name.clone();
-                return Err(ExecutorError::ContainerVanished { container });
+                return Err(PrepareError::ContainerVanished { container });
             }
             Err(error) => return Err(error.into()),
         };

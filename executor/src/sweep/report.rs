@@ -1,6 +1,6 @@
 //! What a sweep found and did.
 
-use crate::{CleanupFailure, ExecutorError, ObjectKind, Verdict};
+use crate::{CleanupError, CleanupFailure, ObjectKind, Verdict};
 
 /// An object of ours that is no cache.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub struct SweepReport {
     /// What should be gone and may not be. A later sweep tries again.
     pub failed: Vec<CleanupFailure>,
     /// Of what kinds the engine did not tell what there is, and why.
-    pub unlisted: Vec<(ObjectKind, ExecutorError)>,
+    pub unlisted: Vec<(ObjectKind, CleanupError)>,
 }
 
 impl SweepReport {

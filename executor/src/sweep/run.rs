@@ -14,7 +14,7 @@ use super::{
     decide::{Facts, Question, verdict},
 };
 use crate::{
-    CleanupFailure, ExecutorError, Instances, Life, ObjectKind,
+    CleanupError, CleanupFailure, Instances, Life, ObjectKind,
     run::removal::{self, LATE_EFFECT},
 };
 
@@ -110,8 +110,8 @@ impl Sweep {
     /// Tells what [`run`](Self::run) would remove, and what it would keep. Nothing is changed.
     ///
     /// # Errors
-    /// [`ExecutorError::Engine`] when the engine does not answer.
-    pub async fn look(&self) -> Result<SweepReport, ExecutorError> {
+    /// [`CleanupError::Engine`] when the engine does not answer.
+    pub async fn look(&self) -> Result<SweepReport, CleanupError> {
         let mut report = SweepReport::default();
         for (leftover, _) in self.found(&mut report).await? {
             match leftover.verdict {
@@ -129,9 +129,9 @@ impl Sweep {
     /// Takes two minutes at most, and the lists. One that is dropped half-way has forgotten nobody.
     ///
     /// # Errors
-    /// [`ExecutorError::Engine`] when the engine does not answer. What could not be removed is in the
+    /// [`CleanupError::Engine`] when the engine does not answer. What could not be removed is in the
     /// report.
-    pub async fn run(&self) -> Result<SweepReport, ExecutorError> {
+    pub async fn run(&self) -> Result<SweepReport, CleanupError> {
         let begin = Instant::now();
         let end = begin + LIMIT;
         // Before the lists: of one that dies later, not everything is in them.
@@ -154,7 +154,7 @@ impl Sweep {
         dead.and_then(Result::ok).unwrap_or_default()
     }
 
-    async fn pass(&self, end: Instant) -> Result<Pass, ExecutorError> {
+    async fn pass(&self, end: Instant) -> Result<Pass, CleanupError> {
         let mut report = SweepReport::default();
         let mut left = BTreeSet::new();
         let found = self.found(&mut report).await?;
@@ -191,7 +191,7 @@ impl Sweep {
         doomed: &'a [Found],
         kind: ObjectKind,
         end: Instant,
-    ) -> Vec<(&'a Leftover, Result<bool, ExecutorError>)> {
+    ) -> Vec<(&'a Leftover, Result<bool, CleanupError>)> {
         let of_kind = doomed.iter().filter(|(leftover, _)| leftover.kind == kind);
         let removals: Vec<_> = of_kind
             .map(|(leftover, target)| async move {
@@ -224,7 +224,7 @@ impl Sweep {
     }
 
     /// Every object of ours that is no cache, with its verdict.
-    async fn found(&self, report: &mut SweepReport) -> Result<Vec<Found>, ExecutorError> {
+    async fn found(&self, report: &mut SweepReport) -> Result<Vec<Found>, CleanupError> {
         // Whether a process lives is looked at after the lists: what they show was made before.
         let labelled = [LabelFilter::present(label::SCHEMA)];
         let temporary =
@@ -236,7 +236,7 @@ impl Sweep {
             self.docker.list_volumes(&temporary),
         )
         .await;
-        let info = info.map_err(ExecutorError::from)?;
+        let info = info.map_err(CleanupError::from)?;
         let life = |label: &str| {
             self.instances.as_ref().map_or(Life::Unknown, |instances| instances.life(label))
         };
@@ -304,7 +304,7 @@ impl Sweep {
         leftover: &Leftover,
         target: &Target,
         end: Instant,
-    ) -> Result<bool, ExecutorError> {
+    ) -> Result<bool, CleanupError> {
         let begin = Instant::now();
         let deadline = (begin + PATIENCE).min(end);
         let operation = match target {
@@ -319,7 +319,7 @@ impl Sweep {
     }
 
     /// Removes it; whether it was still what it had been.
-    async fn removed(&self, leftover: &Leftover, target: &Target) -> Result<bool, ExecutorError> {
+    async fn removed(&self, leftover: &Leftover, target: &Target) -> Result<bool, CleanupError> {
         if let Target::Volume(name) = target {
             // A name can be another volume's by now.
             match self.docker.inspect_volume(name).await {

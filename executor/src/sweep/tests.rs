@@ -16,7 +16,7 @@ use super::{
     Death, Kept, Sweep, Verdict,
     decide::{Facts, Question, verdict},
 };
-use crate::{ExecutorError, Instances, Life, ObjectKind};
+use crate::{CleanupError, Instances, Life, ObjectKind};
 
 const NOW: u64 = 1_000_000;
 const NAME: &str = "berth-b1-app-run-1";
@@ -554,10 +554,7 @@ async fn a_volume_that_is_let_go_of_within_a_second_goes_and_one_that_is_held_st
     faulty.inject(Fault::before(Site::EveryOf(operation), FaultKind::Status(409)));
     let report = sweep.run().await.unwrap();
     let [failed] = &report.failed[..] else { panic!("{report:?}") };
-    assert!(
-        matches!(failed.error, ExecutorError::Volumes(VolumeError::InUse { .. })),
-        "{failed:?}"
-    );
+    assert!(matches!(failed.error, CleanupError::Volumes(VolumeError::InUse { .. })), "{failed:?}");
     assert_eq!(lab.counts(), [0, 0, 1]);
     assert_eq!(lab.instances.dead().unwrap().len(), 1);
 }
@@ -578,7 +575,7 @@ async fn an_engine_that_never_comes_to_an_end_does_not_hold_a_sweep_for_ever() {
     let report = sweep.run().await.unwrap();
     assert!(begin.elapsed() <= Duration::from_secs(121), "{:?}", begin.elapsed());
     let timed_out = |failed: &crate::CleanupFailure| {
-        matches!(failed.error, ExecutorError::Engine(ApiError::TimedOut { .. }))
+        matches!(failed.error, CleanupError::Engine(ApiError::TimedOut { .. }))
     };
     assert!(report.failed.iter().filter(|failed| timed_out(failed)).count() >= 300);
 }

@@ -15,8 +15,8 @@ use std::{
 use async_trait::async_trait;
 use docker_api_trait::{DockerApi, ImageReference, LogChunk};
 use executor::{
-    Cancel, Command, Executor, ExecutorConfig, ExecutorError, FailureReason, JobEvent, JobOutcome,
-    JobResult, JobSpec, LogSink, NullSink, Observer, Phase, RunContext, StepOutcome, StepSpec,
+    Cancel, Command, Executor, ExecutorConfig, FailureReason, JobEvent, JobOutcome, JobResult,
+    JobSpec, LogSink, NullSink, Observer, Phase, RunContext, RunError, StepOutcome, StepSpec,
     StepWhen, Transfers, plan,
 };
 use testkit::FakeDocker;
@@ -160,7 +160,7 @@ pub(crate) fn failure(result: &JobResult, phase: Phase, retryable: bool) -> &Fai
 
 /// As [`failure`], of a job that was not its script's to lose.
 #[track_caller]
-pub(crate) fn error(result: &JobResult, phase: Phase, retryable: bool) -> &ExecutorError {
+pub(crate) fn error(result: &JobResult, phase: Phase, retryable: bool) -> &RunError {
     let reason = failure(result, phase, retryable);
     reason.error().unwrap_or_else(|| panic!("{reason:?}"))
 }

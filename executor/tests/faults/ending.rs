@@ -2,7 +2,8 @@
 
 use docker_api_trait::{ApiError, Operation};
 use executor::{
-    ExecutorError, FailureReason, JobOutcome, JobResult, Phase, RetryPolicy, TimedPart,
+    FailureReason, JobOutcome, JobResult, Phase, PrepareError, RetryPolicy, RunError, StepError,
+    TimedPart,
 };
 use testkit::{Call, Fault, FaultKind, Side, Site};
 use volume_manager::VolumeError;
@@ -70,7 +71,7 @@ impl Ending {
                 assert!(error.is_retryable() && reason.is_retryable(), "{what}: {error:?}");
                 if self.closes_input {
                     assert!(
-                        matches!(**error, ExecutorError::ContainerLost { .. }),
+                        matches!(**error, RunError::Step(StepError::ContainerLost { .. })),
                         "{what}: {error:?}"
                     );
                 } else {
@@ -88,14 +89,16 @@ impl Ending {
     }
 
     /// The engine's part of an error, which has to be one of this request.
-    fn cause<'a>(self, what: &str, error: &'a ExecutorError) -> &'a ApiError {
+    fn cause<'a>(self, what: &str, error: &'a RunError) -> &'a ApiError {
         match (self.operation, error) {
             (
                 Operation::CreateVolume | Operation::InspectVolume,
-                ExecutorError::Volumes(VolumeError::Engine { source, .. }),
+                RunError::Prepare(PrepareError::Volumes(VolumeError::Engine { source, .. })),
             )
-            | (Operation::CreateNetwork, ExecutorError::Network { source }) => source,
-            (operation, ExecutorError::Engine(error))
+            | (Operation::CreateNetwork, RunError::Prepare(PrepareError::Network { source })) => {
+                source
+            }
+            (operation, RunError::Prepare(PrepareError::Engine(error)))
                 if !matches!(
                     operation,
                     Operation::CreateVolume | Operation::InspectVolume | Operation::CreateNetwork

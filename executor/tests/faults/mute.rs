@@ -4,7 +4,8 @@ use std::sync::{Arc, Mutex};
 
 use docker_api_trait::{ApiError, Operation};
 use executor::{
-    ExecutorError, FailureReason, JobOutcome, JobResult, Phase, StepOutcome, StepResult, TimedPart,
+    FailureReason, JobOutcome, JobResult, Phase, PrepareError, RunError, StepError, StepOutcome,
+    StepResult, TimedPart,
 };
 use testkit::{Call, Fault, FaultKind, Side, Site};
 use tokio::time::{Duration, Instant};
@@ -108,11 +109,15 @@ fn assert_end(what: &str, silence: Silence, call: Call, shells: usize, result: &
         _ => false,
     };
     if is_lost {
-        let ExecutorError::EngineLost { source } = &**error else { panic!("{what}: {error:?}") };
+        let RunError::Step(StepError::EngineLost { source }) = &**error else {
+            panic!("{what}: {error:?}")
+        };
         assert!(matches!(source, ApiError::TimedOut { .. }), "{what}: {source:?}");
         assert_eq!(result.phase, Phase::Script, "{what}");
     } else {
-        let ExecutorError::Engine(ApiError::TimedOut { operation, .. }) = &**error else {
+        let RunError::Prepare(PrepareError::Engine(ApiError::TimedOut { operation, .. })) =
+            &**error
+        else {
             panic!("{what}: {error:?}")
         };
         assert_eq!(*operation, call.operation, "{what}");

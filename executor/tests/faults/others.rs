@@ -11,7 +11,8 @@ use std::{
 
 use docker_api_trait::{ContainerApi as _, ContainerRequest, Operation, Volume};
 use executor::{
-    ExecutorError, FailureReason, JobOutcome, JobResult, Kept, Leftover, Phase, Verdict,
+    FailureReason, JobOutcome, JobResult, Kept, Leftover, Phase, PrepareError, RunError, StepError,
+    Verdict,
 };
 use futures_util::{StreamExt as _, stream};
 use testkit::{Call, Fault, FaultKind, Side, Site, VolumeRoot};
@@ -55,7 +56,7 @@ async fn a_name_that_a_stranger_has_fails_the_job_and_leaves_the_stranger() {
     });
     let (result, _) = case.run_beside_others().await;
     let error = error(&result, Phase::Prepare, true);
-    assert!(matches!(error, ExecutorError::NameTaken { .. }), "{error:?}");
+    assert!(matches!(error, RunError::Prepare(PrepareError::NameTaken { .. })), "{error:?}");
     let left = engine.containers();
     assert_eq!(left.len(), 1);
     assert!(left[0].labels.is_empty(), "the stranger's");
@@ -121,7 +122,10 @@ async fn a_squatted_cache_is_never_mounted_and_left_as_it_is() {
         let (result, _) = case.run_beside_others().await;
         let JobOutcome::Failed(reason) = &result.outcome else { panic!("{what}: {result:?}") };
         let FailureReason::System { error } = reason else { panic!("{what}: {reason:?}") };
-        let refused = matches!(**error, ExecutorError::Volumes(VolumeError::Mismatch { .. }));
+        let refused = matches!(
+            **error,
+            RunError::Prepare(PrepareError::Volumes(VolumeError::Mismatch { .. }))
+        );
         assert!(refused && !reason.is_retryable(), "{what}: {error:?}");
         assert_eq!(result.phase, Phase::Prepare, "{what}");
         assert!(!case.engine.calls()[before..].contains(&Operation::StartContainer), "{what}");
@@ -190,7 +194,14 @@ fn assert_vanished(
             _ => false,
         };
     let error = error(result, result.phase, true);
-    assert!(matches!(error, ExecutorError::ContainerVanished { .. }), "{what}: {error:?}");
+    assert!(
+        matches!(
+            error,
+            RunError::Prepare(PrepareError::ContainerVanished { .. })
+                | RunError::Step(StepError::ContainerVanished { .. })
+        ),
+        "{what}: {error:?}"
+    );
     // While it is made ready, which for a program of its own is at its step.
     let in_prepare = result.phase == Phase::Prepare
         && !started
@@ -231,7 +242,7 @@ async fn a_network_that_others_prune_at_any_request_is_named_and_the_job_may_be_
                 }
                 assert_eq!(pruned.load(Ordering::Relaxed), 1, "{what}: {:?}", result.outcome);
                 let error = error(&result, result.phase, true);
-                let ExecutorError::NetworkVanished { network } = error else {
+                let RunError::Prepare(PrepareError::NetworkVanished { network }) = error else {
                     panic!("{what}: {error:?}")
                 };
                 assert!(network.starts_with("berth-"), "{what}: {network}");

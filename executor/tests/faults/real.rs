@@ -12,9 +12,9 @@ use docker_api_trait::{
     NetworkApi as _, Operation, VolumeApi as _,
 };
 use executor::{
-    BuildSpec, Cancel, Command, Executor, ExecutorConfig, ExecutorError, FailureReason, Instances,
-    JobOutcome, JobResult, JobSpec, LogEnd, MemorySink, ObjectKind, Phase, RetryPolicy, RunContext,
-    ServiceSpec, SteadyDocker, StepSpec, Sweep, plan,
+    BuildSpec, Cancel, Command, Executor, ExecutorConfig, FailureReason, Instances, JobOutcome,
+    JobResult, JobSpec, LogEnd, MemorySink, ObjectKind, Phase, PrepareError, RetryPolicy,
+    RunContext, RunError, ServiceSpec, SteadyDocker, StepError, StepSpec, Sweep, plan,
 };
 use futures_util::{StreamExt as _, stream};
 use testkit::{
@@ -204,14 +204,21 @@ async fn below(scenario: Scenario, number: usize, side: Side, fault: WireFault) 
     };
     let operation = Operation::AttachContainer;
     let (phase, is_expected) = match (fault, &**error) {
-        (WireFault::Drop, ExecutorError::Engine(ApiError::Lost { operation: of, .. })) => {
-            (Phase::Prepare, *of == operation)
-        }
         (
+            WireFault::Drop,
+            RunError::Prepare(PrepareError::Engine(ApiError::Lost { operation: of, .. })),
+        )
+        | (
             WireFault::Reply(_),
-            ExecutorError::Engine(ApiError::Engine { operation: of, status: 500, .. }),
+            RunError::Prepare(PrepareError::Engine(ApiError::Engine {
+                operation: of,
+                status: 500,
+                ..
+            })),
         ) => (Phase::Prepare, *of == operation),
-        (WireFault::CutBody(_), ExecutorError::ContainerLost { .. }) => (Phase::Script, true),
+        (WireFault::CutBody(_), RunError::Step(StepError::ContainerLost { .. })) => {
+            (Phase::Script, true)
+        }
         (_, other) => panic!("{what}: {other:?}"),
     };
     assert!(is_expected && reason.is_retryable(), "{what}: {error:?}");

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use docker_api_trait::{ApiError, Operation};
 use executor::{
-    ExecutorError, FailureReason, JobOutcome, JobResult, LogEnd, Phase, TimedPart, Truncation,
+    FailureReason, JobOutcome, JobResult, LogEnd, Phase, RunError, StepError, TimedPart, Truncation,
 };
 use testkit::{FakeDocker, Fault, FaultKind, FaultyDocker, ScriptedRun, Side, Site};
 
@@ -55,7 +55,7 @@ async fn an_engine_that_was_back_before_anybody_looked_is_told_by_a_wait_that_it
         assert_eq!(faulty.met(), 1, "{kind:?}");
         if is_lost {
             let error = error(&result, Phase::Script, true);
-            assert!(matches!(error, ExecutorError::Interrupted { .. }), "{error:?}");
+            assert!(matches!(error, RunError::Step(StepError::Interrupted { .. })), "{error:?}");
         } else {
             let JobOutcome::Failed(FailureReason::Script { exit_code: 137, .. }) = result.outcome
             else {
@@ -83,7 +83,7 @@ fn assert_end(what: &str, scenario: Scenario, kind: FaultKind, result: &JobResul
         }
         // Of a shell that was never heard nobody can say whether it is one.
         JobOutcome::Failed(reason @ FailureReason::System { error })
-            if matches!(**error, ExecutorError::NoShell { .. }) =>
+            if matches!(**error, RunError::Step(StepError::NoShell { .. })) =>
         {
             assert!(
                 matches!(kind, FaultKind::Stall(_)) && !reason.is_retryable(),
@@ -92,8 +92,10 @@ fn assert_end(what: &str, scenario: Scenario, kind: FaultKind, result: &JobResul
         }
         JobOutcome::Failed(reason @ FailureReason::System { error }) => {
             let is_lost = match &**error {
-                ExecutorError::ContainerLost { .. } => true,
-                ExecutorError::EngineLost { source } => matches!(source, ApiError::Lost { .. }),
+                RunError::Step(StepError::ContainerLost { .. }) => true,
+                RunError::Step(StepError::EngineLost { source }) => {
+                    matches!(source, ApiError::Lost { .. })
+                }
                 _ => false,
             };
             assert!(is_lost && reason.is_retryable(), "{what}: {error:?}");

@@ -6,8 +6,8 @@ use docker_api_trait::{
     ApiError, BollardDocker, ContainerApi as _, Endpoint, LogChunk, LogSource, VolumeApi as _,
 };
 use executor::{
-    Cancel, ExecutorError, FailureReason, JobOutcome, LogEnd, LogSink, MemorySink, Phase,
-    StepOutcome, Truncation,
+    Cancel, CleanupError, FailureReason, JobOutcome, LogEnd, LogSink, MemorySink, Phase,
+    PrepareError, RunError, StepError, StepOutcome, Truncation,
 };
 use testkit::{Backend, Difference, EngineOptions, Proxy};
 use tokio::{
@@ -46,7 +46,10 @@ async fn an_engine_that_is_killed_and_stays_away_is_lost_and_swept_later() {
     let job = job([step("a", "echo started; sleep 600")]);
     let (result, log) = lab.run_and(&job, async { engine.kill().await.unwrap() }).await;
     let error = cause(&result);
-    assert!(matches!(error, ExecutorError::EngineLost { .. }) && error.is_retryable(), "{error:?}");
+    assert!(
+        matches!(error, RunError::Step(StepError::EngineLost { .. })) && error.is_retryable(),
+        "{error:?}"
+    );
     assert_eq!((result.phase, log.as_str()), (Phase::Script, "started\n"));
     assert!(matches!(result.log, LogEnd::Truncated(_)), "{:?}", result.log);
     assert!(!result.cleanup.failed.is_empty(), "what is left is told of");
@@ -80,7 +83,7 @@ async fn a_job_whose_engine_is_started_anew_is_interrupted_and_no_script_failure
             .await;
         let error = cause(&result);
         assert!(
-            matches!(error, ExecutorError::Interrupted { .. }) && error.is_retryable(),
+            matches!(error, RunError::Step(StepError::Interrupted { .. })) && error.is_retryable(),
             "gracefully {gracefully}: {error:?}"
         );
         assert_eq!((result.phase, log.as_str()), (Phase::Script, "started\n"));
@@ -214,7 +217,7 @@ async fn a_full_disk_is_named_and_cleanup_works_on_it() {
     assert!(holder.cleanup.failed.is_empty(), "{:?}", holder.cleanup);
     for result in &refused {
         let error = cause(result);
-        assert!(matches!(error, ExecutorError::DiskFull { .. }), "{error:?}");
+        assert!(matches!(error, RunError::Prepare(PrepareError::DiskFull { .. })), "{error:?}");
         assert!(!error.is_retryable() && error.hint().is_some());
         assert_eq!(result.phase, Phase::Prepare, "{error:?}");
     }
@@ -224,7 +227,9 @@ async fn a_full_disk_is_named_and_cleanup_works_on_it() {
     lab.assert_canary().await;
     let again = lab.run(&fresh).await;
     let error = cause(&again);
-    let ExecutorError::Volumes(VolumeError::Mismatch { volume, found, .. }) = error else {
+    let RunError::Prepare(PrepareError::Volumes(VolumeError::Mismatch { volume, found, .. })) =
+        error
+    else {
         panic!("{error:?}")
     };
     assert_eq!((again.phase, found.as_str(), error.is_retryable()), (Phase::Prepare, "", false));
@@ -261,10 +266,13 @@ async fn another_engine_behind_the_socket_is_told_apart_and_left_alone() {
     };
     let (result, log) = lab.run_and(&job([step("a", "echo started; sleep 60")]), swap).await;
     let lost = cause(&result);
-    assert!(matches!(lost, ExecutorError::EngineLost { .. }) && lost.is_retryable(), "{lost:?}");
+    assert!(
+        matches!(lost, RunError::Step(StepError::EngineLost { .. })) && lost.is_retryable(),
+        "{lost:?}"
+    );
     assert_eq!((result.phase, log.as_str()), (Phase::Script, "started\n"));
     let changed =
-        |error: &ExecutorError| matches!(error, ExecutorError::Engine(ApiError::Changed { .. }));
+        |error: &CleanupError| matches!(error, CleanupError::Engine(ApiError::Changed { .. }));
     assert!(
         result.cleanup.failed.iter().any(|failed| changed(&failed.error)),
         "{:?}",

@@ -4,8 +4,8 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use docker_api_trait::{BollardDocker, DockerApi, LogSource, VolumeApi as _};
 use executor::{
-    BuildSpec, Cancel, Command, Executor, ExecutorConfig, ExecutorError, FailureReason, Instances,
-    JobOutcome, JobResult, JobSpec, MemorySink, NullSink, RetryPolicy, RunContext, SteadyDocker,
+    BuildSpec, Cancel, Command, Executor, ExecutorConfig, FailureReason, Instances, JobOutcome,
+    JobResult, JobSpec, MemorySink, NullSink, RetryPolicy, RunContext, RunError, SteadyDocker,
     StepSpec, Sweep, plan,
 };
 use testkit::{Baseline, EngineOptions, PrivateEngine, suite};
@@ -178,7 +178,7 @@ pub(crate) fn job(steps: impl IntoIterator<Item = StepSpec>) -> JobSpec {
     job
 }
 
-pub(crate) fn cause(result: &JobResult) -> &ExecutorError {
+pub(crate) fn cause(result: &JobResult) -> &RunError {
     let JobOutcome::Failed(FailureReason::System { error }) = &result.outcome else {
         panic!("{:?}", result.outcome)
     };

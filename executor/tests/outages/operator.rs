@@ -12,8 +12,8 @@ use std::{
 
 use docker_api_trait::{BollardDocker, ContainerApi as _, Operation, VolumeApi as _};
 use executor::{
-    Cancel, Command, ExecutorError, FailureReason, JobOutcome, JobSpec, Phase, ServiceSpec,
-    StepSpec,
+    Cancel, Command, FailureReason, JobOutcome, JobSpec, Phase, PrepareError, RunError,
+    ServiceSpec, StepSpec,
 };
 use testkit::{EngineOptions, FaultyDocker, Side, suite};
 use tokio::{
@@ -66,7 +66,8 @@ async fn a_volume_whose_folder_somebody_deleted_is_named_and_comes_back_when_it_
     for attempt in 0..2 {
         let result = lab.run(&job([step("a", "true")])).await;
         let error = cause(&result);
-        let ExecutorError::VolumeLost { volume: name, kind: "cache", .. } = error else {
+        let RunError::Prepare(PrepareError::VolumeLost { volume: name, kind: "cache", .. }) = error
+        else {
             panic!("{attempt}: {error:?}")
         };
         assert_eq!(*name, volume.name);
@@ -173,7 +174,10 @@ async fn a_network_that_is_pruned_before_a_container_is_in_it_is_named() {
         if let Some(phase) = phase {
             assert_eq!(pruned.load(Ordering::Relaxed), 1, "{what}");
             let error = cause(&result);
-            assert!(matches!(error, ExecutorError::NetworkVanished { .. }), "{what}");
+            assert!(
+                matches!(error, RunError::Prepare(PrepareError::NetworkVanished { .. })),
+                "{what}"
+            );
             assert!(error.is_retryable() && error.hint().is_some(), "{what}");
             assert_eq!(result.phase, phase, "{what}");
         } else {
@@ -216,7 +220,10 @@ async fn pruning_networks_in_a_loop_ends_jobs_with_their_network_named_or_not_at
             continue;
         }
         let error = cause(&result);
-        assert!(matches!(error, ExecutorError::NetworkVanished { .. }), "{error:?}");
+        assert!(
+            matches!(error, RunError::Prepare(PrepareError::NetworkVanished { .. })),
+            "{error:?}"
+        );
         assert_eq!((result.phase, error.is_retryable()), (Phase::Start, true));
         vanished += 1;
     }

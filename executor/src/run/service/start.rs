@@ -14,7 +14,7 @@ use super::{
     ready::{Awaited, await_ready},
 };
 use crate::{
-    ExecutorError, FailureReason, JobEvent, JobPlan, Observer as _, Readiness, ServicePlan,
+    FailureReason, JobEvent, JobPlan, Observer as _, PrepareError, Readiness, ServicePlan,
     ServiceResult,
     run::{
         Inputs,
@@ -61,7 +61,7 @@ impl Inputs<'_> {
                 Err(NotCreated::Refused(refused)) => refused,
             };
             match self.not_created(refused, plan.name.as_str()) {
-                ExecutorError::Engine(refused) | ExecutorError::Refused { source: refused, .. }
+                PrepareError::Engine(refused) | PrepareError::Refused { source: refused, .. }
                     if is_refusal(&refused) =>
                 {
                     *result = Some(self.result(plan, Readiness::refused(&refused), begin));
@@ -187,7 +187,7 @@ pub(crate) async fn service_hosts(
     docker: &dyn DockerApi,
     plan: &JobPlan,
     slots: &[ServiceSlot],
-) -> Result<Vec<String>, ExecutorError> {
+) -> Result<Vec<String>, PrepareError> {
     let mut hosts = Vec::new();
     for (slot, plan) in slots.iter().zip(&plan.services) {
         let Some(id) = slot.trace.known() else { continue };

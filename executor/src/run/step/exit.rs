@@ -9,7 +9,7 @@ use tokio::time::sleep;
 
 use super::exit_rules::{AfterLoss, Progress, Unheard};
 use crate::{
-    ContainerPlan, ExecutorError, ExitCause, FailureReason, Process,
+    ContainerPlan, ExitCause, FailureReason, Process, StepError,
     run::{Inputs, process},
     shell::{BEGIN_LIMIT, Ended, Feed, Session},
 };
@@ -62,12 +62,12 @@ impl ExitClassifier<'_> {
                 let _ = self.inputs.docker.kill_container(session.id(), Signal::Kill).await;
                 session.detach();
                 session.set_ended(ExitStatus::new(137));
-                Err(ExecutorError::NoShell { image: plan.image.reference.clone(), detail }.into())
+                Err(StepError::NoShell { image: plan.image.reference.clone(), detail }.into())
             }
             Ended::Container(status) => {
                 self.container_ended(status, session.id(), feed, plan).await
             }
-            Ended::Mute(source) => Err(ExecutorError::EngineLost { source }.into()),
+            Ended::Mute(source) => Err(StepError::EngineLost { source }.into()),
             Ended::Lost(error) => {
                 let details = self.inputs.docker.inspect_container(session.id()).await;
                 match self.unheard(feed, plan).broken(&error, details) {

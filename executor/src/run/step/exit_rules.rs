@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use docker_api_trait::{ApiError, ContainerDetails, ContainerStatus, ExitStatus, ImageReference};
 
-use crate::{ExecutorError, ExitCause, FailureReason};
+use crate::{ExitCause, FailureReason, StepError};
 
 /// What a container ends with that its engine stops.
 const KILLED: i64 = 137;
@@ -48,7 +48,7 @@ pub(super) enum AfterLoss {
     /// It has ended by itself, with this code.
     Exited(i64),
     /// This befell it.
-    Failed(ExecutorError),
+    Failed(StepError),
 }
 
 impl Unheard<'_> {
@@ -68,7 +68,7 @@ impl Unheard<'_> {
                         format!("its program ended with the exit code {code} and ran no shell");
                     if words.is_empty() { end } else { format!("{end}: {words}") }
                 };
-                Some(Err(ExecutorError::NoShell { image: self.image.clone(), detail }.into()))
+                Some(Err(StepError::NoShell { image: self.image.clone(), detail }.into()))
             }
             _ => None,
         }
@@ -96,7 +96,7 @@ impl Unheard<'_> {
             Err(ApiError::NotFound { .. }) => self.vanished().into(),
             // Engines that are asked to end kill their containers first, and tell.
             _ if self.was_away => self.interrupted().into(),
-            Err(source @ ApiError::Gone { .. }) => ExecutorError::EngineLost { source }.into(),
+            Err(source @ ApiError::Gone { .. }) => StepError::EngineLost { source }.into(),
             // After a lost connection a shell ends because its input did.
             _ if !is_program && self.was_asked_again => {
                 container_lost("its input ended with a lost connection")
@@ -131,11 +131,11 @@ impl Unheard<'_> {
         let details = match details {
             Ok(details) => details,
             Err(ApiError::NotFound { .. }) => return AfterLoss::Failed(self.vanished()),
-            Err(source) => return AfterLoss::Failed(ExecutorError::EngineLost { source }),
+            Err(source) => return AfterLoss::Failed(StepError::EngineLost { source }),
         };
         if details.status != ContainerStatus::Exited {
             let detail = format!("{why}; its state is {}", details.status.as_str());
-            return AfterLoss::Failed(ExecutorError::ContainerLost { detail });
+            return AfterLoss::Failed(StepError::ContainerLost { detail });
         }
         let with_the_engine =
             !self.live_restore && !details.oom_killed && is_the_engines(details.exit_code);
@@ -146,17 +146,17 @@ impl Unheard<'_> {
         }
     }
 
-    fn interrupted(&self) -> ExecutorError {
-        ExecutorError::Interrupted { container: self.container.to_owned() }
+    fn interrupted(&self) -> StepError {
+        StepError::Interrupted { container: self.container.to_owned() }
     }
 
-    fn vanished(&self) -> ExecutorError {
-        ExecutorError::ContainerVanished { container: self.container.to_owned() }
+    fn vanished(&self) -> StepError {
+        StepError::ContainerVanished { container: self.container.to_owned() }
     }
 }
 
 fn container_lost(detail: impl Into<String>) -> FailureReason {
-    ExecutorError::ContainerLost { detail: detail.into() }.into()
+    StepError::ContainerLost { detail: detail.into() }.into()
 }
 
 /// Whether an engine that ends leaves such a code behind.
@@ -174,6 +174,7 @@ mod tests {
     use docker_api_trait::Operation;
 
     use super::*;
+    use crate::RunError;
 
     /// A shell in which the step had begun.
     fn shell(image: &ImageReference) -> Unheard<'_> {
@@ -214,19 +215,21 @@ mod tests {
     fn word(reason: &FailureReason) -> (&'static str, i64) {
         match reason {
             FailureReason::Script { exit_code, cause } => (cause.as_str(), *exit_code),
-            FailureReason::System { error } => (error_word(error), 0),
+            FailureReason::System { error } => match &**error {
+                RunError::Step(error) => (error_word(error), 0),
+                other => panic!("{other:?}"),
+            },
             other => panic!("{other:?}"),
         }
     }
 
-    fn error_word(error: &ExecutorError) -> &'static str {
+    fn error_word(error: &StepError) -> &'static str {
         match error {
-            ExecutorError::Interrupted { .. } => "interrupted",
-            ExecutorError::ContainerVanished { .. } => "vanished",
-            ExecutorError::ContainerLost { .. } => "lost",
-            ExecutorError::EngineLost { .. } => "engine lost",
-            ExecutorError::NoShell { .. } => "no shell",
-            other => panic!("{other:?}"),
+            StepError::Interrupted { .. } => "interrupted",
+            StepError::ContainerVanished { .. } => "vanished",
+            StepError::ContainerLost { .. } => "lost",
+            StepError::EngineLost { .. } => "engine lost",
+            StepError::NoShell { .. } => "no shell",
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::exit::ExitClassifier;
 use crate::{
-    ExecutorError, FailureReason, LogEnd, LogSink, Process, StepPlan, Truncation,
+    FailureReason, LogEnd, LogSink, Process, StepError, StepPlan, Truncation,
     log::Pump,
     refusal,
     run::{
@@ -30,7 +30,7 @@ impl Run<'_> {
         let slot = &mut containers[step.container];
         let Some(session) = slot.session() else {
             let container = plan.name.to_string();
-            let reason = ExecutorError::ContainerVanished { container }.into();
+            let reason = StepError::ContainerVanished { container }.into();
             return (Err(reason), LogEnd::Truncated(Truncation::NotStarted));
         };
         let mut pump = Pump::new(sink, limit, inputs.masker, &inputs.interrupt);
@@ -92,7 +92,7 @@ impl Run<'_> {
         }
         let Some(id) = slot.trace.known().cloned() else {
             let container = plan.name.to_string();
-            return Err(ExecutorError::ContainerVanished { container }.into());
+            return Err(StepError::ContainerVanished { container }.into());
         };
         if !slot.is_attached() {
             let session = inputs.attach(&id, plan, slot.started).await?;
