@@ -3,47 +3,62 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::Stdio,
+    process::{Command, Stdio},
 };
 
 use anyhow::{Context as _, Result};
-use tokio::process::Command;
 
 use crate::process;
 
 /// Fetches the lists of packages.
-pub(crate) async fn update() -> Result<()> {
-    process::run(apt_get().arg("update")).await
+///
+/// # Errors
+/// When `apt-get` fails.
+pub fn update() -> Result<()> {
+    process::run_quietly(apt_get().arg("update"))
 }
 
 /// Installs a package and what it needs, not what it merely recommends.
-pub(crate) async fn install(package: &str) -> Result<()> {
-    process::run(apt_get().args(["install", "--yes", "--no-install-recommends", package])).await
+///
+/// # Errors
+/// When the program fails.
+pub fn install(package: &str) -> Result<()> {
+    let install = ["install", "--yes", "--no-install-recommends", package];
+    process::run_quietly(apt_get().args(install))
 }
 
-/// Does what needs the lists of packages; once more with fresh ones when it fails, since they may
-/// be missing or stale. Only root can fetch them.
-pub(crate) async fn with_lists<T>(attempt: impl AsyncFn() -> Result<T>) -> Result<T> {
-    match attempt().await {
+/// Runs what needs the lists of packages; once more with new lists when it fails, since they may be
+/// missing or stale. Only root can fetch them.
+///
+/// # Errors
+/// Those of the attempt.
+pub fn with_lists<T>(attempt: impl Fn() -> Result<T>) -> Result<T> {
+    match attempt() {
         Err(error) if rustix::process::geteuid().is_root() => {
             println!("{error:#}; fetching the lists of packages");
-            update().await?;
-            attempt().await
+            update()?;
+            attempt()
         }
         result => result,
     }
 }
 
 /// Downloads the packages' files into `folder`. Installs nothing, and needs no root.
-pub(crate) async fn download(packages: &[&str], folder: &Path) -> Result<()> {
+///
+/// # Errors
+/// When the program fails.
+pub fn download(packages: &[&str], folder: &Path) -> Result<()> {
     let mut command = apt_get();
     // A user of apt's own could not write into the folder, which apt warns of.
     command.args(["--option", "APT::Sandbox::User=root", "--quiet=2", "download"]);
-    process::run(command.args(packages).current_dir(folder)).await
+    process::run(command.args(packages).current_dir(folder))
 }
 
 /// Unpacks the one package that was downloaded into `folder`, and returns where its files are.
-pub(crate) async fn unpack(folder: &Path) -> Result<PathBuf> {
+///
+/// # Errors
+/// When the program fails.
+pub fn unpack(folder: &Path) -> Result<PathBuf> {
     let package = fs::read_dir(folder)
         .with_context(|| format!("could not read {}", folder.display()))?
         .filter_map(|entry| Some(entry.ok()?.path()))
@@ -52,19 +67,22 @@ pub(crate) async fn unpack(folder: &Path) -> Result<PathBuf> {
     let unpacked = folder.join("unpacked");
     let mut unpack = Command::new("dpkg-deb");
     unpack.arg("--extract").args([&package, &unpacked]).stdin(Stdio::null());
-    process::run(&mut unpack).await?;
+    process::run(&mut unpack)?;
     Ok(unpacked)
 }
 
 /// The names of the packages that would be installed, `packages` and all that they need, on a
 /// machine that has none. Writes into `folder` only.
-pub(crate) async fn closure(packages: &[&str], folder: &Path) -> Result<Vec<String>> {
+///
+/// # Errors
+/// When `apt-get` fails.
+pub fn closure(packages: &[&str], folder: &Path) -> Result<Vec<String>> {
     let none = folder.join("installed");
     fs::write(&none, "").with_context(|| format!("could not write {}", none.display()))?;
     let mut command = apt_get();
     command.arg("--option").arg(format!("Dir::State::status={}", none.display()));
     command.args(["--simulate", "--no-install-recommends", "install"]).args(packages);
-    Ok(installed(&process::read(&mut command).await?))
+    Ok(installed(&process::read(&mut command)?))
 }
 
 /// Reads the lines `Inst NAME (VERSION …)` of a simulated installation.
@@ -77,8 +95,11 @@ fn installed(simulation: &str) -> Vec<String> {
 }
 
 /// Whether a package is installed.
-pub(crate) async fn is_installed(package: &str) -> Result<bool> {
-    process::succeeds(Command::new("dpkg").args(["--status", package])).await
+///
+/// # Errors
+/// When the program fails.
+pub fn is_installed(package: &str) -> Result<bool> {
+    process::succeeds(Command::new("dpkg").args(["--status", package]))
 }
 
 fn apt_get() -> Command {
@@ -102,9 +123,9 @@ mod tests {
         assert_eq!(installed(simulation), ["libc6", "bash"]);
     }
 
-    #[tokio::test]
-    async fn a_folder_without_a_package_cannot_be_unpacked() {
+    #[test]
+    fn a_folder_without_a_package_cannot_be_unpacked() {
         let folder = tempfile::tempdir().unwrap();
-        assert!(unpack(folder.path()).await.is_err());
+        assert!(unpack(folder.path()).is_err());
     }
 }

@@ -1,119 +1,96 @@
-//! The image that tests and the demo run in: the user's, one that is there, a pulled one, or one
+//! The image that tests and the demo run in: the user's, one that the engine has, a pulled one, or one
 //! made here of a static busybox.
 
 use std::{
     env, fs,
     path::{Path, PathBuf},
+    process::Command,
     time::Duration,
 };
 
 use anyhow::{Context as _, Result, bail};
-use docker_api_trait::{ApiError, DockerApi, ImageReference, PullRequest};
-use futures_util::TryStreamExt as _;
-use tokio::{process::Command, time::timeout};
 
-use crate::{apt, failure::failure, process, rootfs};
+use crate::{
+    apt,
+    engine::{Engine, Version},
+    failure::failure,
+    process, rootfs,
+};
 
-/// The variable by which a user names the image, and by which tests learn of it.
-pub(crate) const IMAGE_VARIABLE: &str = "BERTH_E2E_IMAGE";
+/// The variable by which a user names the image, and by which tests find it.
+pub const IMAGE_VARIABLE: &str = "BERTH_E2E_IMAGE";
 const MADE_HERE: &str = "berth-busybox:local";
 const PULLED: &str = "busybox:stable";
-/// A registry that is out of reach must not hold everything up.
+/// A registry that cannot be reached must not delay everything.
 const PULL_LIMIT: Duration = Duration::from_secs(20);
 
 /// Makes sure that the engine has an image with a shell, and returns its name.
-pub(crate) async fn ensure_image(docker: &dyn DockerApi) -> Result<ImageReference> {
+///
+/// # Errors
+/// When the engine does not have the image that the user names, or none can be pulled or made.
+pub fn ensure(engine: &Engine) -> Result<String> {
+    let client = &engine.client;
     if let Ok(named) = env::var(IMAGE_VARIABLE)
         && !named.is_empty()
     {
-        return named_image(docker, &named).await;
+        if client.has_image(&named)? {
+            eprintln!("image: {named}, which {IMAGE_VARIABLE} names");
+            return Ok(named);
+        }
+        return Err(failure(
+            format!("the engine does not have {named}, which {IMAGE_VARIABLE} names"),
+            format!("`docker pull {named}`, or unset {IMAGE_VARIABLE}"),
+        ));
     }
-    let made_here = ImageReference::new(MADE_HERE)?;
-    let pulled = ImageReference::new(PULLED)?;
-    for image in [&made_here, &pulled] {
-        if has(docker, image).await? {
+    for image in [MADE_HERE, PULLED] {
+        if client.has_image(image)? {
             eprintln!("image: {image}, which the engine has");
-            return Ok(image.clone());
+            return Ok(image.to_owned());
         }
     }
-    match pull(docker, &pulled).await {
+    match client.pull_image(PULLED, PULL_LIMIT) {
         Ok(()) => {
-            eprintln!("image: {pulled}, pulled");
-            Ok(pulled)
+            eprintln!("image: {PULLED}, pulled");
+            Ok(PULLED.to_owned())
         }
         Err(error) => {
-            eprintln!("{pulled} cannot be pulled ({error:#}); making {made_here} instead");
-            make(docker, &made_here).await?;
-            eprintln!("image: {made_here}, made of a static busybox");
-            Ok(made_here)
+            eprintln!("{PULLED} cannot be pulled ({error:#}); making {MADE_HERE} instead");
+            make(engine)?;
+            eprintln!("image: {MADE_HERE}, made of a static busybox");
+            Ok(MADE_HERE.to_owned())
         }
     }
 }
 
-async fn named_image(docker: &dyn DockerApi, named: &str) -> Result<ImageReference> {
-    let image = ImageReference::new(named)
-        .with_context(|| format!("{IMAGE_VARIABLE} does not name an image"))?;
-    if has(docker, &image).await? {
-        eprintln!("image: {image}, which {IMAGE_VARIABLE} names");
-        return Ok(image);
-    }
-    Err(failure(
-        format!("the engine does not have {image}, which {IMAGE_VARIABLE} names"),
-        format!("`docker pull {image}`, or unset {IMAGE_VARIABLE}"),
-    ))
-}
-
-async fn has(docker: &dyn DockerApi, image: &ImageReference) -> Result<bool> {
-    match docker.inspect_image(image).await {
-        Ok(_) => Ok(true),
-        Err(ApiError::NotFound { .. }) => Ok(false),
-        Err(error) => Err(error.into()),
-    }
-}
-
-async fn pull(docker: &dyn DockerApi, image: &ImageReference) -> Result<()> {
-    let pull = async {
-        let messages = docker.pull_image(&PullRequest::new(image.clone())).await?;
-        messages.try_for_each(|_| async { Ok(()) }).await?;
-        // The end of the messages does not prove that the image is there.
-        docker.inspect_image(image).await
-    };
-    timeout(PULL_LIMIT, pull)
-        .await
-        .with_context(|| format!("not done after {} s", PULL_LIMIT.as_secs()))??;
-    Ok(())
-}
-
-async fn make(docker: &dyn DockerApi, image: &ImageReference) -> Result<()> {
-    let folder = tempfile::tempdir().context("could not make a temporary folder")?;
-    let busybox = static_busybox(docker, folder.path()).await?;
+fn make(engine: &Engine) -> Result<()> {
+    let directory = tempfile::tempdir().context("could not make a temporary directory")?;
+    let busybox = static_busybox(&engine.version, directory.path())?;
     let program =
         fs::read(&busybox).with_context(|| format!("could not read {}", busybox.display()))?;
-    let applets = process::read(Command::new(&busybox).arg("--list")).await?;
-    docker.import_image(image, rootfs::archive(&program, &applets)?).await?;
-    Ok(())
+    let applets = process::read(Command::new(&busybox).arg("--list"))?;
+    engine.client.import_image(MADE_HERE, rootfs::archive(&program, &applets)?)
 }
 
 /// Finds a static busybox, or takes one out of Debian's package without installing that: it would
 /// replace the package `busybox`.
-async fn static_busybox(docker: &dyn DockerApi, folder: &Path) -> Result<PathBuf> {
+fn static_busybox(version: &Version, directory: &Path) -> Result<PathBuf> {
     const PACKAGE: &str = "busybox-static";
     let installed = Path::new("/bin/busybox");
     let help = format!(
         "`docker pull {PULLED}`, or set {IMAGE_VARIABLE} to an image that the engine has; it needs \
          `sh` and the usual programs"
     );
-    require_same_processor(docker).await.map_err(|error| failure(format!("{error:#}"), &*help))?;
-    if installed.is_file() && apt::is_installed(PACKAGE).await? {
+    require_same_processor(&version.architecture)
+        .map_err(|error| failure(format!("{error:#}"), &*help))?;
+    if installed.is_file() && apt::is_installed(PACKAGE)? {
         return Ok(installed.to_owned());
     }
     if process::find("apt-get").is_none() || process::find("dpkg-deb").is_none() {
         return Err(failure("no image can be made here: that needs Debian's packages", help));
     }
-    apt::with_lists(async || apt::download(&[PACKAGE], folder).await)
-        .await
+    apt::with_lists(|| apt::download(&[PACKAGE], directory))
         .map_err(|error| failure(format!("{error:#}"), help))?;
-    let unpacked = apt::unpack(folder).await?;
+    let unpacked = apt::unpack(directory)?;
     // Older releases have it in /bin, those with one merged /usr in /usr/bin.
     ["bin/busybox", "usr/bin/busybox"]
         .iter()
@@ -122,9 +99,11 @@ async fn static_busybox(docker: &dyn DockerApi, folder: &Path) -> Result<PathBuf
         .with_context(|| format!("there is no busybox in the package {PACKAGE}"))
 }
 
-/// Fails unless programs of this machine run on the engine.
-pub(crate) async fn require_same_processor(docker: &dyn DockerApi) -> Result<()> {
-    let architecture = docker.version().await?.architecture;
+/// Fails unless programs of this machine run on the engine. `architecture` is the engine's.
+///
+/// # Errors
+/// When they do not.
+pub fn require_same_processor(architecture: &str) -> Result<()> {
     if architecture != engine_word_for(env::consts::ARCH) {
         bail!(
             "no image can be made here: the engine runs {architecture} and this machine is {}",

@@ -1,7 +1,6 @@
 //! The root file system of the test image: one static busybox, its applets, two users.
 
 use anyhow::{Context as _, Result};
-use bytes::Bytes;
 use tar::{Builder, EntryType, Header};
 
 /// Where the user `worker` is at home; tests use it as an ordinary user.
@@ -33,8 +32,11 @@ worker:x:1000:
 ";
 
 /// Packs the file system into a tar archive. `applets` is what `busybox --list` prints.
-pub(crate) fn archive(busybox: &[u8], applets: &str) -> Result<Bytes> {
-    pack(busybox, applets).map(Bytes::from).context("could not pack the root file system")
+///
+/// # Errors
+/// When a path is too long for an archive.
+pub fn archive(busybox: &[u8], applets: &str) -> Result<Vec<u8>> {
+    pack(busybox, applets).context("could not pack the root file system")
 }
 
 fn pack(busybox: &[u8], applets: &str) -> Result<Vec<u8>, std::io::Error> {
@@ -65,7 +67,7 @@ fn is_link(applet: &str) -> bool {
 }
 
 /// No times: the same content gives the same archive.
-pub(crate) fn header(kind: EntryType, mode: u32, owner: u64) -> Header {
+pub fn header(kind: EntryType, mode: u32, owner: u64) -> Header {
     let mut header = Header::new_gnu();
     header.set_entry_type(kind);
     header.set_mode(mode);

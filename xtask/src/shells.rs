@@ -10,7 +10,7 @@ const SHELLS: [(&str, &str); 3] =
 
 /// Makes sure that they are there. Debian's packages are installed as root; elsewhere the user is told
 /// what is missing.
-pub(crate) async fn ensure() -> Result<()> {
+pub(crate) fn ensure() -> Result<()> {
     for (program, package) in SHELLS {
         if process::find(program).is_some() {
             continue;
@@ -23,7 +23,7 @@ pub(crate) async fn ensure() -> Result<()> {
             ));
         }
         eprintln!("installing {package}, in which the executor's shell text is tested");
-        apt::with_lists(async || apt::install(package).await).await?;
+        apt::with_lists(|| apt::install(package))?;
     }
     Ok(())
 }

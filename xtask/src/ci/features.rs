@@ -2,9 +2,12 @@
 //! program alone.
 
 use anyhow::Result;
-use cargo_metadata::Package;
 
-use crate::{failure::failure, process, workspace::Workspace};
+use crate::{
+    failure::failure,
+    process,
+    workspace::{Package, Workspace},
+};
 
 /// What is built alone to be used.
 const PROGRAM: &str = "berth";
@@ -12,18 +15,18 @@ const PROGRAM: &str = "berth";
 const LIGHT: &str = "volume-manager";
 const HEAVY: [&str; 6] = ["async-std", "bollard", "hyper", "mio", "socket2", "tokio"];
 
-pub(super) async fn check(workspace: &Workspace) -> Result<()> {
+pub(super) fn check(workspace: &Workspace) -> Result<()> {
     for package in workspace.libraries() {
         for selection in selections(package) {
             let mut command = workspace.cargo(["check", "--quiet", "--locked", "--package"]);
-            process::run(command.arg(package.name.as_str()).args(selection)).await?;
+            process::run(command.arg(&package.name).args(selection))?;
         }
     }
     let mut program = workspace.cargo(["check", "--quiet", "--locked", "--package", PROGRAM]);
-    process::run(&mut program).await?;
+    process::run(&mut program)?;
     let mut tree = workspace.cargo(["tree", "--locked", "--edges", "normal", "--prefix", "none"]);
     tree.args(["--format", "{p}", "--no-default-features", "--package", LIGHT]);
-    let tree = process::read(&mut tree).await?;
+    let tree = process::read(&mut tree)?;
     let heavy = heavy_in(&tree);
     if !heavy.is_empty() {
         return Err(failure(
@@ -47,7 +50,7 @@ fn heavy_in(tree: &str) -> Vec<&str> {
 fn selections(package: &Package) -> Vec<Vec<&str>> {
     let alone = package
         .features
-        .keys()
+        .iter()
         .filter(|feature| *feature != "default")
         .map(|feature| vec!["--no-default-features", "--features", feature]);
     let mut selections = vec![vec!["--no-default-features"]];
@@ -69,17 +72,19 @@ mod tests {
         assert_eq!(heavy_in(&format!("{tree}tokio v1.0.0\ntokio v1.0.0 (*)\n")), ["tokio"]);
     }
 
-    fn package(features: &str) -> Package {
-        let text = format!(
-            r#"{{"name":"x","version":"0.1.0","id":"x","dependencies":[],"targets":[],
-                "manifest_path":"/x/Cargo.toml","features":{features}}}"#
-        );
-        serde_json::from_str(&text).unwrap()
+    fn package(features: &[&str]) -> Package {
+        Package {
+            name: "x".to_owned(),
+            directory: "/x".into(),
+            features: features.iter().map(|feature| (*feature).to_owned()).collect(),
+            rust_version: None,
+            is_library: true,
+        }
     }
 
     #[test]
     fn each_feature_is_checked_alone_between_none_and_all() {
-        let package = package(r#"{"default":["a"],"a":[],"b":["dep:y"]}"#);
+        let package = package(&["default", "a", "b"]);
         assert_eq!(
             selections(&package),
             [
@@ -93,6 +98,6 @@ mod tests {
 
     #[test]
     fn a_crate_without_features_is_checked_once() {
-        assert_eq!(selections(&package("{}")), [["--no-default-features"]]);
+        assert_eq!(selections(&package(&[])), [["--no-default-features"]]);
     }
 }

@@ -6,4 +6,4 @@ mod report;
 mod steps;
 mod toolchain;
 
-pub(crate) use steps::run;
+pub(crate) use steps::{Selection, run};

@@ -1,9 +1,11 @@
 //! The steps of `ci`: announced, timed, and summed up in a table.
 
-use std::{fmt, time::Duration};
+use std::{
+    fmt,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context as _, Result};
-use tokio::time::Instant;
 
 /// What has been done so far.
 #[derive(Debug, Default)]
@@ -27,14 +29,14 @@ enum Verdict {
 
 impl Report {
     /// Runs a step; its failure names it.
-    pub(super) async fn step(
+    pub(super) fn step(
         &mut self,
         name: &'static str,
-        work: impl Future<Output = Result<()>>,
+        work: impl FnOnce() -> Result<()>,
     ) -> Result<()> {
         println!("\n==> {name}");
         let start = Instant::now();
-        let result = work.await;
+        let result = work();
         let took = start.elapsed();
         let verdict = if result.is_ok() { Verdict::Passed(took) } else { Verdict::Failed(took) };
         self.rows.push(Row { name, verdict });
@@ -70,12 +72,12 @@ impl fmt::Display for Report {
 mod tests {
     use super::*;
 
-    #[tokio::test]
-    async fn the_table_tells_passed_failed_and_omitted_steps_apart() {
+    #[test]
+    fn the_table_tells_passed_failed_and_omitted_steps_apart() {
         let mut report = Report::default();
-        report.step("format", async { Ok(()) }).await.unwrap();
+        report.step("format", || Ok(())).unwrap();
         report.omit("advisories", "NOT checked, the database is out of reach");
-        let error = report.step("tests", async { anyhow::bail!("exit 1") }).await.unwrap_err();
+        let error = report.step("tests", || anyhow::bail!("exit 1")).unwrap_err();
         assert_eq!(format!("{error:#}"), "the step `tests` failed: exit 1");
         let expected = "\
 format      ok          0.0 s

@@ -3,21 +3,32 @@
 use anyhow::Result;
 
 use super::{audit, features, report::Report, toolchain};
-use crate::{demo, e2e, engine, process, shells, tidy, workspace::Workspace};
+use crate::{
+    demo, engine, process, product, shells, test, tidy,
+    workspace::{Build, Workspace},
+};
 
-/// Runs all steps up to the first that fails, and sums them up. `with_engine` is whether an engine
-/// is provided when none answers; without, the steps that need one are left out.
-pub(crate) async fn run(workspace: &Workspace, with_engine: bool) -> Result<()> {
+/// Which steps run.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Selection {
+    /// Those that need an engine, which is provided when none answers.
+    pub(crate) engine: bool,
+    /// The tests, also those on an engine.
+    pub(crate) tests: bool,
+}
+
+/// Runs the steps up to the first that fails, and prints a table of them.
+pub(crate) fn run(workspace: &Workspace, selection: Selection) -> Result<()> {
     let mut report = Report::default();
-    let result = steps(workspace, with_engine, &mut report).await;
+    let result = steps(workspace, selection, &mut report);
     println!("\n{report}");
     result
 }
 
-async fn steps(workspace: &Workspace, with_engine: bool, report: &mut Report) -> Result<()> {
-    report.step("toolchain", toolchain::check(workspace)).await?;
-    report.step("format", cargo(workspace, &["fmt", "--all", "--check"])).await?;
-    report.step("tidy", async { tidy::run(workspace) }).await?;
+fn steps(workspace: &Workspace, selection: Selection, report: &mut Report) -> Result<()> {
+    report.step("toolchain", || toolchain::check(workspace))?;
+    report.step("format", || cargo(workspace, &["fmt", "--all", "--check"]))?;
+    report.step("tidy", || tidy::run(workspace))?;
     let clippy = [
         "clippy",
         "--workspace",
@@ -28,40 +39,49 @@ async fn steps(workspace: &Workspace, with_engine: bool, report: &mut Report) ->
         "-D",
         "warnings",
     ];
-    report.step("clippy", cargo(workspace, &clippy)).await?;
-    report.step("features", features::check(workspace)).await?;
-    report.step("documentation", documentation(workspace)).await?;
-    report.step("dependencies", audit::dependencies(workspace)).await?;
-    if audit::database_is_within_reach(workspace).await? {
-        report.step("advisories", audit::advisories(workspace)).await?;
+    report.step("clippy", || cargo(workspace, &clippy))?;
+    report.step("features", || features::check(workspace))?;
+    report.step("documentation", || documentation(workspace))?;
+    report.step("dependencies", || audit::dependencies(workspace))?;
+    if audit::database_is_within_reach(workspace)? {
+        report.step("advisories", || audit::advisories(workspace))?;
     } else {
         report.omit("advisories", "NOT checked, the database is out of reach");
     }
-    report.step("shells", shells::ensure()).await?;
-    let tests = ["test", "--workspace", "--all-features", "--locked"];
-    report.step("tests", cargo(workspace, &tests)).await?;
-    if !with_engine {
+    let tested = "already run by `cargo xtask test`";
+    if selection.tests {
+        report.step("shells", shells::ensure)?;
+        report.step("tests", || test::without_engine(workspace))?;
+    } else {
+        report.omit("tests", tested);
+    }
+    if !selection.engine {
         for name in ["engine", "e2e", "podman", "demo"] {
             report.omit(name, "NOT run, as asked by --no-engine");
         }
         return Ok(());
     }
-    report.step("engine", async { engine::up().await.map(drop) }).await?;
-    report.step("e2e", async { e2e::run(workspace, None).await.map(drop) }).await?;
+    report.step("engine", || engine::up().map(drop))?;
+    if selection.tests {
+        report.step("e2e", || product::run(workspace, &["e2e"]))?;
+    } else {
+        report.omit("e2e", tested);
+    }
     if engine::podman::can_be_provided() {
-        report.step("podman", e2e::short_on_podman(workspace)).await?;
+        let podman = ["e2e", "--podman", "--short"];
+        report.step("podman", || product::run(workspace, &podman))?;
     } else {
         report.omit("podman", "NOT run, it is provided on Debian alone, as root");
     }
-    report.step("demo", demo::run(workspace, demo::Build::Tests)).await
+    report.step("demo", || demo::run(workspace, Build::WithTests))
 }
 
-async fn cargo(workspace: &Workspace, arguments: &[&str]) -> Result<()> {
-    process::run(&mut workspace.cargo(arguments.iter().copied())).await
+fn cargo(workspace: &Workspace, arguments: &[&str]) -> Result<()> {
+    process::run(&mut workspace.cargo(arguments.iter().copied()))
 }
 
-async fn documentation(workspace: &Workspace) -> Result<()> {
+fn documentation(workspace: &Workspace) -> Result<()> {
     let mut command =
         workspace.cargo(["doc", "--workspace", "--no-deps", "--all-features", "--locked"]);
-    process::run(command.env("RUSTDOCFLAGS", "-D warnings")).await
+    process::run(command.env("RUSTDOCFLAGS", "-D warnings"))
 }

@@ -4,14 +4,16 @@
 //! Podman's service does not end with what it runs: monitors of containers, the server of their names,
 //! bridges and firewall rules stay, and some of them it shares with every other Podman of the machine.
 
-use std::{fs, io, path::Path, time::Duration};
+use std::{
+    fs, io,
+    path::Path,
+    process::Command,
+    thread::sleep,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context as _, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
-use tokio::{
-    process::Command,
-    time::{Instant, sleep},
-};
 
 use super::daemon::runs;
 
@@ -47,7 +49,7 @@ pub(super) fn is_there(pid: Pid) -> bool {
 }
 
 /// Ends the command and all that it has begun.
-pub(super) async fn end(pid: Pid) -> Result<()> {
+pub(super) fn end(pid: Pid) -> Result<()> {
     // With the first process all others die. It is the child of the one that waits for it; where that is
     // not to be told, it dies with its parent.
     let first = child_of(pid).unwrap_or(pid);
@@ -58,7 +60,7 @@ pub(super) async fn end(pid: Pid) -> Result<()> {
         if Instant::now() >= deadline {
             bail!("process {pid:?} has not ended after {} s", STOP_LIMIT.as_secs());
         }
-        sleep(POLL).await;
+        sleep(POLL);
     }
     Ok(())
 }
@@ -70,7 +72,7 @@ fn child_of(pid: Pid) -> Option<Pid> {
 }
 
 /// Removes a folder with all that is in it. The last processes may end a moment after the first.
-pub(super) async fn remove(folder: &str) -> Result<()> {
+pub(super) fn remove(folder: &str) -> Result<()> {
     let deadline = Instant::now() + STOP_LIMIT;
     loop {
         match fs::remove_dir_all(folder) {
@@ -78,7 +80,7 @@ pub(super) async fn remove(folder: &str) -> Result<()> {
             Err(error) if Instant::now() >= deadline => {
                 return Err(error).with_context(|| format!("could not remove {folder}"));
             }
-            Err(_) => sleep(POLL).await,
+            Err(_) => sleep(POLL),
             Ok(()) => return Ok(()),
         }
     }
@@ -91,7 +93,7 @@ mod tests {
     #[test]
     fn what_it_makes_is_in_namespaces_of_its_own_that_end_with_it() {
         let command = command("/run/a", Path::new("/b"));
-        let words: Vec<_> = command.as_std().get_args().filter_map(|word| word.to_str()).collect();
+        let words: Vec<_> = command.get_args().filter_map(|word| word.to_str()).collect();
         assert_eq!(words[0], PROGRAM);
         for word in ["--mount", "--net", "--pid", "--kill-child"] {
             assert!(words.contains(&word), "{word}");

@@ -1,109 +1,125 @@
 //! Where the engine is and what it answers: `engine status`.
 
-use std::{fmt, path::Path};
+use std::{fmt, io};
 
 use anyhow::Result;
-use docker_api_trait::{
-    ApiError, BollardDocker, ConnectFailure, Endpoint, EndpointSources, EngineVersion,
-    SystemApi as _,
-};
 
+use super::{
+    client::{Client, Version},
+    connection::NoResponse,
+};
 use crate::failure::failure;
 
-/// Where an engine listens when nobody says otherwise.
-const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
-
-/// What came back when the engine was asked for its version.
+/// The result of asking the engine for its version.
 #[derive(Debug)]
-pub(crate) enum Answer {
-    /// An engine is there.
+pub enum Answer {
+    /// An engine answered.
     Engine(Engine),
-    /// Nobody answers, or nobody that we may talk to.
+    /// No engine answered, or this user may not use it.
     Silence(Silence),
 }
 
 /// An engine that answered.
 #[derive(Debug)]
-pub(crate) struct Engine {
-    /// The way to it.
-    pub(crate) docker: BollardDocker,
+pub struct Engine {
+    /// Requests to it.
+    pub client: Client,
     /// What it says of itself.
-    pub(crate) version: EngineVersion,
+    pub version: Version,
+}
+
+impl Engine {
+    /// Its address, such as `unix:///var/run/docker.sock`.
+    pub fn address(&self) -> String {
+        self.client.address.to_string()
+    }
 }
 
 /// `20.10.24 at unix:///var/run/docker.sock`
 impl fmt::Display for Engine {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{} at {}", self.version.version, self.docker.endpoint())
+        write!(formatter, "{} at {}", self.version.version, self.client.address)
     }
 }
 
-/// An end point without an engine.
+/// An address without an engine.
 #[derive(Debug)]
-pub(crate) struct Silence {
-    /// The way that led nowhere; it may lead to an engine later.
-    pub(crate) docker: BollardDocker,
+pub struct Silence {
+    /// Requests to the address; an engine may be there later.
+    pub(super) client: Client,
     /// What went wrong.
-    pub(crate) error: ApiError,
+    no_response: NoResponse,
 }
 
 impl Silence {
-    /// Whether it is the place where an engine of this machine would listen.
-    pub(crate) fn at_default_socket(&self) -> bool {
-        matches!(self.docker.endpoint(), Endpoint::Unix(path) if path == Path::new(DEFAULT_SOCKET))
+    /// The address.
+    pub fn address(&self) -> String {
+        self.client.address.to_string()
     }
 
-    /// The failure, with the remedy that these commands have to offer.
-    pub(crate) fn into_error(self) -> anyhow::Error {
-        let hint = match (self.nobody_listens(), self.at_default_socket()) {
+    /// Whether an engine of this machine would listen there.
+    pub(super) fn at_default_socket(&self) -> bool {
+        self.client.address.is_default_socket()
+    }
+
+    /// The failure, with what these commands can do about it.
+    pub fn into_error(self) -> anyhow::Error {
+        let cause = self.no_response.error.downcast_ref::<io::Error>().map(io::Error::kind);
+        let hint = match (self.nothing_listens(), self.at_default_socket()) {
             (true, true) => "`cargo xtask engine up` provides one",
             (true, false) => {
                 "start that engine, or unset DOCKER_HOST and DOCKER_CONTEXT (`docker context use \
                  default`) to use one of this machine"
             }
-            // Something is there; what is wrong with it, the error knows best.
-            (false, _) => return self.error.into(),
+            _ if cause == Some(io::ErrorKind::PermissionDenied) => {
+                "run as root, or add your user to the group that owns the socket (often `docker`) and \
+                 log in again"
+            }
+            _ => "check DOCKER_HOST, DOCKER_CONTEXT, the engine's log and the network",
         };
-        failure(format!("{:#}", anyhow::Error::from(self.error)), hint)
+        let Self { client, no_response } = self;
+        failure(format!("no engine answers at {}: {:#}", client.address, no_response.error), hint)
     }
 
-    /// Whether nothing listens there, as opposed to something that we do not get on with.
-    pub(crate) fn nobody_listens(&self) -> bool {
-        matches!(
-            self.error,
-            ApiError::Unreachable { failure: ConnectFailure::Absent | ConnectFailure::Refused, .. }
-        )
+    /// Whether nothing listens there, as opposed to something that cannot be used.
+    pub(super) fn nothing_listens(&self) -> bool {
+        self.no_response.is_absent
     }
 }
 
 /// Finds the engine as the `docker` program does and asks for its version.
-pub(crate) async fn ask() -> Result<Answer> {
-    ask_at(Endpoint::resolve(&EndpointSources::from_process(None))?).await
+///
+/// # Errors
+/// When the environment does not say where the engine is.
+pub fn ask() -> Result<Answer> {
+    Ok(ask_at(Client::from_environment()?))
 }
 
-/// Asks whoever is there for its version.
-pub(super) async fn ask_at(endpoint: Endpoint) -> Result<Answer> {
-    let docker = BollardDocker::new(endpoint)?;
-    Ok(match docker.version().await {
-        Ok(version) => Answer::Engine(Engine { docker, version }),
-        Err(error) => Answer::Silence(Silence { docker, error }),
-    })
+/// Asks the engine at an address for its version.
+pub(super) fn ask_at(client: Client) -> Answer {
+    match client.version() {
+        Ok(version) => Answer::Engine(Engine { client, version }),
+        Err(no_response) => Answer::Silence(Silence { client, no_response }),
+    }
 }
 
 /// The engine, for a command that cannot do without.
-pub(crate) async fn require() -> Result<Engine> {
-    match ask().await? {
+///
+/// # Errors
+/// When no engine answers.
+pub fn require() -> Result<Engine> {
+    match ask()? {
         Answer::Engine(engine) => Ok(engine),
         Answer::Silence(silence) => Err(silence.into_error()),
     }
 }
 
 /// Prints what the engine says of itself; fails when there is none.
-pub(crate) async fn status() -> Result<()> {
-    let Engine { docker, version } = require().await?;
+pub(crate) fn status() -> Result<()> {
+    let Engine { client, version } = require()?;
     println!("engine:      {}", version.version);
     println!("API version: {}", version.api_version);
     println!("system:      {}/{}", version.os, version.architecture);
-    println!("end point:   {}", docker.endpoint());
+    println!("end point:   {}", client.address);
     Ok(())
 }

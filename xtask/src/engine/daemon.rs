@@ -4,18 +4,15 @@ use std::{
     fs::{self, File, OpenOptions},
     io,
     path::Path,
-    process::{ExitStatus, Stdio},
-    time::Duration,
+    process::{Child, Command, ExitStatus, Stdio},
+    thread::sleep,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, Result};
-use docker_api_trait::{BollardDocker, SystemApi as _};
 use rustix::process::{Pid, Signal, kill_process};
-use tokio::{
-    process::{Child, Command},
-    time::{Instant, sleep},
-};
 
+use super::client::Client;
 use crate::{failure::failure, process};
 
 const FOLDER: &str = "/run/berth-engine";
@@ -42,17 +39,17 @@ enum Start {
 }
 
 /// Starts a daemon that outlives us, and waits until it answers.
-pub(super) async fn start(docker: &BollardDocker) -> Result<()> {
+pub(super) fn start(client: &Client) -> Result<()> {
     fs::create_dir_all(FOLDER).with_context(|| format!("could not create {FOLDER}"))?;
     File::create(LOG).with_context(|| format!("could not write {LOG}"))?;
-    let fact = match try_start(docker).await? {
+    let fact = match try_start(client)? {
         Start::Answered => return Ok(()),
         Start::TookTooLong => took_too_long(),
         Start::Died(status) => {
             // Its containerd sometimes needs longer than the daemon waits: "timeout waiting for
             // containerd to start". The second start then finds it warm.
             println!("dockerd ended ({status}); starting it once more");
-            match try_start(docker).await? {
+            match try_start(client)? {
                 Start::Answered => return Ok(()),
                 Start::TookTooLong => took_too_long(),
                 Start::Died(status) => {
@@ -69,8 +66,8 @@ pub(super) async fn start(docker: &BollardDocker) -> Result<()> {
 }
 
 /// Waits for a daemon that an init system has started.
-pub(super) async fn wait_for_service(docker: &BollardDocker) -> Result<()> {
-    match wait_for_answer(docker, None).await? {
+pub(super) fn wait_for_service(client: &Client) -> Result<()> {
+    match wait_for_answer(client, None)? {
         Start::Answered => Ok(()),
         Start::Died(_) | Start::TookTooLong => {
             Err(failure(took_too_long(), "look at `journalctl --unit docker`"))
@@ -82,7 +79,7 @@ fn took_too_long() -> String {
     format!("dockerd does not answer after {} s", START_LIMIT.as_secs())
 }
 
-async fn try_start(docker: &BollardDocker) -> Result<Start> {
+fn try_start(client: &Client) -> Result<Start> {
     for (file, program) in CLAIMS {
         if read_pid(file).is_some_and(|pid| !runs(pid, program)) {
             remove_file(file)?;
@@ -100,26 +97,27 @@ async fn try_start(docker: &BollardDocker) -> Result<Start> {
     println!("$ {}  (log: {LOG})", process::command_line(&command));
     let spawned = command.spawn();
     let mut child = process::checked(&command, spawned)?;
-    if let Some(pid) = child.id() {
-        fs::write(PID_FILE, format!("{pid}\n"))
-            .with_context(|| format!("could not write {PID_FILE}"))?;
-    }
-    let start = wait_for_answer(docker, Some(&mut child)).await?;
+    fs::write(PID_FILE, format!("{}\n", child.id()))
+        .with_context(|| format!("could not write {PID_FILE}"))?;
+    let start = wait_for_answer(client, Some(&mut child))?;
     if !matches!(start, Start::Answered) {
-        if let Some(pid) = child.id().and_then(to_pid) {
-            // It may end by itself in this moment; either way the wait below sees its end.
+        if let Some(pid) = to_pid(child.id()) {
+            // It may end by itself in this moment; either way the loop below sees its end.
             let _ = kill_process(pid, Signal::TERM);
-            let _ = tokio::time::timeout(STOP_LIMIT, child.wait()).await;
+            let deadline = Instant::now() + STOP_LIMIT;
+            while matches!(child.try_wait(), Ok(None)) && Instant::now() < deadline {
+                sleep(POLL);
+            }
         }
         remove_file(PID_FILE)?;
     }
     Ok(start)
 }
 
-async fn wait_for_answer(docker: &BollardDocker, mut child: Option<&mut Child>) -> Result<Start> {
+fn wait_for_answer(client: &Client, mut child: Option<&mut Child>) -> Result<Start> {
     let deadline = Instant::now() + START_LIMIT;
     loop {
-        if docker.version().await.is_ok() {
+        if client.version().is_ok() {
             return Ok(Start::Answered);
         }
         if let Some(child) = &mut child
@@ -130,12 +128,12 @@ async fn wait_for_answer(docker: &BollardDocker, mut child: Option<&mut Child>) 
         if Instant::now() >= deadline {
             return Ok(Start::TookTooLong);
         }
-        sleep(POLL).await;
+        sleep(POLL);
     }
 }
 
 /// Stops the daemon that [`start`] started, and no other.
-pub(crate) async fn down() -> Result<()> {
+pub(crate) fn down() -> Result<()> {
     let Some(pid) = read_pid(PID_FILE) else {
         println!("no engine of ours runs; any other is left alone");
         return Ok(());
@@ -162,7 +160,7 @@ pub(crate) async fn down() -> Result<()> {
                 format!("its log is {LOG}"),
             ));
         }
-        sleep(POLL).await;
+        sleep(POLL);
     }
     println!("the engine that we started has ended");
     remove_file(PID_FILE)

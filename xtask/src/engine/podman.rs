@@ -8,27 +8,26 @@ use std::{
     fmt::Write as _,
     fs::{self, File},
     path::Path,
-    process::Stdio,
-    time::Duration,
+    process::{Command, Stdio},
+    thread::sleep,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, Result, bail};
-use docker_api_trait::{ApiError, BollardDocker, ContainerApi as _, Endpoint, SystemApi as _};
 use rustix::process::{Resource, getrlimit};
-use tokio::{
-    process::Command,
-    time::{Instant, sleep},
-};
 
 use super::{
+    address::Address,
     alone,
     answer::{Answer, Engine, ask_at},
+    client::Client,
     daemon::{last_lines, read_pid},
     os_release::OsRelease,
 };
 use crate::{apt, failure::failure, process};
 
-const SOCKET: &str = "/run/berth-podman/podman.sock";
+/// Where our Podman listens.
+pub const SOCKET: &str = "/run/berth-podman/podman.sock";
 const FOLDER: &str = "/run/berth-podman";
 /// Outlives a start of the machine, as the layers of images are large.
 const STORAGE: &str = "/var/lib/berth-podman";
@@ -45,8 +44,11 @@ const START_LIMIT: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(100);
 
 /// Makes sure that our Podman answers, and returns it.
-pub(crate) async fn up() -> Result<Engine> {
-    if let Answer::Engine(engine) = ask_at(endpoint()).await? {
+///
+/// # Errors
+/// When it cannot be provided here, or does not start.
+pub fn up() -> Result<Engine> {
+    if let Answer::Engine(engine) = ask_at(client()) {
         println!("Podman {engine} answers: nothing to do");
         return Ok(engine);
     }
@@ -57,9 +59,9 @@ pub(crate) async fn up() -> Result<Engine> {
              `DOCKER_HOST=unix:///PATH cargo xtask e2e`",
         ));
     }
-    install().await?;
-    start().await?;
-    match ask_at(endpoint()).await? {
+    install()?;
+    start()?;
+    match ask_at(client()) {
         Answer::Engine(engine) => {
             println!("Podman {engine} answers");
             Ok(engine)
@@ -69,36 +71,39 @@ pub(crate) async fn up() -> Result<Engine> {
 }
 
 /// Whether [`up`] can provide one: it installs Debian's packages, and needs namespaces.
-pub(crate) fn can_be_provided() -> bool {
+pub fn can_be_provided() -> bool {
     OsRelease::of_this_machine().is_debian() && rustix::process::geteuid().is_root()
 }
 
 /// Ends the Podman that [`up`] started, and removes all that it has.
-pub(crate) async fn down() -> Result<()> {
+///
+/// # Errors
+/// When it does not end.
+pub fn down() -> Result<()> {
     if let Some(pid) = read_pid(PID_FILE).filter(|pid| alone::is_there(*pid)) {
         // Their control groups are no namespace's.
-        if let Err(error) = remove_containers().await {
+        if let Err(error) = remove_containers() {
             println!("Podman does not remove its containers, and is ended all the same: {error:#}");
         }
-        alone::end(pid).await?;
+        alone::end(pid)?;
     } else {
         println!("no Podman of ours runs; any other is left alone");
     }
     for folder in [FOLDER, STORAGE] {
-        alone::remove(folder).await?;
+        alone::remove(folder)?;
     }
     println!("our Podman and all that it had are gone");
     Ok(())
 }
 
-fn endpoint() -> Endpoint {
-    Endpoint::Unix(SOCKET.into())
+fn client() -> Client {
+    Client { address: Address::Unix(SOCKET.into()) }
 }
 
-async fn install() -> Result<()> {
+fn install() -> Result<()> {
     for package in PACKAGES {
-        if !apt::is_installed(package).await? {
-            apt::with_lists(async || apt::install(package).await).await?;
+        if !apt::is_installed(package)? {
+            apt::with_lists(|| apt::install(package))?;
         }
     }
     if process::find(PROGRAM).is_none() {
@@ -107,7 +112,7 @@ async fn install() -> Result<()> {
     Ok(())
 }
 
-async fn start() -> Result<()> {
+fn start() -> Result<()> {
     for folder in [FOLDER, STORAGE] {
         fs::create_dir_all(folder).with_context(|| format!("could not create {folder}"))?;
     }
@@ -131,18 +136,16 @@ async fn start() -> Result<()> {
     println!("$ {}  (log: {LOG})", process::command_line(&command));
     let spawned = command.spawn();
     let mut child = process::checked(&command, spawned)?;
-    if let Some(pid) = child.id() {
-        write(PID_FILE, &format!("{pid}\n"))?;
-    }
-    let docker = BollardDocker::new(endpoint())?;
+    write(PID_FILE, &format!("{}\n", child.id()))?;
+    let client = client();
     let deadline = Instant::now() + START_LIMIT;
-    while docker.version().await.is_err() {
+    while client.version().is_err() {
         let ended = child.try_wait().context("could not wait for Podman")?;
         if ended.is_some() || Instant::now() >= deadline {
             let log = fs::read_to_string(LOG).unwrap_or_default();
             bail!("Podman does not answer; its last words:\n{}", last_lines(&log));
         }
-        sleep(POLL).await;
+        sleep(POLL);
     }
     Ok(())
 }
@@ -176,15 +179,9 @@ fn configuration(files: Option<u64>, processes: Option<u64>) -> String {
     format!("[containers]\ndefault_ulimits = [{limits}]\n[engine]\nevents_logger = \"file\"\n")
 }
 
-async fn remove_containers() -> Result<()> {
-    let docker = BollardDocker::new(endpoint())?;
-    for container in docker.list_containers(&[]).await? {
-        match docker.remove_container(&container.id).await {
-            Ok(()) | Err(ApiError::NotFound { .. }) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Ok(())
+fn remove_containers() -> Result<()> {
+    let client = client();
+    client.containers()?.iter().try_for_each(|id| client.remove_container(id))
 }
 
 #[cfg(test)]
@@ -205,7 +202,7 @@ mod tests {
     fn every_folder_is_one_of_ours() {
         let mut command = Command::new(PROGRAM);
         settings(&mut command);
-        let words: Vec<_> = command.as_std().get_args().filter_map(|word| word.to_str()).collect();
+        let words: Vec<_> = command.get_args().filter_map(|word| word.to_str()).collect();
         let paths = words.iter().filter(|word| word.starts_with('/'));
         assert_eq!(paths.clone().count(), 5);
         assert!(

@@ -1,9 +1,8 @@
 //! `engine up`: an engine answers afterwards, or a person knows what to do.
 
-use std::path::Path;
+use std::{path::Path, process::Command};
 
 use anyhow::{Result, bail};
-use tokio::process::Command;
 
 use super::{
     answer::{Answer, Engine, Silence, ask},
@@ -65,16 +64,42 @@ fn way(machine: Machine) -> Way {
 }
 
 /// Makes sure that an engine answers, and returns it.
-pub(crate) async fn up() -> Result<Engine> {
-    let silence = match ask().await? {
-        Answer::Engine(engine) => {
+///
+/// # Errors
+/// When there is none and none can be provided here.
+pub fn up() -> Result<Engine> {
+    match plan()? {
+        Plan::Use(engine) => {
             println!("the engine {engine} answers: nothing to do");
-            return Ok(engine);
+            Ok(engine)
         }
+        Plan::Start { install, starter, silence } => {
+            if install {
+                install_daemon()?;
+            }
+            start(starter, &silence)
+        }
+    }
+}
+
+/// Fails at once where [`up`] would fail without trying.
+pub(crate) fn check() -> Result<()> {
+    plan().map(drop)
+}
+
+/// What [`up`] will do.
+enum Plan {
+    Use(Engine),
+    Start { install: bool, starter: Starter, silence: Silence },
+}
+
+fn plan() -> Result<Plan> {
+    let silence = match ask()? {
+        Answer::Engine(engine) => return Ok(Plan::Use(engine)),
         Answer::Silence(silence) => silence,
     };
-    if !silence.nobody_listens() {
-        // Something has the socket; a second daemon would only get in its way.
+    if !silence.nothing_listens() {
+        // Something uses the socket; a second daemon would conflict with it.
         return Err(silence.into_error());
     }
     let machine = Machine {
@@ -89,22 +114,17 @@ pub(crate) async fn up() -> Result<Engine> {
         Way::Instruct => Err(failure(
             format!(
                 "no engine answers at {}, and one can be provided only on Debian or Ubuntu, as root",
-                silence.docker.endpoint()
+                silence.address()
             ),
             INSTRUCTIONS,
         )),
-        Way::Start { install, starter } => {
-            if install {
-                install_daemon().await?;
-            }
-            start(starter, silence).await
-        }
+        Way::Start { install, starter } => Ok(Plan::Start { install, starter, silence }),
     }
 }
 
-async fn install_daemon() -> Result<()> {
-    apt::update().await?;
-    let installed = apt::install("docker.io").await;
+fn install_daemon() -> Result<()> {
+    apt::update()?;
+    let installed = apt::install("docker.io");
     if process::find("dockerd").is_none() {
         installed?;
         bail!("the package docker.io is installed, but there is no `dockerd`");
@@ -117,20 +137,20 @@ async fn install_daemon() -> Result<()> {
     Ok(())
 }
 
-async fn start(starter: Starter, Silence { docker, .. }: Silence) -> Result<Engine> {
+fn start(starter: Starter, silence: &Silence) -> Result<Engine> {
     // Installing the package may have started it.
-    if let Answer::Engine(engine) = ask().await? {
+    if let Answer::Engine(engine) = ask()? {
         println!("the engine {engine} answers");
         return Ok(engine);
     }
     match starter {
         Starter::Systemd => {
-            process::run(Command::new("systemctl").args(["start", "docker"])).await?;
-            daemon::wait_for_service(&docker).await?;
+            process::run(Command::new("systemctl").args(["start", "docker"]))?;
+            daemon::wait_for_service(&silence.client)?;
         }
-        Starter::Ourselves => daemon::start(&docker).await?,
+        Starter::Ourselves => daemon::start(&silence.client)?,
     }
-    match ask().await? {
+    match ask()? {
         Answer::Engine(engine) => {
             println!("the engine {engine} answers");
             Ok(engine)

@@ -3,9 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
-use docker_api_trait::{
-    BollardDocker, Endpoint, EndpointSources, LabelFilter, SystemApi as _, VolumeApi as _,
-};
+use docker_api_trait::{BollardDocker, Endpoint, LabelFilter, SystemApi as _, VolumeApi as _};
 use volume_manager::label;
 
 /// An engine that answers on a unix socket, over which bare requests are sent, too.
@@ -21,7 +19,7 @@ pub(super) struct Target {
 impl Target {
     /// The engine of this machine's user.
     pub(super) async fn connect() -> Result<Self> {
-        let engine = BollardDocker::new(Endpoint::resolve(&EndpointSources::from_process(None))?)?;
+        let engine = crate::target::connect()?;
         let Endpoint::Unix(socket) = engine.endpoint().clone() else {
             bail!(
                 "the bare requests are sent over a unix socket, which {} is not; set DOCKER_HOST \

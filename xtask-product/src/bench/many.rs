@@ -23,7 +23,7 @@ use super::{
     statistics::{Summary, ratio, rounded, turn},
     target::{Target, profile},
 };
-use crate::image::ensure_image;
+use crate::target::ensure_image;
 
 /// A job that takes longer has failed.
 const LIMIT: Duration = Duration::from_mins(2);
@@ -40,7 +40,7 @@ enum Way {
 /// says. Fails when a job does, or when anything but caches is left; never for a timing.
 pub(crate) async fn many(jobs: u32, pairs: u32, json: bool) -> Result<()> {
     let Target { engine, socket, version } = Target::connect().await?;
-    let image = ensure_image(&engine).await?;
+    let image = ensure_image(&xtask::engine::require()?)?;
     let owner = format!("bench-{}", executor::RunContext::draw().run);
     let bare_owner = format!("{owner}-bare");
     let bench = Bench { engine, image, owner, bare_owner, jobs };

@@ -14,12 +14,12 @@ use super::{
     statistics::{Summary, rounded},
     target::{Target, profile, remove_caches},
 };
-use crate::image::ensure_image;
+use crate::target::ensure_image;
 
 /// Runs the pairs, in turn and with the first one of each pair changing, and prints what they say.
 pub(crate) async fn floor(pairs: u32, json: bool) -> Result<()> {
     let Target { engine, socket, version } = Target::connect().await?;
-    let image = ensure_image(&engine).await?;
+    let image = ensure_image(&xtask::engine::require()?)?;
     let run = executor::RunContext::draw().run;
     let bench = Bench {
         engine,

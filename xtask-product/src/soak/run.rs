@@ -10,8 +10,8 @@ use std::{
 use anyhow::{Result, bail, ensure};
 use async_trait::async_trait;
 use docker_api_trait::{
-    BollardDocker, ContainerApi as _, DockerApi, Endpoint, EndpointSources, ImageReference,
-    LabelFilter, LogChunk, NetworkApi as _, SystemApi as _, VolumeApi as _,
+    BollardDocker, ContainerApi as _, DockerApi, ImageReference, LabelFilter, LogChunk,
+    NetworkApi as _, SystemApi as _, VolumeApi as _,
 };
 use executor::{
     BuildSpec, Cancel, Command, Executor, ExecutorConfig, FailureReason, Instances, JobOutcome,
@@ -31,7 +31,7 @@ use super::{
     dice::{Dice, Fate},
     report::{Report, slope_per_1000},
 };
-use crate::image::ensure_image;
+use crate::target::{self, ensure_image};
 
 /// So many jobs run at once: enough to meet each other.
 const AT_ONCE: usize = 4;
@@ -56,9 +56,9 @@ const LOOK: &str = "grep -q 0123456789abcdef0123456789abcdef /cache/canary || ex
 /// Fails when anything but caches is left, a cache or what was in it is lost, a job ends in a way that
 /// nothing explains, files stay open, or memory grows.
 pub(crate) async fn soak(jobs: u64, percent: u8, seed: u64, json: bool) -> Result<()> {
-    let engine = BollardDocker::new(Endpoint::resolve(&EndpointSources::from_process(None))?)?;
+    let engine = target::connect()?;
     let version = engine.version().await?.version;
-    let image = ensure_image(&engine).await?;
+    let image = ensure_image(&xtask::engine::require()?)?;
     let folder = tempfile::tempdir()?;
     let owner = format!("soak-{}", RunContext::draw().run);
     let instances = Instances::open(folder.path())?;

@@ -20,7 +20,7 @@ use super::{
     text::Text,
     witness::Witness,
 };
-use crate::image::ensure_image;
+use crate::target::ensure_image;
 
 /// What a bare reader reads at once.
 const BUFFER: usize = 64 * 1024;
@@ -47,10 +47,10 @@ pub(crate) async fn log(megabytes: u64, pairs: u32, json: bool) -> Result<()> {
         let (megabytes, pairs) = (megabytes.to_string(), pairs.to_string());
         let mut arguments = vec!["log", "--megabytes", &megabytes, "--pairs", &pairs];
         arguments.extend(json.then_some("--json"));
-        return release::run(&arguments).await;
+        return release::run(&arguments);
     }
     let Target { engine, socket, version } = Target::connect().await?;
-    let image = ensure_image(&engine).await?;
+    let image = ensure_image(&xtask::engine::require()?)?;
     let name = format!("bench-{}", executor::RunContext::draw().run);
     let text = Text::new(megabytes);
     let expected = [Way::Berth, Way::Masked]

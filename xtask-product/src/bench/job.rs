@@ -19,7 +19,7 @@ use super::{
     statistics::{Summary, ratio, rounded, turn},
     target::{Target, profile, remove_caches},
 };
-use crate::image::ensure_image;
+use crate::target::ensure_image;
 
 /// A job of ours may take no more requests.
 const MOST_REQUESTS: u64 = 26;
@@ -40,7 +40,7 @@ enum Way {
 /// says. Fails when a job does, or when ours takes too many requests; never for a timing.
 pub(crate) async fn job(pairs: u32, json: bool) -> Result<()> {
     let Target { engine, socket, version } = Target::connect().await?;
-    let image = ensure_image(&engine).await?;
+    let image = ensure_image(&xtask::engine::require()?)?;
     let project = format!("bench-{}", executor::RunContext::draw().run);
     let bench = Bench { engine, image, project };
     let bare = Bare::new(&socket);

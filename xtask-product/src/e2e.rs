@@ -15,15 +15,19 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use crate::{
-    engine::{self, Engine},
+use xtask::{
+    engine::{self, Engine, podman},
     failure::failure,
-    fixture::{self, Fixtures},
-    image::{self, IMAGE_VARIABLE},
-    inventory,
-    leftovers::{self, Leftovers, SUITE_PREFIX},
+    image::IMAGE_VARIABLE,
     process,
     workspace::Workspace,
+};
+
+use crate::{
+    fixture::{self, Fixtures},
+    inventory,
+    leftovers::{self, Leftovers, SUITE_PREFIX},
+    target,
 };
 
 /// The variable by which tests learn the owner that they put on everything they make.
@@ -38,15 +42,16 @@ const LOOK: Duration = Duration::from_secs(3);
 /// After this long the last look counts.
 const SETTLE_LIMIT: Duration = Duration::from_mins(1);
 
-/// Runs the suite, or those of its tests whose names contain `filter`; returns the engine.
-pub(crate) async fn run(workspace: &Workspace, filter: Option<&str>) -> Result<Engine> {
-    let engine = engine::require().await?;
+/// Runs the suite, or those of its tests whose names contain `filter`.
+pub(crate) async fn run(workspace: &Workspace, filter: Option<&str>) -> Result<()> {
+    let engine = engine::require()?;
     println!("engine: {engine}");
-    let suite = Suite::prepare(&engine.docker).await?;
-    let fixtures = Fixtures::provide(workspace, &engine.docker, &suite.image).await?;
+    let docker = target::connect()?;
+    let suite = Suite::prepare(&engine, &docker).await?;
+    let fixtures = Fixtures::provide(workspace, &docker, &suite.image).await?;
 
     // Without documentation tests: `--ignored` would run the examples that are marked `ignore`.
-    let mut tests = workspace.cargo([
+    let mut tests = Command::from(workspace.cargo([
         "test",
         "--workspace",
         "--all-features",
@@ -54,51 +59,51 @@ pub(crate) async fn run(workspace: &Workspace, filter: Option<&str>) -> Result<E
         "--no-fail-fast",
         "--",
         "--ignored",
-    ]);
+    ]));
     tests.envs(fixtures.variables());
-    let outcome = suite.run(&engine.docker, tests, filter).await;
+    let outcome = suite.run(&docker, tests, filter).await;
     // After the containers that may have been made of images from the registries.
     let removed = fixtures.remove().await.context("the fixtures");
     let faults: Vec<_> = [outcome, removed].into_iter().filter_map(Result::err).collect();
-    one_of(faults).map_or(Ok(engine), Err)
+    one_of(faults).map_or(Ok(()), Err)
 }
 
 /// Runs on Podman, which is provided, what is listed below: each test passes there or asserts what
 /// docs/podman.md says of it.
-pub(crate) async fn podman(workspace: &Workspace, filter: Option<&str>) -> Result<Engine> {
-    let engine = engine::podman::up().await?;
-    let images = fixture::images(&engine.docker).await?;
+pub(crate) async fn podman(workspace: &Workspace, filter: Option<&str>) -> Result<()> {
+    let engine = podman::up()?;
+    let images = fixture::images(&target::connect_to_socket(podman::SOCKET)?).await?;
     let tests = [SHORT_ON_PODMAN, LONG_ON_PODMAN].concat();
-    on_podman(workspace, engine, &tests, images, filter).await
+    on_podman(workspace, &engine, &tests, images, filter).await
 }
 
 /// Runs the part that takes little more than a minute, and takes the Podman down.
 pub(crate) async fn short_on_podman(workspace: &Workspace) -> Result<()> {
     let outcome = async {
-        let engine = engine::podman::up().await?;
-        on_podman(workspace, engine, SHORT_ON_PODMAN, Vec::new(), None).await.map(drop)
+        let engine = podman::up()?;
+        on_podman(workspace, &engine, SHORT_ON_PODMAN, Vec::new(), None).await
     };
     let outcome = outcome.await;
-    let down = engine::podman::down().await;
+    let down = podman::down();
     one_of([outcome, down].into_iter().filter_map(Result::err).collect()).map_or(Ok(()), Err)
 }
 
 async fn on_podman(
     workspace: &Workspace,
-    engine: Engine,
+    engine: &Engine,
     tests: &[&str],
     images: Vec<(&str, String)>,
     filter: Option<&str>,
-) -> Result<Engine> {
-    let suite = Suite::prepare(&engine.docker).await?;
-    // Of the whole workspace, so that nothing is built anew with other features.
+) -> Result<()> {
+    let docker = target::connect_to_socket(podman::SOCKET)?;
+    let suite = Suite::prepare(engine, &docker).await?;
+    // Of the whole workspace, so that nothing is built again with other features.
     let mut words = vec!["test", "--workspace", "--all-features", "--no-fail-fast"];
     words.extend(tests.iter().chain(BESIDE).flat_map(|test| ["--test", *test]));
     words.extend(["--", "--ignored"]);
-    let mut tests = workspace.cargo(words);
-    tests.env("DOCKER_HOST", engine.docker.endpoint().to_string()).envs(images);
-    suite.run(&engine.docker, tests, filter).await?;
-    Ok(engine)
+    let mut tests = Command::from(workspace.cargo(words));
+    tests.env("DOCKER_HOST", engine.address()).envs(images);
+    suite.run(&docker, tests, filter).await
 }
 
 /// What runs on Podman: the tests of these names, in whichever packages.
@@ -118,8 +123,8 @@ struct Suite {
 
 impl Suite {
     /// Provides the image, and sweeps what suites have left that were killed.
-    async fn prepare(docker: &dyn DockerApi) -> Result<Self> {
-        let image = image::ensure_image(docker).await?;
+    async fn prepare(engine: &Engine, docker: &dyn DockerApi) -> Result<Self> {
+        let image = target::ensure_image(engine)?;
         let owner = format!("{SUITE_PREFIX}{:08x}", getrandom::u32().context("no random number")?);
         let before = inventory::take(docker).await?;
         let abandoned = leftovers::abandoned(&before, SystemTime::now());
@@ -168,9 +173,9 @@ async fn run_tests(
     filter: Option<&str>,
     out: &mut impl io::Write,
 ) -> Result<()> {
-    println!("$ {}", process::command_line(command));
+    println!("$ {}", process::command_line(command.as_std()));
     let spawned = command.stdout(Stdio::piped()).kill_on_drop(true).spawn();
-    let mut child = process::checked(command, spawned)?;
+    let mut child = process::checked(command.as_std(), spawned)?;
     let output = child.stdout.take().context("the tests have no standard output")?;
     let mut lines = BufReader::new(output);
     let mut ran = 0;
@@ -181,7 +186,10 @@ async fn run_tests(
         out.write_all(&line).and_then(|()| out.flush()).context("could not pass output on")?;
         line.clear();
     }
-    process::expect_success(command, process::checked(command, child.wait().await)?)?;
+    process::expect_success(
+        command.as_std(),
+        process::checked(command.as_std(), child.wait().await)?,
+    )?;
     if ran == 0 {
         let fact = match filter {
             Some(filter) => format!("no real-engine test has {filter:?} in its name"),

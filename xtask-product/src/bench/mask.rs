@@ -23,10 +23,10 @@ const PIECE: usize = 32 << 10;
 const BETWEEN: usize = 64 << 10;
 
 /// Measures one pass, in a release build: another build makes one and runs it.
-pub(crate) async fn mask(json: bool) -> Result<()> {
+pub(crate) fn mask(json: bool) -> Result<()> {
     if cfg!(debug_assertions) {
         let arguments: &[&str] = if json { &["mask", "--json"] } else { &["mask"] };
-        return release::run(arguments).await;
+        return release::run(arguments);
     }
     let measured = measure()?;
     let (speed, baseline) = (megabytes(measured.masking), megabytes(measured.searching));

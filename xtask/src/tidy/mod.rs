@@ -14,7 +14,9 @@ use std::{
 use anyhow::{Context as _, Result};
 use proc_macro2::{Delimiter, Group, Spacing, TokenStream, TokenTree};
 
-use crate::{documents, failure::failure, workspace::Workspace};
+mod documents;
+
+use crate::{failure::failure, workspace::Workspace};
 
 const LINE_LIMIT: usize = 600;
 /// The only place that may name the client library: the adapter, and the file that re-exports it.
@@ -39,18 +41,15 @@ struct Place {
 
 /// Checks every Rust file of the workspace.
 pub(crate) fn run(workspace: &Workspace) -> Result<()> {
-    let libraries: Vec<_> =
-        workspace.libraries().iter().map(|package| package.name.to_string()).collect();
     let mut files = 0;
     let mut findings = Vec::new();
     let mut functions = BTreeSet::new();
     for package in workspace.members() {
-        let folder = package.manifest_path.as_std_path().parent().unwrap_or(workspace.root());
-        for file in rust_files(folder)? {
+        for file in rust_files(&package.directory)? {
             let text = fs::read_to_string(&file)
                 .with_context(|| format!("could not read {}", file.display()))?;
             let path = file.strip_prefix(workspace.root()).unwrap_or(&file);
-            let place = place(path, libraries.contains(&package.name.to_string()));
+            let place = place(path, package.is_library);
             files += 1;
             // What is not Rust is a finding below.
             if let Ok(tokens) = TokenStream::from_str(&text) {
@@ -79,7 +78,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     }
     Err(failure(
         format!("findings against the workspace's own rules: {}", findings.len()),
-        "the rules and their reasons are in xtask/src/tidy.rs",
+        "the rules and their reasons are in xtask/src/tidy",
     ))
 }
 

@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context as _, Result};
 
-use crate::{failure::failure, process, workspace::Workspace};
+use xtask::{failure::failure, process, workspace::Workspace};
 
 /// The releases whose command line this is.
 const VERSION: &str = "^0.13";
@@ -23,15 +23,15 @@ const LONGEST_INPUT: u32 = 4096;
 const SHOWN: usize = 40;
 
 /// Runs the targets, each for `seconds`; all of them when none is named.
-pub(crate) async fn run(workspace: &Workspace, seconds: u32, wanted: &[String]) -> Result<()> {
-    ensure(workspace).await?;
+pub(crate) fn run(workspace: &Workspace, seconds: u32, wanted: &[String]) -> Result<()> {
+    ensure(workspace)?;
     let mut list = workspace.cargo(["fuzz", "list", "--fuzz-dir", "fuzz"]);
-    let known = process::read(&mut list).await?;
+    let known = process::read(&mut list)?;
     let targets = chosen(&known.lines().map(str::to_owned).collect::<Vec<_>>(), wanted)?;
-    let folder = workspace.build_folder().join("fuzz");
+    let folder = workspace.build_directory().join("fuzz");
     let mut failed = Vec::new();
     for target in &targets {
-        match fuzz(workspace, &folder, target, seconds).await? {
+        match fuzz(workspace, &folder, target, seconds)? {
             Ended::Well { executions } => println!("{target}: {executions} inputs, no finding"),
             Ended::Badly { log } => failed.push(format!("{target}: {}", log.display())),
         }
@@ -46,12 +46,12 @@ pub(crate) async fn run(workspace: &Workspace, seconds: u32, wanted: &[String]) 
 }
 
 /// Sees to it that there is a `cargo fuzz`.
-async fn ensure(workspace: &Workspace) -> Result<()> {
-    if process::succeeds(&mut workspace.cargo(["fuzz", "--version"])).await? {
+fn ensure(workspace: &Workspace) -> Result<()> {
+    if process::succeeds(&mut workspace.cargo(["fuzz", "--version"]))? {
         return Ok(());
     }
     let mut install = workspace.cargo(["install", "cargo-fuzz", "--locked", "--version", VERSION]);
-    process::run(&mut install).await
+    process::run(&mut install)
 }
 
 /// The targets to run, in the order in which they were named.
@@ -73,7 +73,7 @@ enum Ended {
     Badly { log: PathBuf },
 }
 
-async fn fuzz(workspace: &Workspace, folder: &Path, target: &str, seconds: u32) -> Result<Ended> {
+fn fuzz(workspace: &Workspace, folder: &Path, target: &str, seconds: u32) -> Result<Ended> {
     // What is found on the way stays out of the committed corpus.
     let found = folder.join("corpus").join(target);
     fs::create_dir_all(&found).with_context(|| format!("could not make {}", found.display()))?;
@@ -97,7 +97,7 @@ async fn fuzz(workspace: &Workspace, folder: &Path, target: &str, seconds: u32) 
     let log =
         fs::File::create(&path).with_context(|| format!("could not make {}", path.display()))?;
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
-    let status = command.status().await;
+    let status = command.status();
     let status = process::checked(&command, status)?;
     let text = fs::read(&path).with_context(|| format!("could not read {}", path.display()))?;
     let text = String::from_utf8_lossy(&text);
@@ -128,7 +128,7 @@ mod tests {
         assert_eq!(chosen(&known, &known[1..]).unwrap(), ["tar"]);
         let error = chosen(&known, &["rar".to_owned()]).unwrap_err();
         assert!(error.to_string().contains("\"rar\""), "{error}");
-        assert_eq!(crate::failure::hint(&error).unwrap(), "choose among spec, tar");
+        assert_eq!(xtask::failure::hint(&error).unwrap(), "choose among spec, tar");
     }
 
     #[test]
