@@ -1,79 +1,88 @@
 //! `tidy`: the rules of this workspace that no lint can check.
 //!
-//! Rust is read as tokens, so that comments and strings cannot break a rule. The rules are
-//! functions from text to findings. Documents that name tests name such as are there.
+//! Rust is read as tokens, so that comments and strings cannot break a rule. The rules are functions
+//! from text to findings. What may break a rule for now is in [`exceptions`], and only that.
+
+mod circle;
+mod documents;
+mod exceptions;
+mod imports;
+mod length;
+mod rules;
+mod tokens;
 
 use std::{
     collections::BTreeSet,
     ffi::OsStr,
     fs,
     path::{Path, PathBuf},
+    slice,
     str::FromStr as _,
 };
 
 use anyhow::{Context as _, Result};
-use proc_macro2::{Delimiter, Group, Spacing, TokenStream, TokenTree};
+use proc_macro2::TokenStream;
 
-mod documents;
+use self::{
+    circle::{Imports, Modules},
+    exceptions::{EXCEPTIONS, Exceptions},
+};
+use crate::{
+    failure::failure,
+    workspace::{Package, Workspace},
+};
 
-use crate::{failure::failure, workspace::Workspace};
+const MAX_FILE_LINES: usize = 500;
+const MAX_FUNCTION_LINES: usize = 70;
 
-const LINE_LIMIT: usize = 600;
-/// The only place that may name the client library: the adapter, and the file that re-exports it.
-const ADAPTER: [&str; 2] = ["docker-api-trait/src/bollard/", "docker-api-trait/src/lib.rs"];
-
-/// A broken rule.
-#[derive(Debug, PartialEq, Eq)]
-struct Finding {
-    /// The line, counted from one; the file's last one when the whole file is meant.
-    line: usize,
-    fault: String,
-}
-
-/// Which rules hold for a file beside those that hold for all.
-#[derive(Debug, Clone, Copy, Default)]
-struct Place {
-    /// In the adapter for the engine's client library.
-    in_adapter: bool,
-    /// The `lib.rs` or a `mod.rs` of a library crate, which only re-exports.
-    only_re_exports: bool,
-}
-
-/// Checks every Rust file of the workspace.
+/// Checks every Rust file of the workspace, and the documents that name tests.
 pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     let mut files = 0;
     let mut findings = Vec::new();
     let mut functions = BTreeSet::new();
+    let mut exceptions = Exceptions::new(EXCEPTIONS);
     for package in workspace.members() {
+        let sources = package.directory.join("src");
+        let mut modules = Modules::new();
         for file in rust_files(&package.directory)? {
-            let text = fs::read_to_string(&file)
-                .with_context(|| format!("could not read {}", file.display()))?;
-            let path = file.strip_prefix(workspace.root()).unwrap_or(&file);
-            let place = place(path, package.is_library);
             files += 1;
-            // What is not Rust is a finding below.
-            if let Ok(tokens) = TokenStream::from_str(&text) {
-                documents::functions(tokens, &mut functions);
-            }
+            let text = read(&file)?;
+            let path = file.strip_prefix(workspace.root()).unwrap_or(&file);
+            let place = rules::place(path, package.is_library);
+            let path = path.display().to_string();
+            let tokens = match TokenStream::from_str(&text) {
+                Ok(tokens) => tokens,
+                Err(error) => {
+                    let line = error.span().start().line;
+                    findings.push(format!("{path}:{line}: not Rust: {error}"));
+                    continue;
+                }
+            };
+            documents::functions(tokens.clone(), &mut functions);
             findings.extend(
-                check(&text, place).into_iter().map(|finding| {
-                    format!("{}:{}: {}", path.display(), finding.line, finding.fault)
-                }),
+                rules::check(tokens.clone(), place)
+                    .into_iter()
+                    .map(|rules::Finding { line, fault }| format!("{path}:{line}: {fault}")),
             );
+            findings.extend(too_long(&path, &text, tokens.clone(), &mut exceptions));
+            if let Ok(module) = file.strip_prefix(&sources) {
+                let beside_library = sources.join("lib.rs").is_file();
+                modules.insert(module_path(module, beside_library), imports::read(tokens));
+            }
         }
+        findings.extend(circles(package, modules, &mut exceptions));
     }
-    for path in documents::WITH_TESTS {
-        let text = fs::read_to_string(workspace.root().join(path))
-            .with_context(|| format!("could not read {path}"))?;
-        findings.extend(documents::missing(&text, &functions).into_iter().map(|(line, test)| {
-            format!("{path}:{line}: there is no test `{test}`; name the one that shows it")
-        }));
-    }
+    findings.extend(missing_tests(workspace, &functions)?);
+    findings.extend(exceptions.unused());
+    report(files, &findings)
+}
+
+fn report(files: usize, findings: &[String]) -> Result<()> {
     if findings.is_empty() {
-        println!("{files} files keep the rules");
+        println!("{files} files follow the rules; exceptions: {}", EXCEPTIONS.len());
         return Ok(());
     }
-    for finding in &findings {
+    for finding in findings {
         println!("{finding}");
     }
     Err(failure(
@@ -82,32 +91,117 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     ))
 }
 
-fn place(path: &Path, in_library: bool) -> Place {
-    let re_exporter = [OsStr::new("lib.rs"), OsStr::new("mod.rs")];
-    let in_sources = path.iter().nth(1) == Some(OsStr::new("src"));
-    Place {
-        in_adapter: ADAPTER.iter().any(|place| path.starts_with(place)),
-        only_re_exports: in_library
-            && in_sources
-            && path.file_name().is_some_and(|name| re_exporter.contains(&name)),
+/// Finds what is too long in a file.
+fn too_long(
+    path: &str,
+    text: &str,
+    tokens: TokenStream,
+    exceptions: &mut Exceptions,
+) -> Vec<String> {
+    let mut findings = Vec::new();
+    let lines = text.lines().count();
+    if lines > MAX_FILE_LINES && !exceptions.allow(path) {
+        findings.push(format!(
+            "{path}:{lines}: {lines} lines; above {MAX_FILE_LINES}, look for the second noun in the file"
+        ));
     }
+    for length::Function { name, line, length } in length::functions(tokens) {
+        if length > MAX_FUNCTION_LINES && !exceptions.allow(&format!("{path} fn {name}")) {
+            findings.push(format!(
+                "{path}:{line}: the function {name} has {length} lines; above {MAX_FUNCTION_LINES}, split it"
+            ));
+        }
+    }
+    findings
 }
 
-/// The Rust files below `folder`, in order; not those that cargo or a person put into `target`
-/// and hidden folders.
-fn rust_files(folder: &Path) -> Result<Vec<PathBuf>> {
+/// Finds the import circles of a crate.
+fn circles(package: &Package, mut modules: Modules, exceptions: &mut Exceptions) -> Vec<String> {
+    remove_tests(&mut modules);
+    let mut imports = Imports::of(&modules);
+    let allowed = exceptions.imports(&package.name);
+    let lines: Vec<_> = allowed.iter().map(|(from, to)| imports.line(from, to)).collect();
+    for (from, to) in &allowed {
+        imports.remove(from, to);
+    }
+    for ((from, to), line) in allowed.iter().zip(lines) {
+        // Without the import there is a way back, so that with it there is a circle.
+        if line.is_some() && imports.way(to, from).is_some() {
+            exceptions.allow(&exceptions::import(&package.name, from, to));
+        }
+    }
+    let circles = imports.circles().into_iter();
+    circles
+        .map(|circle| {
+            let names: Vec<_> = circle.iter().map(|module| exceptions::name(module)).collect();
+            let lines: Vec<_> = circle
+                .windows(2)
+                .filter_map(|pair| Some(imports.line(&pair[0], &pair[1])?.to_string()))
+                .collect();
+            format!(
+                "{}: import circle {} (lines {}); move what both need to a module of its own",
+                package.name,
+                names.join(" > "),
+                lines.join(", ")
+            )
+        })
+        .collect()
+}
+
+/// Leaves out the modules that are compiled for tests only.
+fn remove_tests(modules: &mut Modules) {
+    let tests: Vec<_> = modules
+        .iter()
+        .flat_map(|(module, content)| {
+            content.test_modules.iter().map(|test| [&module[..], slice::from_ref(test)].concat())
+        })
+        .collect();
+    modules.retain(|module, _| !tests.iter().any(|test| module.starts_with(test)));
+}
+
+/// The module that a file below `src` is. A `main.rs` that is in a package with a library counts as a
+/// module of that.
+fn module_path(file: &Path, beside_library: bool) -> imports::Path {
+    let mut words: Vec<String> =
+        file.with_extension("").iter().map(|word| word.to_string_lossy().into_owned()).collect();
+    let last = words.last().map(String::as_str);
+    if last == Some("mod") || words == ["lib"] || words == ["main"] && !beside_library {
+        words.pop();
+    }
+    words
+}
+
+/// Finds the tests that documents name and no file has.
+fn missing_tests(workspace: &Workspace, functions: &BTreeSet<String>) -> Result<Vec<String>> {
+    let mut findings = Vec::new();
+    for path in documents::WITH_TESTS {
+        let text = read(&workspace.root().join(path))?;
+        findings.extend(documents::missing(&text, functions).into_iter().map(|(line, test)| {
+            format!("{path}:{line}: there is no test `{test}`; name the one that shows it")
+        }));
+    }
+    Ok(findings)
+}
+
+fn read(file: &Path) -> Result<String> {
+    fs::read_to_string(file).with_context(|| format!("could not read {}", file.display()))
+}
+
+/// The Rust files below `directory`, in order; not those that cargo or a person put into `target`
+/// and hidden directories.
+fn rust_files(directory: &Path) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
-    let mut folders = vec![folder.to_owned()];
-    while let Some(folder) = folders.pop() {
-        let entries = fs::read_dir(&folder)
-            .with_context(|| format!("could not read {}", folder.display()))?;
+    let mut directories = vec![directory.to_owned()];
+    while let Some(directory) = directories.pop() {
+        let entries = fs::read_dir(&directory)
+            .with_context(|| format!("could not read {}", directory.display()))?;
         for entry in entries {
-            let entry = entry.with_context(|| format!("could not read {}", folder.display()))?;
+            let entry = entry.with_context(|| format!("could not read {}", directory.display()))?;
             let name = entry.file_name();
             let path = entry.path();
             if path.is_dir() {
                 if name != "target" && !name.to_string_lossy().starts_with('.') {
-                    folders.push(path);
+                    directories.push(path);
                 }
             } else if path.extension() == Some(OsStr::new("rs")) {
                 files.push(path);
@@ -118,154 +212,31 @@ fn rust_files(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-fn check(text: &str, place: Place) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    let lines = text.lines().count();
-    if lines > LINE_LIMIT {
-        let fault =
-            format!("{lines} lines; past {LINE_LIMIT}, look for the second noun in the file");
-        findings.push(Finding { line: lines, fault });
-    }
-    match TokenStream::from_str(text) {
-        Ok(tokens) => check_tokens(tokens, place, &mut findings),
-        Err(error) => {
-            let line = error.span().start().line;
-            findings.push(Finding { line, fault: format!("not Rust: {error}") });
-        }
-    }
-    findings
-}
-
-fn check_tokens(tokens: TokenStream, place: Place, findings: &mut Vec<Finding>) {
-    let tokens: Vec<TokenTree> = tokens.into_iter().collect();
-    for (index, token) in tokens.iter().enumerate() {
-        let rest = &tokens[index + 1..];
-        let fault = match token {
-            TokenTree::Ident(word) => match word.to_string().as_str() {
-                "bollard" if !place.in_adapter && begins_path(rest) => Some(
-                    "the client library is named outside its adapter; use docker-api-trait's types",
-                ),
-                "todo" | "unimplemented" if is_punct(rest.first(), '!') => {
-                    Some("a stub; write it, or leave it out")
-                }
-                "fn" if place.only_re_exports
-                    && matches!(rest.first(), Some(TokenTree::Ident(_))) =>
-                {
-                    Some("this file only re-exports; move the function to a file of its own")
-                }
-                _ => None,
-            },
-            TokenTree::Punct(_) if is_punct(Some(token), '#') => match rest.first() {
-                Some(TokenTree::Group(attribute)) if ignores_without_reason(attribute) => {
-                    Some("an ignored test says why: #[ignore = \"…\"]")
-                }
-                _ => None,
-            },
-            _ => None,
-        };
-        if let Some(fault) = fault {
-            findings.push(Finding { line: token.span().start().line, fault: fault.to_owned() });
-        }
-        if let TokenTree::Group(group) = token {
-            check_tokens(group.stream(), place, findings);
-        }
-    }
-}
-
-/// Whether what follows a word is `::`.
-fn begins_path(rest: &[TokenTree]) -> bool {
-    matches!(rest.first(), Some(TokenTree::Punct(colon))
-        if colon.as_char() == ':' && colon.spacing() == Spacing::Joint)
-        && is_punct(rest.get(1), ':')
-}
-
-fn is_punct(token: Option<&TokenTree>, character: char) -> bool {
-    matches!(token, Some(TokenTree::Punct(punct)) if punct.as_char() == character)
-}
-
-/// Whether the attribute is a bare `ignore`, be it under a condition.
-fn ignores_without_reason(attribute: &Group) -> bool {
-    if attribute.delimiter() != Delimiter::Bracket {
-        return false;
-    }
-    let tokens: Vec<TokenTree> = attribute.stream().into_iter().collect();
-    match tokens.first() {
-        Some(TokenTree::Ident(word)) if word == "ignore" => !is_punct(tokens.get(1), '='),
-        Some(TokenTree::Ident(word)) if word == "cfg_attr" => {
-            let Some(TokenTree::Group(arguments)) = tokens.get(1) else { return false };
-            let arguments: Vec<TokenTree> = arguments.stream().into_iter().collect();
-            arguments.iter().enumerate().any(|(index, token)| {
-                matches!(token, TokenTree::Ident(word) if word == "ignore")
-                    && !is_punct(arguments.get(index + 1), '=')
-            })
-        }
-        _ => false,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const ANYWHERE: Place = Place { in_adapter: false, only_re_exports: false };
-    const RE_EXPORTS: Place = Place { in_adapter: false, only_re_exports: true };
-
-    fn lines(text: &str, place: Place) -> Vec<usize> {
-        check(text, place).into_iter().map(|finding| finding.line).collect()
+    fn long(text: &str) -> Vec<String> {
+        too_long("a.rs", text, text.parse().unwrap(), &mut Exceptions::new(&[]))
     }
 
     #[test]
-    fn the_client_library_is_named_in_its_adapter_only() {
-        let text = "use std::fmt;\nuse bollard::Docker;\nfn f() { let x = ::bollard::API; }\n";
-        assert_eq!(lines(text, ANYWHERE), [2, 3]);
-        assert_eq!(check(text, Place { in_adapter: true, ..ANYWHERE }), []);
+    fn long_files_and_functions_are_found() {
+        assert_eq!(long(&"\n".repeat(MAX_FILE_LINES)).len(), 0);
+        assert_eq!(long(&"\n".repeat(MAX_FILE_LINES + 1)).len(), 1);
+        let function = |lines| format!("fn f() {{{}}}", "\n".repeat(lines - 1));
+        assert_eq!(long(&function(MAX_FUNCTION_LINES)).len(), 0);
+        assert_eq!(long(&function(MAX_FUNCTION_LINES + 1)).len(), 1);
     }
 
     #[test]
-    fn comments_strings_and_longer_words_break_no_rule() {
-        let text = "//! bollard::Docker, todo!(), fn f\n/// `bollard::x` and #[ignore]\nconst A: &str = \
-                    \"bollard::x todo!() #[ignore] fn f\";\nuse my_bollard::x;\n";
-        assert_eq!(check(text, RE_EXPORTS), []);
-    }
-
-    #[test]
-    fn stubs_are_found_where_they_hide() {
-        let text = "fn f() {\n    if x {\n        todo!();\n    }\n    std::unimplemented!()\n}\n";
-        assert_eq!(lines(text, ANYWHERE), [3, 5]);
-    }
-
-    #[test]
-    fn a_file_that_only_re_exports_defines_no_function() {
-        let text = "mod a;\npub use a::A;\ntype F = fn(u8) -> u8;\npub fn f() {}\n";
-        assert_eq!(lines(text, RE_EXPORTS), [4]);
-        assert_eq!(check(text, ANYWHERE), []);
-    }
-
-    #[test]
-    fn an_ignored_test_says_why() {
-        let text = "#[test]\n#[ignore]\nfn f() {}\n#[ignore = \"needs Docker\"]\nfn g() {}\n\
-                    #[cfg_attr(windows, ignore)]\nfn h() {}\n#[cfg_attr(windows, ignore = \"why\")]\nfn i() {}\n";
-        assert_eq!(lines(text, ANYWHERE), [2, 6]);
-    }
-
-    #[test]
-    fn a_file_past_the_limit_is_too_long() {
-        assert_eq!(check(&"\n".repeat(LINE_LIMIT), ANYWHERE), []);
-        assert_eq!(lines(&"\n".repeat(LINE_LIMIT + 1), ANYWHERE), [LINE_LIMIT + 1]);
-    }
-
-    #[test]
-    fn what_does_not_parse_is_a_finding() {
-        assert_eq!(check("fn f() {", ANYWHERE).len(), 1);
-    }
-
-    #[test]
-    fn the_place_follows_from_the_path() {
-        assert!(place(Path::new("docker-api-trait/src/bollard/client.rs"), true).in_adapter);
-        assert!(place(Path::new("docker-api-trait/src/lib.rs"), true).in_adapter);
-        assert!(!place(Path::new("docker-api-trait/src/mock.rs"), true).in_adapter);
-        assert!(place(Path::new("executor/src/log/mod.rs"), true).only_re_exports);
-        assert!(!place(Path::new("executor/tests/common/mod.rs"), true).only_re_exports);
-        assert!(!place(Path::new("xtask/src/engine/mod.rs"), false).only_re_exports);
+    fn file_gives_its_module() {
+        let module = |file: &str| module_path(Path::new(file), false).join("::");
+        assert_eq!(module("lib.rs"), "");
+        assert_eq!(module("run/mod.rs"), "run");
+        assert_eq!(module("run/step/stop.rs"), "run::step::stop");
+        assert_eq!(module("run/main.rs"), "run::main");
+        assert_eq!(module("main.rs"), "");
+        assert_eq!(module_path(Path::new("main.rs"), true), ["main"]);
     }
 }
