@@ -2,7 +2,7 @@
 
 use std::io::{self, Write as _};
 
-use executor::{JobPlan, RunContext, docker_commands, plan as plan_job, plan_on_this_host};
+use executor::{JobPlan, RunContext, docker_commands, plan_for_remote_engine};
 
 use crate::{
     args::{Request, RunArguments},
@@ -12,7 +12,8 @@ use crate::{
 /// Decides what a run will make and do; of an engine on this host, with a look at what is mounted of
 /// it.
 pub(crate) fn decide(request: &Request, context: &RunContext) -> Result<JobPlan, Failure> {
-    let decide = if request.engine.is_on_this_host() { plan_on_this_host } else { plan_job };
+    let decide =
+        if request.engine.is_on_this_host() { executor::plan } else { plan_for_remote_engine };
     decide(&request.job, &request.config, context).map_err(|error| {
         let hint = error.hint();
         Failure::from_error(&error, Some(hint))

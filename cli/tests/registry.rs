@@ -17,7 +17,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE};
 use docker_api_trait::{BollardDocker, DockerApi, Endpoint, ImageReference};
 use executor::{
     Cancel, Command as JobCommand, Executor, ExecutorConfig, FailureReason, JobEvent, JobOutcome,
-    JobSpec, NullSink, Observer, PullPolicy, RegistryLogin,
+    JobSpec, NullSink, Observer, PullPolicy, RegistryLogin, Trust,
 };
 use helpers::{Project, WAIT, docker, docker_says, stderr, stdout, unique, variable};
 use testkit::{Backend, Passage, Proxy, WireRequest, suite};
@@ -366,7 +366,12 @@ async fn jobs_at_once_share_a_pull_with_those_of_the_same_password_only() {
     for secret in secrets {
         let (executor, secret) = (executor.clone(), secret.to_owned());
         let reference: ImageReference = image.reference.parse().unwrap();
-        let mut job = JobSpec::new(&project.name, reference, JobCommand::script("true").unwrap());
+        let mut job = JobSpec::new(
+            &project.name,
+            Trust::Trusted,
+            reference,
+            JobCommand::script("true").unwrap(),
+        );
         job.registries.push(RegistryLogin::new(&image.registry, user(), &secret));
         jobs.spawn(async move {
             let cancel = Cancel::new();

@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use docker_api_trait::{BollardDocker, Endpoint, EndpointSources, ImageReference, LogSource};
 use executor::{
     Cancel, Command, Executor, ExecutorConfig, FailureReason, JobOutcome, JobSpec, MemorySink,
+    Trust,
 };
 
 #[tokio::main(flavor = "current_thread")]
@@ -16,7 +17,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let executor = Executor::for_engine(engine, ExecutorConfig::new("my-ci"));
 
     let script = Command::script("trap 'echo tidied up; exit 1' TERM; sleep 600 & wait")?;
-    let mut job = JobSpec::new("my-project", image.parse::<ImageReference>()?, script);
+    let mut job =
+        JobSpec::new("my-project", Trust::Trusted, image.parse::<ImageReference>()?, script);
     job.after_script = Some(Command::script("echo and the after-script ran")?);
     let (cancel, log) = (Cancel::new(), MemorySink::new());
     let running = executor.run(&job, Box::new(log.clone()), &cancel);

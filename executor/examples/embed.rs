@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use docker_api_trait::{BollardDocker, Endpoint, EndpointSources, ImageReference};
-use executor::{Cancel, Command, Executor, ExecutorConfig, JobOutcome, JobSpec, NullSink};
+use executor::{Cancel, Command, Executor, ExecutorConfig, JobOutcome, JobSpec, NullSink, Trust};
 
 #[tokio::main(flavor = "current_thread")]
 #[allow(clippy::print_stdout, reason = "the example talks to a person")]
@@ -14,7 +14,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let engine = Arc::new(BollardDocker::new(endpoint)?);
     let executor = Executor::for_engine(engine, ExecutorConfig::new("my-ci"));
 
-    let mut job = JobSpec::new("my-project", image, Command::script("date > /cache/now")?);
+    let mut job =
+        JobSpec::new("my-project", Trust::Trusted, image, Command::script("date > /cache/now")?);
     job.volumes.push("/cache".to_owned());
     let result = executor.run(&job, Box::new(NullSink), &Cancel::new()).await?;
     match result.outcome {

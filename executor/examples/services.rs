@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use docker_api_trait::{BollardDocker, Endpoint, EndpointSources, ImageReference, LogSource};
 use executor::{
-    Cancel, Command, Executor, ExecutorConfig, JobOutcome, JobSpec, MemorySink, ServiceSpec,
+    Cancel, Command, Executor, ExecutorConfig, JobOutcome, JobSpec, MemorySink, ServiceSpec, Trust,
 };
 
 #[tokio::main(flavor = "current_thread")]
@@ -23,7 +23,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     web.image.entrypoint = ["sh", "-c", serve].map(ToOwned::to_owned).to_vec();
 
     let fetch = "until wget -q -O - http://web:8080/; do sleep 0.1; done 2>/dev/null";
-    let mut job = JobSpec::new("my-project", image, Command::script(fetch)?);
+    let mut job = JobSpec::new("my-project", Trust::Trusted, image, Command::script(fetch)?);
     job.services.push(web);
     let log = MemorySink::new();
     let result = executor.run(&job, Box::new(log.clone()), &Cancel::new()).await?;

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use docker_api_trait::{
     BollardDocker, Endpoint, EndpointSources, ImageReference, LogChunk, LogSource,
 };
-use executor::{Cancel, Command, Executor, ExecutorConfig, JobSpec, LogSink, Variable};
+use executor::{Cancel, Command, Executor, ExecutorConfig, JobSpec, LogSink, Trust, Variable};
 
 /// Shows each step's output between two lines, and errors with a sign.
 #[derive(Debug)]
@@ -42,7 +42,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let executor = Executor::for_engine(engine, ExecutorConfig::new("my-ci"));
 
     let script = Command::script("echo \"the token is $TOKEN\"; echo trouble >&2")?;
-    let mut job = JobSpec::new("my-project", image.parse::<ImageReference>()?, script);
+    let mut job =
+        JobSpec::new("my-project", Trust::Trusted, image.parse::<ImageReference>()?, script);
     job.variables.push(Variable::new("TOKEN", "hush-hush")?.masked());
     executor.run(&job, Box::new(Console), &Cancel::new()).await?;
     Ok(())

@@ -15,6 +15,12 @@ impl Cancel {
         Self::default()
     }
 
+    /// Returns a token that is cancelled when the job is asked to stop, for code that waits for one.
+    /// Cancelling it does not stop the job.
+    pub fn token(&self) -> CancellationToken {
+        self.stop.child_token()
+    }
+
     /// A handle that is asked whatever this one is asked, and can be asked by itself.
     pub(crate) fn child(&self) -> Self {
         Self { stop: self.stop.child_token(), kill: self.kill.child_token() }
@@ -49,5 +55,33 @@ impl Cancel {
     /// Returns once the job was asked to stop without grace.
     pub async fn killed(&self) {
         self.kill.cancelled().await;
+    }
+}
+
+/// A handle that asks the job to stop, with grace, once the token is cancelled. Stopping the job does
+/// not cancel the token, which may be for more than one job.
+impl From<CancellationToken> for Cancel {
+    fn from(token: CancellationToken) -> Self {
+        Self { stop: token.child_token(), kill: CancellationToken::new() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_stops_its_jobs_and_no_job_cancels_it() {
+        let token = CancellationToken::new();
+        let (first, second) = (Cancel::from(token.clone()), Cancel::from(token.clone()));
+        let seen = first.token();
+        first.kill();
+        assert!(first.is_killed() && seen.is_cancelled());
+        assert!(!token.is_cancelled() && !second.is_stopped());
+        token.cancel();
+        assert!(second.is_stopped() && !second.is_killed());
+        let watched = Cancel::new();
+        watched.token().cancel();
+        assert!(!watched.is_stopped());
     }
 }

@@ -393,11 +393,12 @@ mod tests {
 
     use super::*;
     use crate::{Command, ExecutorConfig, JobSpec, RunContext, plan};
+    use volume_manager::Trust;
 
     fn lines(volumes: &[&str], script: &str, policy: Policy) -> Vec<String> {
         let command = Command::script(script).unwrap();
         let image: ImageReference = "busybox".parse().unwrap();
-        let mut job = JobSpec::new("app", image, command);
+        let mut job = JobSpec::new("app", Trust::Trusted, image, command);
         job.volumes = volumes.iter().map(|spec| (*spec).to_owned()).collect();
         let context = RunContext::new("run1", "test", SystemTime::UNIX_EPOCH);
         let mut config = ExecutorConfig::new("ci");

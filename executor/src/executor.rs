@@ -141,7 +141,7 @@ impl Executor {
     /// observer gets [`JobEvent::NoInstance`].
     ///
     /// What it mounts of the host is judged by what it is on this very host, as
-    /// by [`plan_on_this_host`](crate::plan_on_this_host): a link to an engine's socket is refused. Of an engine on another
+    /// by [`plan()`](crate::plan()): a link to an engine's socket is refused. Of an engine on another
     /// machine, links of this one say nothing: use [`plan()`](crate::plan()) and [`run_plan`](Self::run_plan).
     ///
     /// # Errors

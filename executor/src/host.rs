@@ -12,28 +12,30 @@ use std::{
 
 use volume_manager::{HostPath, PlannedSource, Policy, RealPath, VolumePlan};
 
-use crate::{ExecutorConfig, JobError, JobPlan, JobSpec, RunContext, plan};
+use crate::{ExecutorConfig, JobError, JobPlan, JobSpec, RunContext, plan_for_remote_engine};
 
 /// As the kernel numbers a file: its device, and its number there.
 type Identity = (u64, u64);
 
-/// Decides all that a run will make and do, for an engine on this very host: what the job mounts of it
-/// is looked at, so that no link and no further mount leads to an engine's socket, and no link leads out
-/// of the directory that a configured volume has before its variables. Apart from that look it is
-/// [`plan()`], which goes by the text of paths alone.
+/// Decides everything that a run creates and does, for an engine on this host. No request is sent.
 ///
-/// What is mounted is the path as it was written. One that others can change is theirs to change
-/// between this look and the mount.
+/// The host paths that the job mounts are inspected: no link and no further mount may lead to an
+/// engine's socket, and no link may lead out of the directory that a configured volume has before its
+/// variables. Everything else is decided as by [`plan_for_remote_engine`], which judges paths by their
+/// text alone.
+///
+/// The path is mounted as it was written. Whoever may change it can still do so between this
+/// inspection and the mount.
 ///
 /// # Errors
-/// As [`plan()`]; also [`EngineSocketReached`](volume_manager::PlanError::EngineSocketReached) and
+/// As [`plan_for_remote_engine`]; also [`EngineSocketReached`](volume_manager::PlanError::EngineSocketReached) and
 /// [`HostPathUnknown`](volume_manager::PlanError::HostPathUnknown).
-pub fn plan_on_this_host(
+pub fn plan(
     job: &JobSpec,
     config: &ExecutorConfig,
     context: &RunContext,
 ) -> Result<JobPlan, JobError> {
-    let decided = plan(job, config, context)?;
+    let decided = plan_for_remote_engine(job, config, context)?;
     let mut paths = host_paths(&decided.volumes);
     let has_variables = config.volumes.iter().any(|volume| volume.contains('$'));
     if paths.is_empty() || (config.policy.allow_engine_socket && !has_variables) {
@@ -48,22 +50,22 @@ pub fn plan_on_this_host(
     }
     let mut config = config.clone();
     look(&mut config.policy, &paths);
-    plan(job, &config, context)
+    plan_for_remote_engine(job, &config, context)
 }
 
-/// [`plan_on_this_host`] on a thread where a look may take its time: a file system that does not answer
+/// [`plan()`] on a thread where a look may take its time: a file system that does not answer
 /// keeps nobody else waiting.
 pub(crate) async fn plan_aside(
     job: &JobSpec,
     config: &ExecutorConfig,
     context: RunContext,
 ) -> Result<JobPlan, JobError> {
-    let decided = plan(job, config, &context)?;
+    let decided = plan_for_remote_engine(job, config, &context)?;
     if host_paths(&decided.volumes).is_empty() {
         return Ok(decided);
     }
     let (job, config) = (job.clone(), config.clone());
-    let looked = tokio::task::spawn_blocking(move || plan_on_this_host(&job, &config, &context));
+    let looked = tokio::task::spawn_blocking(move || plan(&job, &config, &context));
     // Nobody cancels it; a panic goes on.
     looked.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
 }
@@ -182,6 +184,7 @@ mod tests {
 
     use super::*;
     use crate::{Command, JobError};
+    use volume_manager::Trust;
 
     /// A folder with an engine's socket in it, and a job that may mount paths of the host.
     struct Host {
@@ -214,13 +217,14 @@ mod tests {
 
         fn job(source: &Path) -> JobSpec {
             let image: docker_api_trait::ImageReference = "busybox".parse().unwrap();
-            let mut job = JobSpec::new("app", image, Command::script("true").unwrap());
+            let mut job =
+                JobSpec::new("app", Trust::Trusted, image, Command::script("true").unwrap());
             job.volumes.push(format!("{}:/x", source.display()));
             job
         }
 
         fn mounts(&self, source: &Path) -> Result<JobPlan, JobError> {
-            plan_on_this_host(&Self::job(source), &self.config, &RunContext::draw())
+            plan(&Self::job(source), &self.config, &RunContext::draw())
         }
 
         #[track_caller]
@@ -347,7 +351,7 @@ mod tests {
         let job = |host: &Host| {
             let mut job = Host::job(Path::new("/"));
             job.volumes.clear();
-            plan_on_this_host(&job, &host.config, &RunContext::draw())
+            plan(&job, &host.config, &RunContext::draw())
         };
         for (source, allowed) in [("srv/data", true), ("nowhere", true), ("sock", false)] {
             host.config.volumes = vec![format!("{}:/granted", host.at(source).display())];
@@ -388,7 +392,7 @@ mod tests {
                 let mut job = Host::job(Path::new("/"));
                 job.volumes.clear();
                 job.variables = vec![crate::Variable::new("ID", value).unwrap()];
-                match plan_on_this_host(&job, &host.config, &RunContext::draw()) {
+                match plan(&job, &host.config, &RunContext::draw()) {
                     Ok(_) => assert!(allowed, "{value}"),
                     Err(JobError::Volumes(PlanError::HostPathRefused { .. })) => {
                         assert!(!allowed, "{value}");

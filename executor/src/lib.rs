@@ -1,7 +1,7 @@
 //! Runs CI jobs in containers.
 //!
 //! - [`JobSpec`] and [`ExecutorConfig`] say what to run; [`plan()`] turns them into a [`JobPlan`]
-//!   without I/O;
+//!   and sends no request;
 //! - [`Executor`] carries a plan out, on any [`DockerApi`](docker_api_trait::DockerApi) and with
 //!   any [`VolumeManager`](volume_manager::VolumeManager), and returns a [`JobResult`];
 //! - [`LogSink`] takes the job's output, [`Observer`] its progress, [`Cancel`] stops it;
@@ -16,7 +16,7 @@
 //! ```
 //! use std::sync::Arc;
 //! use docker_api_trait::ImageReference;
-//! use executor::{Cancel, Command, Executor, ExecutorConfig, JobOutcome, JobSpec, NullSink};
+//! use executor::{Cancel, Command, Executor, ExecutorConfig, JobOutcome, JobSpec, NullSink, Trust};
 //! use testkit::{FakeDocker, ScriptedRun};
 //! use volume_manager::{FinishReport, MockVolumeManager, PreparedVolumes};
 //!
@@ -32,7 +32,7 @@
 //! let executor =
 //!     Executor::new(Arc::new(engine), Arc::new(volumes), ExecutorConfig::new("my-ci"));
 //! let image: ImageReference = "busybox".parse()?;
-//! let mut job = JobSpec::new("my-project", image, Command::script("make")?);
+//! let mut job = JobSpec::new("my-project", Trust::Trusted, image, Command::script("make")?);
 //! job.volumes.push("/cache".to_owned());
 //! let result = executor.run(&job, Box::new(NullSink), &Cancel::new()).await?;
 //! assert!(matches!(result.outcome, JobOutcome::Succeeded));
@@ -84,7 +84,7 @@ pub use error::{
 };
 pub use event::{JobEvent, Observer};
 pub use executor::Executor;
-pub use host::plan_on_this_host;
+pub use host::plan;
 pub use image::{
     AllowError, AllowKind, AuthConfig, BrokenCredentials, CredentialError, PolicySource, PullFault,
     PullPolicy, PullPolicyError, read_user_auth_config,
@@ -104,7 +104,7 @@ pub use outcome::{
 };
 pub use plan::{
     ContainerPlan, ImagePlan, JobNote, JobPlan, NetworkPlan, OwnNetwork, Process, RunContext,
-    Secret, ServicePlan, StepPlan, Timeouts, plan,
+    Secret, ServicePlan, StepPlan, Timeouts, plan_for_remote_engine,
 };
 pub use report::{
     CleanupFailureReport, CleanupSummary, JobReport, LogReport, ObjectReport, ServiceReport,
@@ -115,6 +115,7 @@ pub use run::stages::PreparedJob;
 pub use run::transfer::Transfers;
 pub use steady::{EngineEvent, EngineObserver, RetryPolicy, SteadyDocker};
 pub use sweep::{Death, Kept, Leftover, Sweep, SweepReport, Verdict};
+pub use volume_manager::{BuildStrategy, Trust};
 pub use workspace::{
     ArchiveFault, ArtifactLimit, ArtifactLimits, ArtifactReport, Artifacts, Changes, Entry,
     EntryKind, LinkedArtifact, MANIFEST_NAME, Manifest, Owner, PackProgress, PackReport, Packing,

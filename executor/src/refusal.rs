@@ -68,6 +68,7 @@ mod tests {
 
     use super::*;
     use crate::{Command, ExecutorConfig, JobSpec, RunContext, StepSpec, plan};
+    use volume_manager::Trust;
 
     fn error(status: u16, words: &str) -> ApiError {
         ApiError::from_status(Operation::StartContainer, status, words)
@@ -76,7 +77,7 @@ mod tests {
     fn job_plan() -> JobPlan {
         let image: docker_api_trait::ImageReference = "busybox".parse().unwrap();
         let step = StepSpec::new("a", Command::script("true").unwrap());
-        let mut job = JobSpec::with_steps("app", image, [step]);
+        let mut job = JobSpec::with_steps("app", Trust::Trusted, image, [step]);
         job.volumes = vec!["/cache".to_owned(), "mine:/data".to_owned()];
         job.build = Some(crate::BuildSpec::new("/builds", volume_manager::BuildStrategy::Clone));
         let mut config = ExecutorConfig::new("ci");
@@ -146,7 +147,7 @@ mod tests {
     async fn a_network_is_gone_when_it_is_not_there_and_not_when_an_engine_says_so() {
         let image: docker_api_trait::ImageReference = "busybox".parse().unwrap();
         let step = StepSpec::new("a", Command::script("true").unwrap());
-        let mut job = JobSpec::with_steps("app", image.clone(), [step]);
+        let mut job = JobSpec::with_steps("app", Trust::Trusted, image.clone(), [step]);
         job.services.push(crate::ServiceSpec::new(image));
         let plan = plan(&job, &ExecutorConfig::new("ci"), &RunContext::draw()).unwrap();
         let NetworkPlan::Own(own) = &plan.network else { panic!("{:?}", plan.network) };

@@ -10,7 +10,7 @@ use common::Events;
 use docker_api_trait::{ApiError, DockerApi, ImageReference, Operation};
 use executor::{
     Cancel, Command, Executor, ExecutorConfig, FailureReason, JobOutcome, JobResult, JobSpec,
-    NullSink, Phase, PrepareError, RunContext, RunError, plan,
+    NullSink, Phase, PrepareError, RunContext, RunError, Trust, plan,
 };
 use testkit::{FakeDocker, Fault, FaultKind, FaultyDocker, ScriptedRun, Side, Site};
 use tokio::{sync::Notify, time::sleep};
@@ -28,7 +28,7 @@ fn executor_with(engine: &FakeDocker, config: ExecutorConfig) -> Executor {
 
 fn job() -> JobSpec {
     let image: ImageReference = "busybox".parse().unwrap();
-    let mut job = JobSpec::new("app", image, Command::script("make").unwrap());
+    let mut job = JobSpec::new("app", Trust::Trusted, image, Command::script("make").unwrap());
     job.volumes.push("/cache".to_owned());
     job
 }

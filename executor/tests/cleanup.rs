@@ -19,7 +19,8 @@ use docker_api_trait::{
 };
 use executor::{
     Cancel, Executor, ExecutorConfig, FailureReason, Instances, JobReport, JobResult, JobSpec,
-    Life, NullSink, ObjectKind, Observer, Phase, ServiceSpec, Sweep, TimedPart, Transfers, plan,
+    Life, NullSink, ObjectKind, Observer, Phase, ServiceSpec, Sweep, TimedPart, Transfers, Trust,
+    plan,
 };
 use testkit::{FakeDocker, Fault, FaultKind, FaultyDocker, ScriptedRun, Site, suite};
 use tokio::time::{Instant, sleep};
@@ -263,7 +264,7 @@ async fn killed_program() {
     let docker = Arc::new(BollardDocker::new(Endpoint::Unix(suite::socket())).unwrap());
     let volumes = Arc::new(DockerVolumeManager::new(docker.clone()));
     let script = executor::Command::script("echo the step runs; sleep 600").unwrap();
-    let mut job = JobSpec::new("killed", suite::image(), script);
+    let mut job = JobSpec::new("killed", Trust::Trusted, suite::image(), script);
     job.volumes.push("/cache".to_owned());
     let mut service = ServiceSpec::new(suite::image());
     service.command = ["sleep", "600"].map(str::to_owned).into();

@@ -37,7 +37,7 @@ fn image(name: &str) -> ImageReference {
 
 fn job() -> JobSpec {
     let command = Command::script("make").unwrap();
-    let mut job = JobSpec::new("app", image("busybox"), command);
+    let mut job = JobSpec::new("app", Trust::Trusted, image("busybox"), command);
     job.volumes.push("/cache".to_owned());
     job
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use docker_api_trait::ImageReference;
 use executor::{
     BuildSpec, CacheSpec, Command, ExecutorConfig, JobSpec, RunContext, ServiceSpec, StepSpec,
-    StepWhen, Variable, docker_commands, plan,
+    StepWhen, Trust, Variable, docker_commands, plan_for_remote_engine as plan,
 };
 use volume_manager::BuildStrategy;
 
@@ -32,7 +32,7 @@ fn full() -> (JobSpec, ExecutorConfig) {
         StepSpec::new("build", script("make")),
         archive,
     ];
-    let mut job = JobSpec::with_steps("group/app", image("node:22"), steps);
+    let mut job = JobSpec::with_steps("group/app", Trust::Trusted, image("node:22"), steps);
     "42".clone_into(&mut job.id);
     job.reference = Some("main".to_owned());
     job.working_directory = Some("/builds/app".to_owned());
@@ -61,7 +61,7 @@ fn the_plan_of_a_job_that_has_everything() {
 
 #[test]
 fn the_plan_of_the_smallest_job() {
-    let job = JobSpec::new("app", image("busybox"), script("true"));
+    let job = JobSpec::new("app", Trust::Trusted, image("busybox"), script("true"));
     insta::assert_json_snapshot!(plan(&job, &ExecutorConfig::new("ci"), &context()).unwrap());
 }
 

@@ -139,8 +139,7 @@ impl JobArguments {
             return Err(Failure::new("there is nothing to run", "give a script after `--`"));
         };
         let scope = self.scope.scope()?;
-        let mut job = JobSpec::new(scope.project, image, command);
-        job.trust = scope.trust;
+        let mut job = JobSpec::new(scope.project, scope.trust, image, command);
         job.key = scope.key;
         Ok(job)
     }

@@ -1,8 +1,8 @@
 //! The image of a job's container, or of a service.
 
-use std::fmt;
+use std::{fmt, str::FromStr};
 
-use docker_api_trait::ImageReference;
+use docker_api_trait::{ImageReference, InvalidId};
 use serde::{
     Deserialize, Deserializer, Serialize,
     de::{Error, MapAccess, Visitor, value::MapAccessDeserializer},
@@ -42,6 +42,24 @@ impl ImageSpec {
 impl From<ImageReference> for ImageSpec {
     fn from(name: ImageReference) -> Self {
         Self::new(name)
+    }
+}
+
+/// The name of an image.
+impl FromStr for ImageSpec {
+    type Err = InvalidId;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        ImageReference::new(name).map(Self::new)
+    }
+}
+
+/// The name of an image.
+impl TryFrom<&str> for ImageSpec {
+    type Error = InvalidId;
+
+    fn try_from(name: &str) -> Result<Self, Self::Error> {
+        name.parse()
     }
 }
 
@@ -117,6 +135,8 @@ mod tests {
     fn an_image_is_a_name_or_a_table() {
         let read = |text: &str| serde_json::from_str::<ImageSpec>(text);
         assert_eq!(read(r#""busybox""#).unwrap(), ImageSpec::new("busybox".parse().unwrap()));
+        assert_eq!("busybox".parse::<ImageSpec>().unwrap(), read(r#""busybox""#).unwrap());
+        assert!(ImageSpec::try_from("../x").is_err());
         let image = read(r#"{"name": "a:1", "user": "1000", "pull_policy": "never"}"#).unwrap();
         assert_eq!(image.user.as_deref(), Some("1000"));
         assert_eq!(image.pull_policies, [PullPolicy::Never]);

@@ -5,6 +5,7 @@ mod error;
 mod image;
 mod registry;
 mod service;
+mod setters;
 mod spec;
 mod step;
 mod time;

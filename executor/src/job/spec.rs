@@ -81,14 +81,34 @@ pub struct JobSpec {
 }
 
 impl JobSpec {
-    /// A trusted job of one step, named `script`, without variables, volumes or time limits.
-    pub fn new(project: impl Into<String>, image: impl Into<ImageSpec>, command: Command) -> Self {
-        Self::with_steps(project, image, [StepSpec::new("script", command)])
+    /// A job of one step, named `script`, without variables, volumes or time limits.
+    ///
+    /// Trust has no default: a fork's job that was taken for a trusted one could write to the caches of
+    /// trusted jobs.
+    ///
+    /// ```
+    /// use executor::{Command, ImageSpec, JobSpec, Trust, Variable};
+    ///
+    /// let image: ImageSpec = "busybox".parse()?;
+    /// let job = JobSpec::new("my-project", Trust::Untrusted, image, Command::script("make")?)
+    ///     .with_volume("/cache")
+    ///     .with_variable(Variable::new("MODE", "release")?);
+    /// assert_eq!(job.volumes, ["/cache"]);
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn new(
+        project: impl Into<String>,
+        trust: Trust,
+        image: impl Into<ImageSpec>,
+        command: Command,
+    ) -> Self {
+        Self::with_steps(project, trust, image, [StepSpec::new("script", command)])
     }
 
-    /// A trusted job of these steps, without variables, volumes or time limits.
+    /// A job of these steps, without variables, volumes or time limits.
     pub fn with_steps(
         project: impl Into<String>,
+        trust: Trust,
         image: impl Into<ImageSpec>,
         steps: impl IntoIterator<Item = StepSpec>,
     ) -> Self {
@@ -97,7 +117,7 @@ impl JobSpec {
             project: project.into(),
             reference: None,
             pipeline: None,
-            trust: Trust::Trusted,
+            trust,
             key: String::new(),
             image: image.into(),
             helper_image: None,

@@ -48,6 +48,24 @@ impl StepSpec {
         self.container = ContainerKind::Helper;
         self
     }
+
+    /// The step, run after this outcome of the steps before it.
+    pub fn with_when(mut self, when: StepWhen) -> Self {
+        self.when = when;
+        self
+    }
+
+    /// The step, stopped after this time.
+    pub fn with_timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// The step, whose failure leaves the job's outcome as it is.
+    pub fn allowed_to_fail(mut self) -> Self {
+        self.allow_failure = true;
+        self
+    }
 }
 
 /// The container that a step runs in.
@@ -120,8 +138,8 @@ impl Command {
     ///
     /// # Errors
     /// [`JobError::EmptyProgram`] when there is no program; [`JobError::NulInCommand`].
-    pub fn program(words: impl IntoIterator<Item = String>) -> Result<Self, JobError> {
-        let words: Vec<String> = words.into_iter().collect();
+    pub fn program<W: Into<String>>(words: impl IntoIterator<Item = W>) -> Result<Self, JobError> {
+        let words: Vec<String> = words.into_iter().map(Into::into).collect();
         if words.first().is_none_or(String::is_empty) {
             return Err(JobError::EmptyProgram);
         }
@@ -243,7 +261,7 @@ mod tests {
 
     #[test]
     fn a_program_needs_a_first_word_and_nothing_has_nul_in_it() {
-        assert!(matches!(Command::program([]), Err(JobError::EmptyProgram)));
+        assert!(matches!(Command::program([""; 0]), Err(JobError::EmptyProgram)));
         assert!(matches!(Command::program([String::new()]), Err(JobError::EmptyProgram)));
         assert!(matches!(Command::script("a\0b"), Err(JobError::NulInCommand)));
         assert!(matches!(Command::program(["a\0".to_owned()]), Err(JobError::NulInCommand)));

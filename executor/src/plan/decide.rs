@@ -9,11 +9,15 @@ use crate::{ExecutorConfig, JobError, JobSpec};
 /// The variable by which a job brings credentials for registries, as in GitLab.
 const REGISTRY_CONFIG: &str = "DOCKER_AUTH_CONFIG";
 
-/// Decides all that a run will make and do. No I/O; equal arguments give equal plans.
+/// Decides everything that a run creates and does, for an engine on another host. Reads nothing from
+/// the file system; equal arguments give equal plans.
+///
+/// Host paths are judged by their text alone, because links and mounts on the engine's host cannot be
+/// inspected. For an engine on this host use [`plan()`](crate::plan()), which inspects them.
 ///
 /// # Errors
 /// [`JobError`] when the job cannot be run as it is described, or may not.
-pub fn plan(
+pub fn plan_for_remote_engine(
     job: &JobSpec,
     config: &ExecutorConfig,
     context: &RunContext,

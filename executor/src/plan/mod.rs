@@ -18,7 +18,7 @@ mod tests;
 mod volumes;
 
 pub use context::RunContext;
-pub use decide::plan;
+pub use decide::plan_for_remote_engine;
 pub use model::{
     ContainerPlan, ImagePlan, JobNote, JobPlan, NetworkPlan, OwnNetwork, Process, ServicePlan,
     StepPlan, Timeouts,

@@ -149,6 +149,7 @@ fn redact_path(redactor: &Redactor, path: ContainerPath) -> ContainerPath {
 mod tests {
     use super::*;
     use crate::{Command, RunContext, StepSpec, plan};
+    use volume_manager::Trust;
 
     const SECRET: &str = "s3cret-value";
 
@@ -157,7 +158,7 @@ mod tests {
         let steps = names
             .iter()
             .map(|name| StepSpec::new((*name).to_owned(), Command::script("true").unwrap()));
-        let mut job = JobSpec::with_steps("app", image, steps);
+        let mut job = JobSpec::with_steps("app", Trust::Trusted, image, steps);
         job.variables.push(Variable::new("TOKEN", SECRET).unwrap().masked());
         job
     }

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use docker_api_trait::{ImageReference, Input};
 use volume_manager::{Mode, PlanError, Trust};
 
-use super::{JobNote, JobPlan, NetworkPlan, Process, RunContext, plan};
+use super::{JobNote, JobPlan, NetworkPlan, Process, RunContext, plan_for_remote_engine as plan};
 use crate::{
     AllowError, CacheMode, CacheSpec, Command, ContainerKind, ExecutorConfig, ImageSpec, JobError,
     JobSpec, PullPolicy, ServiceSpec, StepSpec, Variable,
@@ -26,7 +26,7 @@ fn program(words: &[&str]) -> Command {
 }
 
 fn job() -> JobSpec {
-    JobSpec::new("Group/App", image("busybox"), script("make"))
+    JobSpec::new("Group/App", Trust::Trusted, image("busybox"), script("make"))
 }
 
 fn context() -> RunContext {

@@ -98,11 +98,12 @@ fn reason(report: &StepReport) -> FailureReason {
 mod tests {
     use super::*;
     use crate::{Command, ExecutorConfig, JobSpec, RunContext, StepSpec, plan};
+    use volume_manager::Trust;
 
     fn planned() -> JobPlan {
         let image: docker_api_trait::ImageReference = "busybox".parse().unwrap();
         let step = |name: &str| StepSpec::new(name, Command::script("x").unwrap());
-        let job = JobSpec::with_steps("app", image, [step("a"), step("b")]);
+        let job = JobSpec::with_steps("app", Trust::Trusted, image, [step("a"), step("b")]);
         plan(&job, &ExecutorConfig::new("ci"), &RunContext::draw()).unwrap()
     }
 

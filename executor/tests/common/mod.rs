@@ -17,7 +17,7 @@ use docker_api_trait::{DockerApi, ImageReference, LogChunk};
 use executor::{
     Cancel, Command, Executor, ExecutorConfig, FailureReason, JobEvent, JobOutcome, JobResult,
     JobSpec, LogSink, NullSink, Observer, Phase, RunContext, RunError, StepOutcome, StepSpec,
-    StepWhen, Transfers, plan,
+    StepWhen, Transfers, Trust, plan,
 };
 use testkit::FakeDocker;
 use tokio::time::sleep;
@@ -70,7 +70,7 @@ pub(crate) fn program(name: &str) -> StepSpec {
 }
 
 pub(crate) fn job(steps: impl IntoIterator<Item = StepSpec>) -> JobSpec {
-    JobSpec::with_steps("app", image("busybox"), steps)
+    JobSpec::with_steps("app", Trust::Trusted, image("busybox"), steps)
 }
 
 pub(crate) fn with_after_script(mut job: JobSpec) -> JobSpec {

@@ -14,7 +14,7 @@ use docker_api_trait::{
 use executor::{
     BuildSpec, Cancel, Command, Executor, ExecutorConfig, FailureReason, Instances, JobOutcome,
     JobResult, JobSpec, LogEnd, MemorySink, ObjectKind, Phase, PrepareError, RetryPolicy,
-    RunContext, RunError, ServiceSpec, SteadyDocker, StepError, StepSpec, Sweep, plan,
+    RunContext, RunError, ServiceSpec, SteadyDocker, StepError, StepSpec, Sweep, Trust, plan,
 };
 use futures_util::{StreamExt as _, stream};
 use testkit::{
@@ -82,7 +82,7 @@ fn step(name: &str, script: &str) -> StepSpec {
 }
 
 fn job(steps: Vec<StepSpec>) -> JobSpec {
-    let mut job = JobSpec::with_steps("real-faults", suite::image(), steps);
+    let mut job = JobSpec::with_steps("real-faults", Trust::Trusted, suite::image(), steps);
     job.volumes = vec!["/cache".to_owned()];
     job.build = Some(BuildSpec::new("/builds", BuildStrategy::Clone));
     job.timeout = Some(seconds(100));

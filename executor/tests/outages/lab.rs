@@ -6,7 +6,7 @@ use docker_api_trait::{BollardDocker, DockerApi, LogSource, VolumeApi as _};
 use executor::{
     BuildSpec, Cancel, Command, Executor, ExecutorConfig, FailureReason, Instances, JobOutcome,
     JobResult, JobSpec, MemorySink, NullSink, RetryPolicy, RunContext, RunError, SteadyDocker,
-    StepSpec, Sweep, plan,
+    StepSpec, Sweep, Trust, plan,
 };
 use testkit::{Baseline, EngineOptions, PrivateEngine, suite};
 use tokio::time::{sleep, timeout};
@@ -171,7 +171,7 @@ pub(crate) fn step(name: &str, script: &str) -> StepSpec {
 }
 
 pub(crate) fn job(steps: impl IntoIterator<Item = StepSpec>) -> JobSpec {
-    let mut job = JobSpec::with_steps("app", suite::image(), steps);
+    let mut job = JobSpec::with_steps("app", Trust::Trusted, suite::image(), steps);
     job.volumes = vec!["/cache".to_owned()];
     job.build = Some(BuildSpec::new("/builds", BuildStrategy::Clone));
     job.timeout = Some(seconds(300));

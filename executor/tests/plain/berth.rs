@@ -5,7 +5,8 @@ use std::{io, mem, sync::Arc, sync::Mutex, time::Duration};
 use async_trait::async_trait;
 use docker_api_trait::{BollardDocker, DockerApi, Endpoint, LogChunk, LogSource};
 use executor::{
-    Cancel, Command, Executor, ExecutorConfig, JobSpec, LogSink, StepSpec, StepWhen, Variable,
+    Cancel, Command, Executor, ExecutorConfig, JobSpec, LogSink, StepSpec, StepWhen, Trust,
+    Variable,
 };
 use testkit::suite;
 use volume_manager::DockerVolumeManager;
@@ -68,7 +69,7 @@ async fn job(scripts: &[&Script], shell: Shell) -> Vec<Seen> {
         step
     });
     let image = image(shell, first.setting).parse::<docker_api_trait::ImageReference>().unwrap();
-    let mut job = JobSpec::with_steps("plain", image, steps);
+    let mut job = JobSpec::with_steps("plain", Trust::Trusted, image, steps);
     let variables = first.variables.iter();
     job.variables = variables.map(|(name, value)| Variable::new(*name, *value).unwrap()).collect();
     job.image.user = user(first.setting).map(str::to_owned);

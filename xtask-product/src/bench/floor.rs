@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result, bail};
 use docker_api_trait::{BollardDocker, DockerApi, ImageReference};
-use executor::{Cancel, Command, Executor, ExecutorConfig, JobOutcome, JobSpec, NullSink};
+use executor::{Cancel, Command, Executor, ExecutorConfig, JobOutcome, JobSpec, NullSink, Trust};
 use serde_json::json;
 use tokio::time::Instant;
 use volume_manager::DockerVolumeManager;
@@ -118,8 +118,12 @@ impl Bench {
         let engine: Arc<dyn DockerApi> = Arc::new(self.engine.with_own_count());
         let volumes = DockerVolumeManager::new(Arc::clone(&engine));
         let executor = Executor::new(engine, Arc::new(volumes), ExecutorConfig::new("bench"));
-        let mut job =
-            JobSpec::new(self.project.clone(), self.image.clone(), Command::script("true")?);
+        let mut job = JobSpec::new(
+            self.project.clone(),
+            Trust::Trusted,
+            self.image.clone(),
+            Command::script("true")?,
+        );
         job.volumes.push("/cache".parse()?);
         let begin = Instant::now();
         let result = executor.run(&job, Box::new(NullSink), &Cancel::new()).await?;

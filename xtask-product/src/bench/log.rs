@@ -5,7 +5,9 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
 use docker_api_trait::{BollardDocker, ImageReference, LogSource};
-use executor::{Cancel, Command, Executor, ExecutorConfig, JobOutcome, JobSpec, LogEnd, Variable};
+use executor::{
+    Cancel, Command, Executor, ExecutorConfig, JobOutcome, JobSpec, LogEnd, Trust, Variable,
+};
 use serde_json::json;
 use tokio::{io::AsyncReadExt as _, time::Instant};
 use volume_manager::DockerVolumeManager;
@@ -156,7 +158,7 @@ impl Bench {
         let volumes = Arc::new(DockerVolumeManager::new(engine.clone()));
         let executor = Executor::new(engine, volumes, ExecutorConfig::new("bench"));
         let command = Command::script(self.text.script())?;
-        let mut job = JobSpec::new(self.name.clone(), self.image.clone(), command);
+        let mut job = JobSpec::new(self.name.clone(), Trust::Trusted, self.image.clone(), command);
         let masked = way == Way::Masked;
         if masked {
             for (index, secret) in self.text.secrets().iter().enumerate() {

@@ -10,7 +10,7 @@ use docker_api_trait::{
 };
 use executor::{
     Cancel, Command, Executor, ExecutorConfig, ImageSpec, JobOutcome, JobResult, JobSpec, NullSink,
-    ServiceSpec,
+    ServiceSpec, Trust,
 };
 use futures_util::future;
 use serde_json::json;
@@ -171,7 +171,8 @@ impl Bench {
     /// A job that asks its service and writes into its cache.
     fn job(&self, index: u32) -> Result<JobSpec> {
         let project = format!("{}-{index}", self.owner);
-        let mut job = JobSpec::new(project, self.image.clone(), Command::script(SCRIPT)?);
+        let mut job =
+            JobSpec::new(project, Trust::Trusted, self.image.clone(), Command::script(SCRIPT)?);
         job.volumes.push("/cache".to_owned());
         job.timeout = Some(LIMIT);
         let mut image = ImageSpec::new(self.image.clone());

@@ -16,7 +16,7 @@ use docker_api_trait::{
 use executor::{
     BuildSpec, Cancel, Command, Executor, ExecutorConfig, FailureReason, Instances, JobOutcome,
     JobResult, JobSpec, LogSink, NullSink, RetryPolicy, RunContext, SteadyDocker, Sweep, Transfers,
-    plan,
+    Trust, plan,
 };
 use futures_util::{FutureExt as _, StreamExt as _, future::BoxFuture, stream};
 use testkit::FaultyDocker;
@@ -102,7 +102,8 @@ struct Ended {
 impl Soak {
     fn job(&self, project: u64, script: &str) -> Result<JobSpec> {
         let project = format!("soak-{project}");
-        let mut job = JobSpec::new(project, self.image.clone(), Command::script(script)?);
+        let mut job =
+            JobSpec::new(project, Trust::Trusted, self.image.clone(), Command::script(script)?);
         job.volumes = vec!["/cache".to_owned()];
         job.build = Some(BuildSpec::new("/builds", BuildStrategy::Clone));
         job.timeout = Some(LIMIT);

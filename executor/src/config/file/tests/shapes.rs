@@ -6,6 +6,7 @@ use crate::{
     config::file::{ConfigError, ConfigNote, ConfigNoteKind, RunnerConfig},
     plan,
 };
+use volume_manager::Trust;
 
 /// A file: its name, its text, and its notes but those about the process that fetches jobs.
 type Shape = (&'static str, &'static str, &'static [&'static str]);
@@ -144,7 +145,7 @@ fn files_of_installations_can_run_a_job() {
         config.policy.allow_engine_socket = true;
         let script = Command::script("true").unwrap();
         let image: docker_api_trait::ImageReference = "busybox".parse().unwrap();
-        let mut job = JobSpec::new("app", image, script);
+        let mut job = JobSpec::new("app", Trust::Trusted, image, script);
         job.variables =
             [("CI_PROJECT_ID", "7"), ("CI_COMMIT_REF_SLUG", "main"), ("CI_JOB_ID", "1")]
                 .map(|(name, value)| Variable::new(name, value).unwrap())
