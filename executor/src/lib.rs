@@ -99,8 +99,9 @@ pub use log::{
     MemorySink, NullSink, SectionSink, TimestampSink, Truncation,
 };
 pub use outcome::{
-    CleanupFailure, CleanupReport, ExitCause, FailureReason, JobOutcome, JobResult, ObjectKind,
-    Phase, Readiness, RemovedObject, ServiceResult, StepOutcome, StepResult, TimedPart, Timings,
+    CleanupFailure, CleanupReport, ExitCause, ExitCauseKind, FailureKind, FailureReason,
+    JobOutcome, JobResult, ObjectKind, OutcomeKind, Phase, Readiness, ReadinessKind, RemovedObject,
+    ServiceResult, StepOutcome, StepResult, TimedPart, Timings,
 };
 pub use plan::{
     ContainerPlan, ImagePlan, JobNote, JobPlan, NetworkPlan, OwnNetwork, Process, RunContext,

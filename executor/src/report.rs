@@ -5,13 +5,15 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ArtifactReport, CleanupReport, FailureReason, JobOutcome, JobResult, LogEnd, ServiceResult,
-    StepOutcome, StepResult, TimedPart, Timings, UploadReport, describe, outcome::timeout_message,
+    ArtifactReport, CleanupReport, ContainerKind, ExitCauseKind, FailureKind, FailureReason,
+    JobResult, LogEnd, ObjectKind, OutcomeKind, Phase, ReadinessKind, ServiceResult, StepOutcome,
+    StepResult, TimedPart, Timings, UploadReport, describe, outcome::timeout_message,
 };
 
 /// A job's result, for programs. `schema` changes when a field changes its meaning or goes away;
 /// new fields may come at any time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct JobReport {
     /// The version of this format: 1.
     pub schema: u32,
@@ -19,22 +21,20 @@ pub struct JobReport {
     pub run: String,
     /// The project.
     pub project: String,
-    /// `succeeded` or `failed`.
-    pub outcome: String,
+    /// Succeeded or failed.
+    pub outcome: OutcomeKind,
     /// The command's own exit code; null when it did not end by itself.
     pub exit_code: Option<i64>,
-    /// `script_failure`, `job_execution_timeout`, `job_canceled`, `job_incomplete`,
-    /// `image_pull_failure` or `runner_system_failure`; null on success.
-    pub failure_reason: Option<String>,
-    /// How far the job had come: `connect`, `prepare`, `start`, `upload`, `script` or `collect`.
+    /// Why the job failed; null on success.
+    pub failure_reason: Option<FailureKind>,
+    /// How far the job had come.
     #[serde(default)]
-    pub phase: String,
+    pub phase: Phase,
     /// Whether the same job may end otherwise when it is run again and nobody changes it.
     #[serde(default)]
     pub retryable: bool,
-    /// What the exit code means when it is not 0: `exited`, `not_executable` (126), `not_found`
-    /// (127), `signal` or `out_of_memory`.
-    pub exit_cause: Option<String>,
+    /// What the exit code means when it is not 0.
+    pub exit_cause: Option<ExitCauseKind>,
     /// The limit that was reached; null unless the job failed for a time-out.
     #[serde(default)]
     pub timeout: Option<TimeoutReport>,
@@ -67,9 +67,10 @@ pub struct JobReport {
 
 /// A time limit that was reached.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct TimeoutReport {
-    /// What took too long: `job`, `preparation`, `script`, `step` or `after-script`.
-    pub part: String,
+    /// What took too long.
+    pub part: TimedPart,
     /// How long it may take, in milliseconds.
     pub limit_ms: u64,
     /// The step that was stopped for it; null when none was running.
@@ -79,8 +80,8 @@ pub struct TimeoutReport {
 impl TimeoutReport {
     fn new(reason: &FailureReason, step: Option<&str>) -> Option<Self> {
         let FailureReason::Timeout { what, limit } = reason else { return None };
-        let (part, step) = (what.as_str().to_owned(), step.map(str::to_owned));
-        Some(Self { part, limit_ms: milliseconds(*limit), step })
+        let step = step.map(str::to_owned);
+        Some(Self { part: *what, limit_ms: milliseconds(*limit), step })
     }
 }
 
@@ -96,6 +97,7 @@ fn message(reason: &FailureReason, step: Option<&str>) -> Option<String> {
 
 /// What cleanup did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct CleanupSummary {
     /// What was removed: containers, networks and temporary volumes.
     pub removed: Vec<ObjectReport>,
@@ -105,6 +107,7 @@ pub struct CleanupSummary {
 
 /// A volume of the job.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct VolumeReport {
     /// Its name; of a host bind, the host's path.
     pub name: String,
@@ -119,20 +122,21 @@ pub struct VolumeReport {
 
 /// A step of the job.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct StepReport {
     /// Its name.
     pub name: String,
-    /// `build` or `helper`.
-    pub container: String,
-    /// `succeeded`, `failed` or `skipped`.
-    pub outcome: String,
+    /// The container that it ran in.
+    pub container: ContainerKind,
+    /// How it ended.
+    pub outcome: OutcomeKind,
     /// Its exit code; null when it did not end by itself, or was not run.
     pub exit_code: Option<i64>,
     /// Why it failed, in the words of the job's `failure_reason`.
-    pub failure_reason: Option<String>,
+    pub failure_reason: Option<FailureKind>,
     /// What the exit code means, as the job's `exit_cause`.
     #[serde(default)]
-    pub exit_cause: Option<String>,
+    pub exit_cause: Option<ExitCauseKind>,
     /// The limit that it was stopped for.
     #[serde(default)]
     pub timeout: Option<TimeoutReport>,
@@ -155,12 +159,12 @@ impl From<&StepResult> for StepReport {
         };
         Self {
             name: step.name.clone(),
-            container: step.container.as_str().to_owned(),
-            outcome: step.outcome.as_str().to_owned(),
+            container: step.container,
+            outcome: step.outcome.kind(),
             exit_code: step.outcome.exit_code(),
-            failure_reason: reason.map(|reason| reason.as_str().to_owned()),
+            failure_reason: reason.map(FailureReason::kind),
             exit_cause: match reason {
-                Some(FailureReason::Script { cause, .. }) => Some(cause.as_str().to_owned()),
+                Some(FailureReason::Script { cause, .. }) => Some(cause.kind()),
                 _ => None,
             },
             timeout: reason.and_then(|reason| TimeoutReport::new(reason, Some(&step.name))),
@@ -174,14 +178,14 @@ impl From<&StepResult> for StepReport {
 
 /// A service of the job.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct ServiceReport {
     /// Its first alias.
     pub name: String,
     /// Its image.
     pub image: String,
-    /// `healthy`, `listening`, `running`, `unknown`, `unchecked`, `exited`, `not_started` or
-    /// `timed_out`.
-    pub readiness: String,
+    /// Whether the job found it ready.
+    pub readiness: ReadinessKind,
     /// How long it was waited for, in milliseconds.
     pub duration_ms: u64,
 }
@@ -191,7 +195,7 @@ impl From<&ServiceResult> for ServiceReport {
         Self {
             name: service.name.clone(),
             image: service.image.clone(),
-            readiness: service.readiness.as_str().to_owned(),
+            readiness: service.readiness.kind(),
             duration_ms: milliseconds(service.duration),
         }
     }
@@ -199,6 +203,7 @@ impl From<&ServiceResult> for ServiceReport {
 
 /// Files that were brought in or taken out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct TransferReport {
     /// How many were sent or written.
     pub files: u64,
@@ -235,6 +240,7 @@ impl From<&ArtifactReport> for TransferReport {
 
 /// How long the phases of a job took, in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct TimingsReport {
     /// Until the engine had answered.
     pub connect: u64,
@@ -250,6 +256,7 @@ pub struct TimingsReport {
 
 /// How the log ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct LogReport {
     /// Whether everything that the command wrote was delivered.
     pub complete: bool,
@@ -259,18 +266,20 @@ pub struct LogReport {
 
 /// An object on the engine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct ObjectReport {
-    /// `container`, `network` or `volume`.
-    pub kind: String,
+    /// What it is.
+    pub kind: ObjectKind,
     /// Its name.
     pub name: String,
 }
 
 /// An object that could not be removed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct CleanupFailureReport {
-    /// `container`, `network` or `volume`.
-    pub kind: String,
+    /// What it is.
+    pub kind: ObjectKind,
     /// Its name.
     pub name: String,
     /// Why not.
@@ -279,10 +288,7 @@ pub struct CleanupFailureReport {
 
 impl From<&JobResult> for JobReport {
     fn from(result: &JobResult) -> Self {
-        let reason = match &result.outcome {
-            JobOutcome::Succeeded => None,
-            JobOutcome::Failed(reason) => Some(reason),
-        };
+        let reason = result.failure();
         let step = match reason {
             Some(FailureReason::Timeout { .. }) => result.timed_out_step(),
             _ => None,
@@ -291,18 +297,14 @@ impl From<&JobResult> for JobReport {
             schema: 1,
             run: result.run.clone(),
             project: result.project.clone(),
-            outcome: if reason.is_none() { "succeeded" } else { "failed" }.to_owned(),
-            exit_code: match reason {
-                None => Some(0),
-                Some(FailureReason::Script { exit_code, .. }) => Some(*exit_code),
-                Some(_) => None,
-            },
+            outcome: if reason.is_none() { OutcomeKind::Succeeded } else { OutcomeKind::Failed },
+            exit_code: result.exit_code(),
             exit_cause: match reason {
-                Some(FailureReason::Script { cause, .. }) => Some(cause.as_str().to_owned()),
+                Some(FailureReason::Script { cause, .. }) => Some(cause.kind()),
                 _ => None,
             },
-            failure_reason: reason.map(|reason| reason.as_str().to_owned()),
-            phase: result.phase.as_str().to_owned(),
+            failure_reason: reason.map(FailureReason::kind),
+            phase: result.phase,
             retryable: reason.is_some_and(FailureReason::is_retryable),
             timeout: reason.and_then(|reason| TimeoutReport::new(reason, step)),
             steps_not_run: match reason {
@@ -349,12 +351,12 @@ fn milliseconds(time: Duration) -> u64 {
 
 impl From<&CleanupReport> for CleanupSummary {
     fn from(report: &CleanupReport) -> Self {
-        let removed = report.removed.iter().map(|object| ObjectReport {
-            kind: object.kind.as_str().to_owned(),
-            name: object.name.clone(),
-        });
+        let removed = report
+            .removed
+            .iter()
+            .map(|object| ObjectReport { kind: object.kind, name: object.name.clone() });
         let not_removed = report.failed.iter().map(|failure| CleanupFailureReport {
-            kind: failure.kind.as_str().to_owned(),
+            kind: failure.kind,
             name: failure.name.clone(),
             error: describe(&failure.error),
         });

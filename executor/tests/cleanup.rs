@@ -120,7 +120,7 @@ async fn a_time_limit_ends_the_job_of_a_mute_engine() {
     let report = JobReport::from(&result);
     let timeout = report.timeout.unwrap();
     assert_eq!(
-        (&*timeout.part, timeout.limit_ms, timeout.step.as_deref()),
+        (timeout.part.as_str(), timeout.limit_ms, timeout.step.as_deref()),
         ("step", 5000, Some("a"))
     );
     assert_eq!(report.error.as_deref(), Some("the step a took longer than 5s"));

@@ -1,5 +1,7 @@
 //! What cleanup did.
 
+use serde::{Deserialize, Serialize};
+
 use crate::CleanupError;
 
 /// What cleanup did.
@@ -13,7 +15,8 @@ pub struct CleanupReport {
 }
 
 /// The kind of an object on the engine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum ObjectKind {
     /// A container.

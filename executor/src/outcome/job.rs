@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use docker_api_trait::EngineVersion;
+use serde::{Deserialize, Serialize};
 use volume_manager::PreparedVolumes;
 
 use super::{CleanupReport, FailureReason, ServiceResult, StepOutcome, StepResult, TimedPart};
 use crate::{ArtifactReport, LogEnd, UploadReport};
 
 /// How a job ended.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum JobOutcome {
     /// The command ended with exit code 0.
@@ -54,6 +55,40 @@ pub struct JobResult {
 }
 
 impl JobResult {
+    /// Whether the job succeeded.
+    pub fn is_success(&self) -> bool {
+        matches!(self.outcome, JobOutcome::Succeeded)
+    }
+
+    /// The exit code: 0 on success, and that of the script or program that failed. `None` when the job
+    /// failed for another reason.
+    pub fn exit_code(&self) -> Option<i64> {
+        match &self.outcome {
+            JobOutcome::Succeeded => Some(0),
+            JobOutcome::Failed(reason) => reason.exit_code(),
+        }
+    }
+
+    /// Why the job failed.
+    pub fn failure(&self) -> Option<&FailureReason> {
+        match &self.outcome {
+            JobOutcome::Succeeded => None,
+            JobOutcome::Failed(reason) => Some(reason),
+        }
+    }
+
+    /// The result of a job that succeeded, for callers to whom a failed job is an error.
+    ///
+    /// # Errors
+    /// The reason why the job failed. What cleanup could not remove is then lost: read
+    /// [`cleanup`](Self::cleanup) before.
+    pub fn into_result(self) -> Result<Self, FailureReason> {
+        match self.outcome {
+            JobOutcome::Succeeded => Ok(self),
+            JobOutcome::Failed(reason) => Err(reason),
+        }
+    }
+
     /// The step that was stopped when the job failed for a time-out; none when no step was running.
     pub fn timed_out_step(&self) -> Option<&str> {
         let JobOutcome::Failed(FailureReason::Timeout { what, .. }) = &self.outcome else {
@@ -71,7 +106,10 @@ impl JobResult {
 }
 
 /// A phase of a job, in their order.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Phase {
     /// The engine is asked who it is.

@@ -1,7 +1,10 @@
 //! Why a job or a step failed.
 
-use std::{sync::Arc, time::Duration};
+use std::{error::Error, fmt, sync::Arc, time::Duration};
 
+use serde::{Deserialize, Serialize};
+
+use super::kind::{ExitCauseKind, FailureKind};
 use crate::{ImageError, PrepareError, RunError, StepError, TransferError, describe};
 
 /// Why a job failed. The names in reports are GitLab's.
@@ -80,34 +83,41 @@ impl ExitCause {
         }
     }
 
-    /// The cause of an exit code, given the word that [`as_str`](Self::as_str) had for it.
-    pub(crate) fn from_report(word: Option<&str>, exit_code: i64) -> Self {
-        if word == Some(Self::OutOfMemory.as_str()) {
+    /// The cause of an exit code of which a report says no more than this kind.
+    pub(crate) fn from_kind(kind: Option<ExitCauseKind>, exit_code: i64) -> Self {
+        if kind == Some(ExitCauseKind::OutOfMemory) {
             Self::OutOfMemory
         } else {
             Self::of(exit_code)
         }
     }
 
+    /// The cause without its number, for reports.
+    pub fn kind(self) -> ExitCauseKind {
+        match self {
+            Self::Exited => ExitCauseKind::Exited,
+            Self::NotExecutable => ExitCauseKind::NotExecutable,
+            Self::NotFound => ExitCauseKind::NotFound,
+            Self::Signal(_) => ExitCauseKind::Signal,
+            Self::OutOfMemory => ExitCauseKind::OutOfMemory,
+        }
+    }
+
     /// One word for reports.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Exited => "exited",
-            Self::NotExecutable => "not_executable",
-            Self::NotFound => "not_found",
-            Self::Signal(_) => "signal",
-            Self::OutOfMemory => "out_of_memory",
-        }
+        self.kind().as_str()
     }
 }
 
-/// A part of a job that has a time limit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// A part of a job that has a time limit. A report has the words of [`as_str`](Self::as_str).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum TimedPart {
     /// All of it.
     Job,
     /// What comes before the first step.
+    #[serde(rename = "preparation")]
     Prepare,
     /// The steps together.
     Script,
@@ -129,12 +139,6 @@ impl TimedPart {
         }
     }
 
-    /// The part with this name, as written by [`as_str`](Self::as_str).
-    pub fn from_name(name: &str) -> Option<Self> {
-        let all = [Self::Job, Self::Prepare, Self::Script, Self::Step, Self::AfterScript];
-        all.into_iter().find(|part| part.as_str() == name)
-    }
-
     /// Where its limit is set.
     fn hint(self) -> &'static str {
         match self {
@@ -148,15 +152,28 @@ impl TimedPart {
 }
 
 impl FailureReason {
+    /// The reason without its details, as in reports.
+    pub fn kind(&self) -> FailureKind {
+        match self {
+            Self::Script { .. } => FailureKind::ScriptFailure,
+            Self::Timeout { .. } => FailureKind::JobExecutionTimeout,
+            Self::Canceled => FailureKind::JobCanceled,
+            Self::Incomplete { .. } => FailureKind::JobIncomplete,
+            Self::ImagePull { .. } => FailureKind::ImagePullFailure,
+            Self::System { .. } => FailureKind::RunnerSystemFailure,
+        }
+    }
+
     /// The reason in GitLab's word.
     pub fn as_str(&self) -> &'static str {
+        self.kind().as_str()
+    }
+
+    /// The exit code of the script or program that failed.
+    pub fn exit_code(&self) -> Option<i64> {
         match self {
-            Self::Script { .. } => "script_failure",
-            Self::Timeout { .. } => "job_execution_timeout",
-            Self::Canceled => "job_canceled",
-            Self::Incomplete { .. } => "job_incomplete",
-            Self::ImagePull { .. } => "image_pull_failure",
-            Self::System { .. } => "runner_system_failure",
+            Self::Script { exit_code, .. } => Some(*exit_code),
+            _ => None,
         }
     }
 
@@ -201,6 +218,47 @@ impl FailureReason {
     }
 }
 
+/// What went wrong, on one line; [`Error::source`] has the causes of an error.
+impl fmt::Display for FailureReason {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Script { exit_code, cause } => {
+                write!(formatter, "the script failed with exit code {exit_code}")?;
+                cause.words().map_or(Ok(()), |words| write!(formatter, ": {words}"))
+            }
+            Self::Canceled => formatter.write_str("the job was stopped"),
+            Self::ImagePull { error } | Self::System { error } => error.fmt(formatter),
+            Self::Timeout { .. } | Self::Incomplete { .. } => {
+                formatter.write_str(&self.message().unwrap_or_default())
+            }
+        }
+    }
+}
+
+impl Error for FailureReason {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.error().and_then(Error::source)
+    }
+}
+
+/// Errors are equal if their words are, causes included: what they hold cannot be compared.
+impl PartialEq for FailureReason {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (
+                Self::Script { exit_code, cause },
+                Self::Script { exit_code: other_code, cause: other_cause },
+            ) => exit_code == other_code && cause == other_cause,
+            (
+                Self::Timeout { what, limit },
+                Self::Timeout { what: other_what, limit: other_limit },
+            ) => what == other_what && limit == other_limit,
+            (Self::Incomplete { steps }, Self::Incomplete { steps: others }) => steps == others,
+            _ => self.kind() == other.kind() && self.message() == other.message(),
+        }
+    }
+}
+
 /// Says that a part of a job, or a step by its name, took longer than its limit.
 pub(crate) fn timeout_message(part: &str, limit: Duration) -> String {
     format!("the {part} took longer than {}", humantime::format_duration(limit))
@@ -235,5 +293,34 @@ impl From<StepError> for FailureReason {
 impl From<TransferError> for FailureReason {
     fn from(error: TransferError) -> Self {
         RunError::from(error).into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_are_compared_by_what_they_say() {
+        let script =
+            |exit_code| FailureReason::Script { exit_code, cause: ExitCause::of(exit_code) };
+        let system =
+            |words: &str| FailureReason::from(RunError::Panicked { message: words.to_owned() });
+        assert_eq!(script(2), script(2));
+        assert_ne!(script(2), script(3));
+        assert_eq!(system("a"), system("a"));
+        assert_ne!(system("a"), system("b"));
+        assert_ne!(script(2), FailureReason::Canceled);
+    }
+
+    #[test]
+    fn a_reason_is_an_error_whose_chain_repeats_nothing() {
+        let reason = FailureReason::Script { exit_code: 137, cause: ExitCause::OutOfMemory };
+        assert_eq!(
+            reason.to_string(),
+            "the script failed with exit code 137: the kernel killed a process for lack of memory"
+        );
+        let reason = FailureReason::from(RunError::Panicked { message: "boom".to_owned() });
+        assert_eq!(Some(describe(&reason)), reason.message());
     }
 }

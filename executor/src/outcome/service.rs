@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use docker_api_trait::ApiError;
 
+use super::kind::ReadinessKind;
 use crate::{RefusalCause, describe};
 
 /// Whether a service was found ready.
@@ -107,18 +108,23 @@ impl Readiness {
         Self::NotStarted { why, hint }
     }
 
+    /// The state without its details, as in reports.
+    pub fn kind(&self) -> ReadinessKind {
+        match self {
+            Self::Healthy => ReadinessKind::Healthy,
+            Self::Listening(_) | Self::Bound(_) => ReadinessKind::Listening,
+            Self::Running => ReadinessKind::Running,
+            Self::Unknown { .. } => ReadinessKind::Unknown,
+            Self::Unchecked => ReadinessKind::Unchecked,
+            Self::Exited { .. } => ReadinessKind::Exited,
+            Self::NotStarted { .. } => ReadinessKind::NotStarted,
+            Self::TimedOut { .. } => ReadinessKind::TimedOut,
+        }
+    }
+
     /// One word for reports.
     pub fn as_str(&self) -> &'static str {
-        match self {
-            Self::Healthy => "healthy",
-            Self::Listening(_) | Self::Bound(_) => "listening",
-            Self::Running => "running",
-            Self::Unknown { .. } => "unknown",
-            Self::Unchecked => "unchecked",
-            Self::Exited { .. } => "exited",
-            Self::NotStarted { .. } => "not_started",
-            Self::TimedOut { .. } => "timed_out",
-        }
+        self.kind().as_str()
     }
 }
 

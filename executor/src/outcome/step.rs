@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::reason::FailureReason;
+use super::{kind::OutcomeKind, reason::FailureReason};
 use crate::{ContainerKind, LogEnd};
 
 /// How a step ended.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum StepOutcome {
     /// With exit code 0.
@@ -18,13 +18,18 @@ pub enum StepOutcome {
 }
 
 impl StepOutcome {
+    /// The outcome without its reason, as in reports.
+    pub fn kind(&self) -> OutcomeKind {
+        match self {
+            Self::Succeeded => OutcomeKind::Succeeded,
+            Self::Failed(_) => OutcomeKind::Failed,
+            Self::Skipped => OutcomeKind::Skipped,
+        }
+    }
+
     /// One word for it.
     pub fn as_str(&self) -> &'static str {
-        match self {
-            Self::Succeeded => "succeeded",
-            Self::Failed(_) => "failed",
-            Self::Skipped => "skipped",
-        }
+        self.kind().as_str()
     }
 
     /// Whether it was not run.
@@ -43,7 +48,7 @@ impl StepOutcome {
 }
 
 /// What became of a step.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct StepResult {
     /// Its name.

@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ExitCause, FailureReason, JobPlan, LogEnd, ResumeError, RunError, StepOutcome, StepPlan,
-    StepReport, StepResult, TimedPart, Truncation, UnknownStep,
+    ExitCause, FailureKind, FailureReason, JobPlan, LogEnd, OutcomeKind, ResumeError, RunError,
+    StepOutcome, StepPlan, StepReport, StepResult, Truncation, UnknownStep,
 };
 
 /// The results of the steps of a run so far, to be written and read by another process:
@@ -50,10 +50,10 @@ impl JobProgress {
 }
 
 fn read(report: &StepReport, plan: &JobPlan, step: &StepPlan) -> StepResult {
-    let outcome = match report.outcome.as_str() {
-        "succeeded" => StepOutcome::Succeeded,
-        "skipped" => StepOutcome::Skipped,
-        _ => StepOutcome::Failed(reason(report)),
+    let outcome = match report.outcome {
+        OutcomeKind::Succeeded => StepOutcome::Succeeded,
+        OutcomeKind::Skipped => StepOutcome::Skipped,
+        OutcomeKind::Failed => StepOutcome::Failed(reason(report)),
     };
     let log = match (&report.log.reason, report.log.complete) {
         (_, true) => LogEnd::Complete,
@@ -78,18 +78,18 @@ fn reason(report: &StepReport) -> FailureReason {
         let message = words.unwrap_or_else(|| format!("the step {} failed", report.name));
         Arc::new(RunError::Earlier { message })
     };
-    let timeout = report.timeout.as_ref().and_then(|timeout| {
-        let what = TimedPart::from_name(&timeout.part)?;
-        Some(FailureReason::Timeout { what, limit: Duration::from_millis(timeout.limit_ms) })
+    let timeout = report.timeout.as_ref().map(|timeout| FailureReason::Timeout {
+        what: timeout.part,
+        limit: Duration::from_millis(timeout.limit_ms),
     });
-    match (report.failure_reason.as_deref(), report.exit_code, timeout) {
-        (Some("script_failure"), Some(exit_code), _) => {
-            let cause = ExitCause::from_report(report.exit_cause.as_deref(), exit_code);
+    match (report.failure_reason, report.exit_code, timeout) {
+        (Some(FailureKind::ScriptFailure), Some(exit_code), _) => {
+            let cause = ExitCause::from_kind(report.exit_cause, exit_code);
             FailureReason::Script { exit_code, cause }
         }
-        (Some("job_execution_timeout"), _, Some(timeout)) => timeout,
-        (Some("job_canceled"), ..) => FailureReason::Canceled,
-        (Some("image_pull_failure"), ..) => FailureReason::ImagePull { error: error() },
+        (Some(FailureKind::JobExecutionTimeout), _, Some(timeout)) => timeout,
+        (Some(FailureKind::JobCanceled), ..) => FailureReason::Canceled,
+        (Some(FailureKind::ImagePullFailure), ..) => FailureReason::ImagePull { error: error() },
         _ => FailureReason::System { error: error() },
     }
 }
@@ -97,7 +97,7 @@ fn reason(report: &StepReport) -> FailureReason {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Command, ExecutorConfig, JobSpec, RunContext, StepSpec, plan};
+    use crate::{Command, ExecutorConfig, JobSpec, RunContext, StepSpec, TimedPart, plan};
     use volume_manager::Trust;
 
     fn planned() -> JobPlan {
@@ -158,10 +158,14 @@ mod tests {
         let plan = planned();
         let mut progress = JobProgress::none(&plan);
         progress.steps = vec![(&result(StepOutcome::Succeeded, LogEnd::Complete)).into()];
-        for outcome in ["failed", "", "Succeeded"] {
-            outcome.clone_into(&mut progress.steps[0].outcome);
-            let results = progress.results(&plan).unwrap();
-            assert!(matches!(results[0].outcome, StepOutcome::Failed(_)), "{outcome}");
+        progress.steps[0].outcome = OutcomeKind::Failed;
+        let results = progress.results(&plan).unwrap();
+        assert!(matches!(results[0].outcome, StepOutcome::Failed(_)), "{results:?}");
+        let text = serde_json::to_string(&progress).unwrap();
+        assert!(text.contains(r#""outcome":"failed""#), "{text}");
+        for outcome in ["", "Succeeded"] {
+            let text = text.replace(r#""failed""#, &format!("{outcome:?}"));
+            assert!(serde_json::from_str::<JobProgress>(&text).is_err(), "{outcome}");
         }
     }
 }

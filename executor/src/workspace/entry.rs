@@ -101,6 +101,7 @@ pub(super) fn readable(bytes: &[u8]) -> String {
 
 /// What an entry is.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum EntryKind {
     /// A regular file.
     File {
@@ -131,6 +132,7 @@ pub struct Entry {
 
 /// Something that was left out, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Skipped {
     /// Its name, safe for a terminal.
     pub path: String,

@@ -52,6 +52,7 @@ pub struct PackProgress {
 
 /// A look at a [`PackProgress`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ProgressCount {
     /// Files packed so far.
     pub files: u64,
@@ -77,6 +78,7 @@ impl PackProgress {
 
 /// What was packed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub struct PackReport {
     /// How many files.
     pub files: u64,
