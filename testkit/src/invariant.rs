@@ -9,7 +9,7 @@ use std::{
 use bytes::Bytes;
 use docker_api_trait::{ApiError, DockerApi, ImageReference, LabelFilter, VolumeName};
 use tokio::time::{Instant, sleep};
-use volume_manager::label;
+use volume_manager::{Role, label};
 
 use crate::canary::canary;
 
@@ -338,7 +338,7 @@ fn of(owner: Option<&str>) -> Vec<LabelFilter> {
 /// The names of the caches.
 async fn caches(docker: &dyn DockerApi, owner: Option<&str>) -> Result<BTreeSet<String>, ApiError> {
     let mut filters = of(owner);
-    filters.push(LabelFilter::equals(label::KIND, "cache"));
+    filters.push(LabelFilter::equals(label::KIND, Role::Cache.as_str()));
     Ok(docker.list_volumes(&filters).await?.into_iter().map(|volume| volume.name).collect())
 }
 

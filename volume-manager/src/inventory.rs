@@ -5,7 +5,7 @@ use std::sync::Arc;
 use docker_api_trait::{ApiError, ContainerSummary, DockerApi, LabelFilter, Volume, VolumeName};
 use serde::Serialize;
 
-use crate::label;
+use crate::{ObjectLabels, label};
 
 /// What the labels of a volume of ours say.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -41,12 +41,11 @@ impl VolumeRecord {
     /// Reads a volume's labels; `None` when it is not ours.
     pub fn read(volume: &Volume) -> Option<Self> {
         let value = |key: &str| volume.labels.get(key).cloned().unwrap_or_default();
-        let kind = value(label::KIND);
-        let is_ours = value(label::SCHEMA) == label::SCHEMA_VERSION
-            && matches!(kind.as_str(), "cache" | "temporary");
-        is_ours.then(|| Self {
+        let ours = ObjectLabels::read(&volume.labels)?;
+        let role = ours.role().filter(|role| role.is_volume())?;
+        (ours.schema() == Some(label::SCHEMA_VERSION)).then(|| Self {
             name: volume.name.clone(),
-            kind,
+            kind: role.as_str().to_owned(),
             owner: value(label::OWNER),
             project: value(label::PROJECT),
             trust: value(label::TRUST),

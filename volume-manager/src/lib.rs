@@ -57,6 +57,7 @@ mod manager;
 mod memory;
 mod mount;
 pub mod name;
+mod ownership;
 mod path;
 mod permission;
 mod plan;
@@ -76,6 +77,7 @@ pub use manager::{
     VolumeState,
 };
 pub use memory::InMemoryVolumeManager;
+pub use ownership::{ObjectLabels, Role};
 pub use path::{ContainerPath, HostPath, OperatingSystem, PathProblem, PipePath};
 pub use plan::{
     BuildDemand, BuildPlacement, BuildStrategy, KeyedCache, ManagedVolume, PlanNote, PlannedSource,

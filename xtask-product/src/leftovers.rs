@@ -6,14 +6,10 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use volume_manager::{ObjectLabels, Role, name};
+
 /// How every owner of a real-engine suite begins.
 pub(crate) const SUITE_PREFIX: &str = "e2e-";
-/// The label that says whose an object is.
-pub(crate) const OWNER_LABEL: &str = "dev.berth.owner";
-const LABEL_PREFIX: &str = "dev.berth.";
-const KIND_LABEL: &str = "dev.berth.kind";
-const CREATED_LABEL: &str = "dev.berth.created-at";
-const NAME_PREFIX: &str = "berth-";
 /// A suite that runs beside us is younger than this.
 const ABANDONED_AFTER: Duration = Duration::from_hours(1);
 
@@ -42,23 +38,19 @@ pub(crate) struct Object {
 }
 
 impl Object {
-    fn label(&self, key: &str) -> Option<&str> {
-        self.labels.get(key).map(String::as_str)
-    }
-
-    /// Whose it is, by its label.
+    /// The owner in its labels.
     pub(crate) fn owner(&self) -> Option<&str> {
-        self.label(OWNER_LABEL).filter(|owner| !owner.is_empty())
+        ObjectLabels::read(&self.labels)?.owner().filter(|owner| !owner.is_empty())
     }
 
     /// Whether it is a volume that is meant to stay for the next job.
     pub(crate) fn is_cache(&self) -> bool {
-        self.kind == Kind::Volume && self.label(KIND_LABEL) == Some("cache")
+        let role = ObjectLabels::read(&self.labels).and_then(ObjectLabels::role);
+        self.kind == Kind::Volume && role == Some(Role::Cache)
     }
 
     fn is_of_berth(&self) -> bool {
-        self.name.starts_with(NAME_PREFIX)
-            || self.labels.keys().any(|key| key.starts_with(LABEL_PREFIX))
+        self.name.starts_with(name::PREFIX) || ObjectLabels::read(&self.labels).is_some()
     }
 }
 
@@ -122,8 +114,8 @@ impl Leftovers {
 /// What killed suites left: under a suite's owner, and older than any suite that may still run.
 pub(crate) fn abandoned(objects: &[Object], now: SystemTime) -> Vec<Object> {
     let is_old = |object: &Object| {
-        let created = object.label(CREATED_LABEL)?;
-        let age = now.duration_since(humantime::parse_rfc3339(created).ok()?).ok()?;
+        let created = ObjectLabels::read(&object.labels)?.created_at()?;
+        let age = now.duration_since(created).ok()?;
         Some(age > ABANDONED_AFTER)
     };
     objects
@@ -146,6 +138,8 @@ pub(crate) fn caches_of(objects: &[Object], owner: &str) -> Vec<Object> {
 
 #[cfg(test)]
 mod tests {
+    use volume_manager::label;
+
     use super::*;
 
     const OURS: &str = "e2e-0a1b2c3d";
@@ -168,20 +162,20 @@ mod tests {
 
     #[test]
     fn what_was_there_before_is_no_leftover() {
-        let objects = [object(Kind::Container, "berth-job", &[(OWNER_LABEL, OURS)])];
+        let objects = [object(Kind::Container, "berth-job", &[(label::OWNER, OURS)])];
         assert_eq!(Leftovers::between(&objects, &objects, OURS), Leftovers::default());
     }
 
     #[test]
     fn a_new_object_is_a_leftover_by_its_label_or_by_its_name() {
         let after = [
-            object(Kind::Container, "labelled", &[(OWNER_LABEL, OURS)]),
+            object(Kind::Container, "labelled", &[(label::OWNER, OURS)]),
             object(Kind::Container, "half-labelled", &[("dev.berth.job", "7")]),
-            object(Kind::Network, "connected", &[(OWNER_LABEL, OURS)]),
+            object(Kind::Network, "connected", &[(label::OWNER, OURS)]),
             object(Kind::Network, "berth-n1-unlabelled", &[]),
             object(Kind::Network, "bridge", &[]),
             object(Kind::Volume, "berth-t1-unlabelled", &[]),
-            object(Kind::Volume, "scratch", &[(OWNER_LABEL, OURS), (KIND_LABEL, "temporary")]),
+            object(Kind::Volume, "scratch", &[(label::OWNER, OURS), (label::KIND, "temporary")]),
             object(Kind::Volume, "stranger", &[("com.example", "x")]),
         ];
         let leftovers = Leftovers::between(&[], &after, OURS);
@@ -201,7 +195,7 @@ mod tests {
 
     #[test]
     fn a_cache_volume_is_meant_to_stay_and_what_else_says_so_is_not() {
-        let labels = [(OWNER_LABEL, OURS), (KIND_LABEL, "cache")];
+        let labels = [(label::OWNER, OURS), (label::KIND, "cache")];
         let after = [
             object(Kind::Volume, "berth-c1", &labels),
             object(Kind::Container, "odd", &labels),
@@ -213,9 +207,9 @@ mod tests {
     #[test]
     fn another_owners_object_is_a_fault_that_is_not_removed() {
         let after = [
-            object(Kind::Container, "of-a-person", &[(OWNER_LABEL, "ci")]),
-            object(Kind::Container, "of-a-suite-beside", &[(OWNER_LABEL, "e2e-ffffffff")]),
-            object(Kind::Container, "of-a-part-of-us", &[(OWNER_LABEL, "e2e-0a1b2c3d-crash")]),
+            object(Kind::Container, "of-a-person", &[(label::OWNER, "ci")]),
+            object(Kind::Container, "of-a-suite-beside", &[(label::OWNER, "e2e-ffffffff")]),
+            object(Kind::Container, "of-a-part-of-us", &[(label::OWNER, "e2e-0a1b2c3d-crash")]),
         ];
         let leftovers = Leftovers::between(&[], &after, OURS);
         assert_eq!(names(&leftovers.ours), ["of-a-part-of-us"]);
@@ -243,7 +237,7 @@ mod tests {
     #[test]
     fn a_leftover_is_told_with_its_kind_and_its_owner() {
         let told = [
-            object(Kind::Container, "berth-x", &[(OWNER_LABEL, OURS)]),
+            object(Kind::Container, "berth-x", &[(label::OWNER, OURS)]),
             object(Kind::Network, "berth-x", &[]),
             object(Kind::Volume, "berth-x", &[]),
         ]
@@ -262,7 +256,11 @@ mod tests {
     fn only_suites_that_ended_long_ago_are_abandoned() {
         let now = humantime::parse_rfc3339("2026-01-01T12:00:00Z").unwrap();
         let suite = |name, created| {
-            object(Kind::Volume, name, &[(OWNER_LABEL, "e2e-ffffffff"), (CREATED_LABEL, created)])
+            object(
+                Kind::Volume,
+                name,
+                &[(label::OWNER, "e2e-ffffffff"), (label::CREATED_AT, created)],
+            )
         };
         let objects = [
             suite("old", "2026-01-01T10:59:59Z"),
@@ -271,14 +269,14 @@ mod tests {
             object(
                 Kind::Network,
                 "old-network",
-                &[(OWNER_LABEL, "e2e-ffffffff"), (CREATED_LABEL, "2026-01-01T10:59:59Z")],
+                &[(label::OWNER, "e2e-ffffffff"), (label::CREATED_AT, "2026-01-01T10:59:59Z")],
             ),
             suite("unreadable", "yesterday"),
-            object(Kind::Volume, "undated", &[(OWNER_LABEL, "e2e-ffffffff")]),
+            object(Kind::Volume, "undated", &[(label::OWNER, "e2e-ffffffff")]),
             object(
                 Kind::Volume,
                 "of-a-person",
-                &[(OWNER_LABEL, "ci"), (CREATED_LABEL, "2020-01-01T00:00:00Z")],
+                &[(label::OWNER, "ci"), (label::CREATED_AT, "2020-01-01T00:00:00Z")],
             ),
         ];
         assert_eq!(names(&abandoned(&objects, now)), ["old", "old-network"]);
@@ -287,13 +285,13 @@ mod tests {
     #[test]
     fn the_sweep_after_a_suite_takes_its_own_caches_only() {
         let cache = |name, owner| {
-            object(Kind::Volume, name, &[(OWNER_LABEL, owner), (KIND_LABEL, "cache")])
+            object(Kind::Volume, name, &[(label::OWNER, owner), (label::KIND, "cache")])
         };
         let objects = [
             cache("ours", OURS),
             cache("demo", "demo"),
             cache("beside", "e2e-ffffffff"),
-            object(Kind::Volume, "no-cache", &[(OWNER_LABEL, OURS)]),
+            object(Kind::Volume, "no-cache", &[(label::OWNER, OURS)]),
         ];
         assert_eq!(names(&caches_of(&objects, OURS)), ["ours"]);
     }

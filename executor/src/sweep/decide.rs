@@ -5,7 +5,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use volume_manager::label;
+use volume_manager::{ObjectLabels, Role, label};
 
 use crate::{Life, ObjectKind};
 
@@ -110,16 +110,15 @@ pub(super) struct Question<'a> {
 /// Decides. `None`: the object is no business of a sweep, because a stranger made it, or because it
 /// is a cache.
 pub(super) fn verdict(facts: Facts<'_>, question: &Question<'_>) -> Option<Verdict> {
-    let value = |key: &str| facts.labels.get(key).map(String::as_str);
-    let schema = value(label::SCHEMA)?;
-    let is_temporary = match (facts.kind, value(label::KIND)?) {
-        (ObjectKind::Container, kind) => matches!(kind, "build" | "helper" | "service"),
-        (ObjectKind::Network, kind) => kind == "network",
-        (ObjectKind::Volume, kind) => kind == "temporary",
+    let ours = ObjectLabels::read(facts.labels)?;
+    let (schema, role) = (ours.schema()?, ours.role()?);
+    let is_temporary = match facts.kind {
+        ObjectKind::Container => role.is_container(),
+        ObjectKind::Network => role == Role::Network,
+        ObjectKind::Volume => role == Role::Temporary,
     };
-    // Without these nobody can say whose it is.
-    let (owner, instance) = (value(label::OWNER)?, value(label::INSTANCE)?);
-    let run = value(label::RUN)?;
+    // Without these the owner of the object is unknown.
+    let (owner, instance, run) = (ours.owner()?, ours.instance()?, ours.run()?);
     if !is_temporary {
         return None;
     }
@@ -166,9 +165,9 @@ fn is_named_by(run: &str, name: &str) -> bool {
 /// between them is right even if that clock was not; it is counted from the object's making by the
 /// engine's clock alone.
 fn overdue(facts: Facts<'_>, now: Option<SystemTime>) -> Result<(), Kept> {
-    let time = |key: &str| facts.labels.get(key).and_then(|value| label::time(value));
-    let deadline = time(label::DEADLINE).ok_or(Kept::NoDeadline)?;
-    let written = time(label::CREATED_AT).ok_or(Kept::NoDeadline)?;
+    let ours = ObjectLabels::read(facts.labels).ok_or(Kept::NoDeadline)?;
+    let deadline = ours.deadline().ok_or(Kept::NoDeadline)?;
+    let written = ours.created_at().ok_or(Kept::NoDeadline)?;
     let lifetime = deadline.duration_since(written).map_err(|_| Kept::NoDeadline)?;
     let (created, now) = (facts.created.ok_or(Kept::NoAge)?, now.ok_or(Kept::NoAge)?);
     let created = match facts.kind {

@@ -7,7 +7,7 @@ use docker_api_trait::{
 };
 use futures_util::{StreamExt as _, future, stream};
 use tokio::time::{Instant, sleep_until, timeout_at};
-use volume_manager::label;
+use volume_manager::{ObjectLabels, Role, label};
 
 use super::{
     Kept, Leftover, SweepReport, Verdict,
@@ -227,8 +227,10 @@ impl Sweep {
     async fn found(&self, report: &mut SweepReport) -> Result<Vec<Found>, CleanupError> {
         // Whether a process lives is looked at after the lists: what they show was made before.
         let labelled = [LabelFilter::present(label::SCHEMA)];
-        let temporary =
-            [LabelFilter::present(label::SCHEMA), LabelFilter::equals(label::KIND, "temporary")];
+        let temporary = [
+            LabelFilter::present(label::SCHEMA),
+            LabelFilter::equals(label::KIND, Role::Temporary.as_str()),
+        ];
         let (info, containers, networks, volumes) = future::join4(
             self.docker.info(),
             self.docker.list_containers(&labelled),
@@ -324,10 +326,11 @@ impl Sweep {
             // A name can be another volume's by now.
             match self.docker.inspect_volume(name).await {
                 Ok(volume) => {
-                    let is = |key: &str, value: &str| {
-                        volume.labels.get(key).is_some_and(|label| label == value)
-                    };
-                    if !is(label::KIND, "temporary") || !is(label::RUN, &leftover.run) {
+                    let ours = ObjectLabels::read(&volume.labels);
+                    let is_same = ours.is_some_and(|ours| {
+                        ours.role() == Some(Role::Temporary) && ours.run() == Some(&*leftover.run)
+                    });
+                    if !is_same {
                         return Ok(false);
                     }
                 }

@@ -15,7 +15,7 @@ use executor::{
 use futures_util::future;
 use serde_json::json;
 use tokio::time::Instant;
-use volume_manager::{DockerVolumeManager, label};
+use volume_manager::{DockerVolumeManager, ObjectLabels, Role, label};
 
 use super::{
     bare::Bare,
@@ -216,7 +216,8 @@ impl Bench {
             left += 1;
         }
         for volume in self.engine.list_volumes(&ours).await? {
-            if volume.labels.get(label::KIND).is_none_or(|kind| kind != "cache") {
+            if ObjectLabels::read(&volume.labels).and_then(ObjectLabels::role) != Some(Role::Cache)
+            {
                 eprintln!("left: volume {}", volume.name);
                 left += 1;
             }

@@ -25,7 +25,7 @@ use tokio::{
     task::spawn_blocking,
     time::{Instant, sleep, timeout},
 };
-use volume_manager::{BuildStrategy, DockerVolumeManager, label};
+use volume_manager::{BuildStrategy, DockerVolumeManager, ObjectLabels, Role, label};
 
 use super::{
     dice::{Dice, Fate},
@@ -335,7 +335,7 @@ fn judged(fate: Fate, result: &JobResult) -> Ended {
 }
 
 fn is_cache(labels: &BTreeMap<String, String>) -> bool {
-    labels.get(label::KIND).is_some_and(|kind| kind == "cache")
+    ObjectLabels::read(labels).and_then(ObjectLabels::role) == Some(Role::Cache)
 }
 
 /// Takes nothing, for ever.
