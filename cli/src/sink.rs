@@ -5,8 +5,8 @@ use std::io;
 use async_trait::async_trait;
 use docker_api_trait::{ApiError, LogChunk, LogSource};
 use executor::{
-    EngineEvent, EngineObserver, FailureReason, JobEvent, JobPlan, LogSink, Observer, StepOutcome,
-    StepResult, describe,
+    EngineEvent, EngineObserver, Event, FailureReason, JobEvent, JobPlan, LogSink, Observer,
+    StepOutcome, StepResult, describe,
 };
 use tokio::io::{AsyncWriteExt as _, Stderr, Stdout};
 
@@ -47,8 +47,8 @@ impl LogSink for StandardSink {
 pub(crate) struct Narrator;
 
 impl Observer for Narrator {
-    fn event(&self, event: &JobEvent<'_>) {
-        match event {
+    fn event(&self, event: &Event<'_>) {
+        match event.kind {
             JobEvent::VolumeReady(volume) => {
                 let source = &volume.planned.source;
                 let state = volume.state.map_or("given", volume_manager::VolumeState::as_str);

@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use executor::{JobEvent, JobPlan, Observer};
+use executor::{Event, JobEvent, JobPlan, Observer};
 
 use crate::sink::Narrator;
 
@@ -31,8 +31,8 @@ struct Follower {
 }
 
 impl Observer for Follower {
-    fn event(&self, event: &JobEvent<'_>) {
-        match event {
+    fn event(&self, event: &Event<'_>) {
+        match event.kind {
             JobEvent::StepStarted { step } => {
                 self.stage.0.store(*step == JobPlan::AFTER_SCRIPT, Ordering::Relaxed);
             }

@@ -16,8 +16,8 @@ use std::{
 use base64::{Engine as _, engine::general_purpose::URL_SAFE};
 use docker_api_trait::{BollardDocker, DockerApi, Endpoint, ImageReference};
 use executor::{
-    Cancel, Command as JobCommand, Executor, ExecutorConfig, FailureReason, JobEvent, JobOutcome,
-    JobSpec, NullSink, Observer, PullPolicy, RegistryLogin, Trust,
+    Cancel, Command as JobCommand, Event, Executor, ExecutorConfig, FailureReason, JobEvent,
+    JobOutcome, JobSpec, NullSink, Observer, PullPolicy, RegistryLogin, Trust,
 };
 use helpers::{Project, WAIT, docker, docker_says, stderr, stdout, unique, variable};
 use testkit::{Backend, Passage, Proxy, WireRequest, suite};
@@ -311,8 +311,8 @@ fn a_failed_pull_is_its_own_reason_in_the_report() {
 struct Comers(watch::Sender<usize>);
 
 impl Observer for Comers {
-    fn event(&self, event: &JobEvent<'_>) {
-        if let JobEvent::PullStarted(_) = event {
+    fn event(&self, event: &Event<'_>) {
+        if let JobEvent::PullStarted(_) = event.kind {
             self.0.send_modify(|count| *count += 1);
         }
     }

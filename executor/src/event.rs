@@ -1,6 +1,6 @@
 //! A job's progress, for whoever wants to show it.
 
-use std::fmt::Debug;
+use std::{fmt::Debug, sync::Arc, time::SystemTime};
 
 use docker_api_trait::{EngineVersion, ImageReference, PullProgress};
 use volume_manager::PreparedVolume;
@@ -97,13 +97,48 @@ pub enum JobEvent<'a> {
     Stopping(&'a FailureReason),
 }
 
-/// Is told of a job's progress. Called from within the job: it must not block.
+/// Something that happened, to which job and when.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct Event<'a> {
+    /// The run's unique id: the same as in its labels and in its result.
+    pub run: &'a str,
+    /// The job's own id, [`JobSpec::id`](crate::JobSpec::id); empty if it has none.
+    pub job: &'a str,
+    /// When it happened, by this host's clock.
+    pub at: SystemTime,
+    /// What happened.
+    pub kind: &'a JobEvent<'a>,
+}
+
+impl<'a> Event<'a> {
+    /// An event of this run of this job, for tests of observers.
+    pub fn new(run: &'a str, job: &'a str, at: SystemTime, kind: &'a JobEvent<'a>) -> Self {
+        Self { run, job, at, kind }
+    }
+}
+
+/// Receives the events of jobs: of all jobs of an executor, which each event tells apart.
+///
+/// Called from within the job, so it must not block.
 pub trait Observer: Debug + Send + Sync {
-    /// Something happened.
-    fn event(&self, event: &JobEvent<'_>);
+    /// Something happened. The first event of a run comes before anything is created.
+    fn event(&self, event: &Event<'_>);
 }
 
 /// Shows nothing.
 impl Observer for () {
-    fn event(&self, _event: &JobEvent<'_>) {}
+    fn event(&self, _event: &Event<'_>) {}
 }
+
+macro_rules! delegate_observer {
+    ($($owner:ty),*) => {$(
+        impl<T: Observer + ?Sized> Observer for $owner {
+            fn event(&self, event: &Event<'_>) {
+                (**self).event(event);
+            }
+        }
+    )*};
+}
+
+delegate_observer!(&T, Box<T>, Arc<T>);

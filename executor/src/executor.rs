@@ -1,6 +1,6 @@
 //! Running whole jobs.
 
-use std::{future::Future, sync::Arc};
+use std::{future::Future, sync::Arc, time::SystemTime};
 
 use docker_api_trait::{DockerApi, Input};
 use futures_util::FutureExt as _;
@@ -8,10 +8,11 @@ use tracing::Instrument as _;
 use volume_manager::{DockerVolumeManager, VolumeManager};
 
 use crate::{
-    AuthConfig, Cancel, ExecutorConfig, Instances, JobError, JobEvent, JobPlan, JobResult, JobSpec,
-    LogSink, Observer, RunContext, SteadyDocker, Transfers,
+    AuthConfig, Cancel, Event, ExecutorConfig, Instances, JobError, JobEvent, JobPlan, JobResult,
+    JobSpec, LogSink, Observer, RunContext, SteadyDocker, Transfers,
     host::plan_aside,
     image::Images,
+    redact::RedactingObserver,
     run::{
         Run,
         evidence::Evidence,
@@ -129,7 +130,8 @@ impl Executor {
     pub async fn context(&self) -> RunContext {
         let (context, unheld) = self.evidence.context().await;
         if let Some(error) = &unheld {
-            self.observer.event(&JobEvent::NoInstance(error));
+            let event = JobEvent::NoInstance(error);
+            self.observer.event(&Event::new(&context.run, "", SystemTime::now(), &event));
         }
         context
     }
@@ -156,7 +158,8 @@ impl Executor {
         let (context, unheld) = self.evidence.context().await;
         let plan = plan_aside(job, &self.config, context).await?;
         if let Some(error) = &unheld {
-            self.observer.event(&JobEvent::NoInstance(error));
+            let observer = RedactingObserver::new(Arc::clone(&self.observer), &plan);
+            observer.event(&JobEvent::NoInstance(error));
         }
         Ok(self.run_plan(&plan, sink, cancel).await)
     }

@@ -82,7 +82,7 @@ pub use error::{
     CleanupError, ImageError, PrepareError, ResumeError, RunError, StepError, TransferError,
     UnknownStep,
 };
-pub use event::{JobEvent, Observer};
+pub use event::{Event, JobEvent, Observer};
 pub use executor::Executor;
 pub use host::plan;
 pub use image::{

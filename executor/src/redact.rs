@@ -197,7 +197,10 @@ impl Redactor {
     pub(crate) fn result(&self, result: JobResult) -> JobResult {
         let JobResult {
             run,
+            job,
             project,
+            started_at,
+            ended_at,
             outcome,
             phase,
             engine,
@@ -213,7 +216,10 @@ impl Redactor {
         } = result;
         JobResult {
             run,
+            job: self.text(job),
             project,
+            started_at,
+            ended_at,
             outcome,
             phase,
             engine,

@@ -1,6 +1,6 @@
 //! A job's result as JSON: a stable format of its own, so that the types inside may change.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
@@ -19,8 +19,17 @@ pub struct JobReport {
     pub schema: u32,
     /// The run's unique id, as in the labels.
     pub run: String,
+    /// The job's own id; empty if it has none.
+    #[serde(default)]
+    pub job: String,
     /// The project.
     pub project: String,
+    /// When the job began to be prepared, in RFC 3339 and UTC.
+    #[serde(default)]
+    pub started_at: String,
+    /// When its cleanup had ended.
+    #[serde(default)]
+    pub ended_at: String,
     /// Succeeded or failed.
     pub outcome: OutcomeKind,
     /// The command's own exit code; null when it did not end by itself.
@@ -296,7 +305,10 @@ impl From<&JobResult> for JobReport {
         Self {
             schema: 1,
             run: result.run.clone(),
+            job: result.job.clone(),
             project: result.project.clone(),
+            started_at: moment(result.started_at),
+            ended_at: moment(result.ended_at),
             outcome: if reason.is_none() { OutcomeKind::Succeeded } else { OutcomeKind::Failed },
             exit_code: result.exit_code(),
             exit_cause: match reason {
@@ -343,6 +355,10 @@ impl From<&LogEnd> for LogReport {
             LogEnd::Truncated(why) => Self { complete: false, reason: Some(why.reason()) },
         }
     }
+}
+
+fn moment(time: SystemTime) -> String {
+    humantime::format_rfc3339_millis(time).to_string()
 }
 
 fn milliseconds(time: Duration) -> u64 {

@@ -280,8 +280,8 @@ struct Shouting;
 
 impl Observer for Shouting {
     #[allow(clippy::print_stdout, reason = "the test reads it")]
-    fn event(&self, event: &executor::JobEvent<'_>) {
-        if let executor::JobEvent::StepStarted { .. } = event {
+    fn event(&self, event: &executor::Event<'_>) {
+        if let executor::JobEvent::StepStarted { .. } = event.kind {
             println!("\nthe step begins");
         }
     }

@@ -14,9 +14,9 @@ use common::{
 };
 use docker_api_trait::{ApiError, ImageApi, ImageReference, Operation};
 use executor::{
-    AuthConfig, Cancel, ExecutorConfig, FailureReason, ImageError, JobEvent, JobResult, JobSpec,
-    NullSink, Observer, Phase, PrepareError, PullFault, PullPolicy, RefusalCause, RegistryLogin,
-    RunError, Variable,
+    AuthConfig, Cancel, Event, ExecutorConfig, FailureReason, ImageError, JobEvent, JobResult,
+    JobSpec, NullSink, Observer, Phase, PrepareError, PullFault, PullPolicy, RefusalCause,
+    RegistryLogin, RunError, Variable,
 };
 use futures_util::FutureExt as _;
 use testkit::{FakeDocker, ScriptedRun};
@@ -152,8 +152,8 @@ async fn an_image_that_is_there_for_another_platform_is_not_called_missing() {
 struct Mover(FakeDocker);
 
 impl Observer for Mover {
-    fn event(&self, event: &JobEvent<'_>) {
-        if let JobEvent::PullProgressed(progress) = event
+    fn event(&self, event: &Event<'_>) {
+        if let JobEvent::PullProgressed(progress) = event.kind
             && progress.status.starts_with("Status: Downloaded")
         {
             let name = image("busybox");
@@ -387,8 +387,8 @@ async fn a_broken_source_of_credentials_leaves_the_others_in_use() {
 struct Unusable(std::sync::Mutex<Vec<String>>);
 
 impl Observer for Unusable {
-    fn event(&self, event: &JobEvent<'_>) {
-        if let JobEvent::CredentialsUnusable { why, .. } = event {
+    fn event(&self, event: &Event<'_>) {
+        if let JobEvent::CredentialsUnusable { why, .. } = event.kind {
             self.0.lock().unwrap().push((*why).to_owned());
         }
     }

@@ -19,8 +19,8 @@ use docker_api_trait::{
     LogChunk, NetworkApi as _, NetworkRequest, Operation, Signal, SystemApi as _, VolumeApi as _,
 };
 use executor::{
-    Cancel, EngineEvent, EngineObserver, Executor, ExecutorConfig, JobEvent, JobOutcome, LogEnd,
-    LogSink, NullSink, Observer, Phase, PrepareError, RetryPolicy, RunError, SteadyDocker,
+    Cancel, EngineEvent, EngineObserver, Event, Executor, ExecutorConfig, JobEvent, JobOutcome,
+    LogEnd, LogSink, NullSink, Observer, Phase, PrepareError, RetryPolicy, RunError, SteadyDocker,
     Truncation,
 };
 use testkit::{FakeDocker, Fault, FaultKind, FaultyDocker, ScriptedRun, Side, Site};
@@ -414,8 +414,8 @@ async fn a_job_whose_future_is_dropped_is_cleaned_up_all_the_same() {
 struct Panicking;
 
 impl Observer for Panicking {
-    fn event(&self, event: &JobEvent<'_>) {
-        assert!(!matches!(event, JobEvent::StepStarted { .. }), "the observer's own fault");
+    fn event(&self, event: &Event<'_>) {
+        assert!(!matches!(event.kind, JobEvent::StepStarted { .. }), "the observer's own fault");
     }
 }
 

@@ -12,8 +12,9 @@ use super::{
     PullFault, PullKey, PullPolicy, RegistryImage, Resolved, WatchError, retry_pull, watch_stalls,
 };
 use crate::{
-    ImageError, ImagePlan, JobEvent, JobPlan, Observer, describe,
+    ImageError, ImagePlan, JobEvent, JobPlan, describe,
     engine_error::{PlatformMismatch, platform_mismatch},
+    redact::RedactingObserver,
 };
 
 /// Brings images to the engine. Clones share pulls that are under way.
@@ -97,7 +98,7 @@ impl Images {
         &'a self,
         plan: &'a JobPlan,
         image: &'a ImagePlan,
-        observer: &'a dyn Observer,
+        observer: &'a RedactingObserver,
     ) -> Attempts<'a> {
         Attempts { images: self, plan, image, observer, next: 0, missing: None, failure: None }
     }
@@ -107,7 +108,7 @@ impl Images {
         plan: &JobPlan,
         image: &ImagePlan,
         policy: PullPolicy,
-        observer: &dyn Observer,
+        observer: &RedactingObserver,
     ) -> Result<ImageReference, ImageError> {
         observer.event(&JobEvent::PullStarted(&image.reference));
         let Resolved { credential, broken } = self.credential(plan, image).await;
@@ -203,7 +204,7 @@ pub(crate) struct Attempts<'a> {
     images: &'a Images,
     plan: &'a JobPlan,
     image: &'a ImagePlan,
-    observer: &'a dyn Observer,
+    observer: &'a RedactingObserver,
     next: usize,
     /// What the engine said when it did not have what was given.
     missing: Option<ApiError>,

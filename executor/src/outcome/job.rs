@@ -1,6 +1,6 @@
 //! How a job ended.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use docker_api_trait::EngineVersion;
 use serde::{Deserialize, Serialize};
@@ -25,8 +25,14 @@ pub enum JobOutcome {
 pub struct JobResult {
     /// The run's unique id.
     pub run: String,
+    /// The job's own id, [`JobSpec::id`](crate::JobSpec::id).
+    pub job: String,
     /// The project that the job belongs to.
     pub project: String,
+    /// When this process began to prepare it, by this host's clock.
+    pub started_at: SystemTime,
+    /// When its cleanup had ended.
+    pub ended_at: SystemTime,
     /// How it ended.
     pub outcome: JobOutcome,
     /// How far it had come when that was known; cleanup follows in any case.

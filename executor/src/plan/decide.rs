@@ -51,6 +51,7 @@ fn decide(
     Ok(JobPlan {
         run: context.run.clone(),
         owner: config.owner.clone(),
+        job: job.id.clone(),
         project: job.project.clone(),
         volumes: volumes(&planner)?,
         build_folder: planner.build.as_ref().map(|build| build.folder.to_string()),

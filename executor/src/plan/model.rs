@@ -25,6 +25,9 @@ pub struct JobPlan {
     pub run: String,
     /// The installation that it belongs to.
     pub owner: String,
+    /// The job's own id, as in [`JobSpec::id`](crate::JobSpec::id).
+    #[serde(default)]
+    pub job: String,
     /// The project that the job belongs to.
     pub project: String,
     /// The volumes.

@@ -1,20 +1,24 @@
-//! Events without secrets.
+//! Events on their way to an observer: without secrets, and with their run, job and time.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::SystemTime};
 
 use super::Redactor;
-use crate::{JobEvent, JobPlan, Observer};
+use crate::{Event, JobEvent, JobPlan, Observer};
 
-/// Hands a job's events on without secrets.
+/// Hands a job's events on without secrets. All events of a run are emitted here.
 #[derive(Debug)]
 pub(crate) struct RedactingObserver {
     pub(super) observer: Arc<dyn Observer>,
+    pub(super) run: String,
+    pub(super) job: String,
     pub(super) redactor: Redactor,
 }
 
 impl RedactingObserver {
     pub(crate) fn new(observer: Arc<dyn Observer>, plan: &JobPlan) -> Self {
-        Self { observer, redactor: Redactor::of(plan) }
+        let redactor = Redactor::of(plan);
+        let job = redactor.text(plan.job.clone());
+        Self { observer, run: plan.run.clone(), job, redactor }
     }
 
     /// Returns what removes the job's secrets from other texts.
@@ -23,45 +27,50 @@ impl RedactingObserver {
     }
 }
 
-impl Observer for RedactingObserver {
-    fn event(&self, event: &JobEvent<'_>) {
+impl RedactingObserver {
+    fn emit(&self, kind: &JobEvent<'_>) {
+        self.observer.event(&Event::new(&self.run, &self.job, SystemTime::now(), kind));
+    }
+
+    /// Hands an event on.
+    pub(crate) fn event(&self, event: &JobEvent<'_>) {
         use JobEvent as E;
         let text = |text: &str| self.redactor.text(text.to_owned());
         match event {
             E::PullProgressed(progress) => {
                 let mut progress = (*progress).clone();
                 progress.status = text(&progress.status);
-                self.observer.event(&E::PullProgressed(&progress));
+                self.emit(&E::PullProgressed(&progress));
             }
             E::PullRetried { image, why } => {
-                self.observer.event(&E::PullRetried { image, why: &text(why) });
+                self.emit(&E::PullRetried { image, why: &text(why) });
             }
             E::CredentialsUnusable { image, why } => {
-                self.observer.event(&E::CredentialsUnusable { image, why: &text(why) });
+                self.emit(&E::CredentialsUnusable { image, why: &text(why) });
             }
             E::PolicyFailed { image, policy, why } => {
                 let policy = *policy;
-                self.observer.event(&E::PolicyFailed { image, policy, why: &text(why) });
+                self.emit(&E::PolicyFailed { image, policy, why: &text(why) });
             }
             E::ServiceReady(service) => {
-                self.observer.event(&E::ServiceReady(&self.redactor.service(service)));
+                self.emit(&E::ServiceReady(&self.redactor.service(service)));
             }
             E::ServiceFailed { service, log } => {
                 let service = self.redactor.service(service);
-                self.observer.event(&E::ServiceFailed { service: &service, log: &text(log) });
+                self.emit(&E::ServiceFailed { service: &service, log: &text(log) });
             }
             E::Uploaded(report) => {
-                self.observer.event(&E::Uploaded(&self.redactor.upload(report)));
+                self.emit(&E::Uploaded(&self.redactor.upload(report)));
             }
-            E::NotCollected(why) => self.observer.event(&E::NotCollected(&text(why))),
+            E::NotCollected(why) => self.emit(&E::NotCollected(&text(why))),
             E::Collected(report) => {
-                self.observer.event(&E::Collected(&self.redactor.artifacts(report)));
+                self.emit(&E::Collected(&self.redactor.artifacts(report)));
             }
-            E::StepStarted { step } => self.observer.event(&E::StepStarted { step: &text(step) }),
+            E::StepStarted { step } => self.emit(&E::StepStarted { step: &text(step) }),
             E::StepEnded(step) => {
-                self.observer.event(&E::StepEnded(&self.redactor.step(step)));
+                self.emit(&E::StepEnded(&self.redactor.step(step)));
             }
-            E::Warned(words) => self.observer.event(&E::Warned(&text(words))),
+            E::Warned(words) => self.emit(&E::Warned(&text(words))),
             // Names of objects and numbers. An interruption has no text.
             E::Connected(_)
             | E::VolumeReady(_)
@@ -72,7 +81,7 @@ impl Observer for RedactingObserver {
             | E::Uploading(_)
             | E::NoInstance(_)
             | E::Noted(_)
-            | E::Stopping(_) => self.observer.event(event),
+            | E::Stopping(_) => self.emit(event),
         }
     }
 }

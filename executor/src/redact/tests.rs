@@ -5,8 +5,8 @@ use volume_manager::VolumeError;
 
 use super::*;
 use crate::{
-    BrokenCredentials, CleanupError, ImageError, JobEvent, Observer, PrepareError, PullFault,
-    RelativePath, ResumeError, StepError, TransferError, UnknownStep, WorkspaceError,
+    BrokenCredentials, CleanupError, Event, ImageError, JobEvent, Observer, PrepareError,
+    PullFault, RelativePath, ResumeError, StepError, TransferError, UnknownStep, WorkspaceError,
 };
 
 const SECRET: &str = "hunter22";
@@ -107,13 +107,18 @@ fn no_event_shows_a_secret() {
     #[derive(Debug, Default)]
     struct Shown(std::sync::Mutex<Vec<String>>);
     impl Observer for Shown {
-        fn event(&self, event: &JobEvent<'_>) {
+        fn event(&self, event: &Event<'_>) {
             self.0.lock().unwrap().push(format!("{event:?}"));
         }
     }
     let shown = Arc::new(Shown::default());
     let observer: Arc<dyn Observer> = Arc::clone(&shown) as _;
-    let observer = RedactingObserver { observer, redactor: Redactor::new([SECRET]) };
+    let observer = RedactingObserver {
+        observer,
+        run: "r".to_owned(),
+        job: "j".to_owned(),
+        redactor: Redactor::new([SECRET]),
+    };
     let image = image();
     let service = ServiceResult {
         name: "db".to_owned(),

@@ -7,8 +7,8 @@ use docker_api_trait::{
 use futures_util::future;
 
 use crate::{
-    ContainerPlan, FailureReason, ImagePlan, JobEvent, JobPlan, Observer as _, PrepareError,
-    Process, RefusalCause,
+    ContainerPlan, FailureReason, ImagePlan, JobEvent, JobPlan, PrepareError, Process,
+    RefusalCause,
     engine_error::classify,
     image::Use,
     refusal,

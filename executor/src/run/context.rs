@@ -6,7 +6,7 @@ use docker_api_trait::{DockerApi, Input};
 use volume_manager::VolumeManager;
 
 use crate::{
-    Cancel, Executor, JobEvent, JobPlan, Masker, Observer as _, PreparedJob,
+    Cancel, Executor, JobEvent, JobPlan, Masker, PreparedJob,
     image::Images,
     log::Refusal,
     redact::{RedactingObserver, Redactor},

@@ -1,7 +1,7 @@
 //! The one way in which a failure leaves a run: without secrets, and with its interruption reported.
 
 use crate::{
-    FailureReason, JobEvent, Observer as _, TimedPart,
+    FailureReason, JobEvent, TimedPart,
     run::{Inputs, Run},
 };
 

@@ -1,5 +1,7 @@
 //! The phases of a job: preparation, files in, steps, artifacts out, cleanup.
 
+use std::time::SystemTime;
+
 use docker_api_trait::Input;
 use futures_util::FutureExt as _;
 use tokio::time::Instant;
@@ -8,8 +10,7 @@ use volume_manager::Outcome;
 
 use crate::{
     Cancel, CleanupReport, Executor, FailureReason, JobEvent, JobOutcome, JobPlan, JobResult,
-    LogSink, MaskError, Masker, Observer as _, Phase, PrepareError, PreparedJob, StepOutcome,
-    Transfers, describe,
+    LogSink, MaskError, Masker, Phase, PrepareError, PreparedJob, StepOutcome, Transfers, describe,
     run::{
         Run,
         interrupt::Interrupt,
@@ -78,8 +79,12 @@ impl Executor {
         let PreparedJob { plan, mut state, observer, .. } = job;
         state.timings.cleanup = begin.elapsed();
         let log = state.log_end();
+        let ended_at = SystemTime::now();
         let result = JobResult {
             run: plan.run.clone(),
+            job: plan.job.clone(),
+            started_at: ended_at.checked_sub(state.begin.elapsed()).unwrap_or(ended_at),
+            ended_at,
             project: plan.project.clone(),
             outcome: match ended {
                 Ok(()) => JobOutcome::Succeeded,

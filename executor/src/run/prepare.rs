@@ -7,7 +7,7 @@ use tokio::time::{Instant, timeout};
 use volume_manager::PreparedVolumes;
 
 use crate::{
-    FailureReason, JobEvent, NetworkPlan, Observer as _, Phase, PrepareError,
+    FailureReason, JobEvent, NetworkPlan, Phase, PrepareError,
     run::{
         Run,
         containers::started_shells,

@@ -5,7 +5,7 @@ use docker_api_trait::{ApiError, DockerApi, VolumeName};
 use volume_manager::{Outcome, PlannedSource, PreparedVolumes, label};
 
 use crate::{
-    CleanupError, FailureReason, JobEvent, Observer as _, PrepareError, RunError, describe,
+    CleanupError, FailureReason, JobEvent, PrepareError, RunError, describe,
     run::{Run, removal},
 };
 

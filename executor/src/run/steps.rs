@@ -8,8 +8,8 @@ use tokio::time::{Instant, sleep, timeout};
 use tracing::Instrument as _;
 
 use crate::{
-    FailureReason, JobEvent, LogEnd, LogSink, Observer as _, Phase, RunError, StepOutcome,
-    StepPlan, StepResult, TimedPart, Truncation,
+    FailureReason, JobEvent, LogEnd, LogSink, Phase, RunError, StepOutcome, StepPlan, StepResult,
+    TimedPart, Truncation,
     log::Guard,
     run::{
         Run,

@@ -9,8 +9,8 @@ use docker_api_trait::{ApiError, ContainerId};
 use futures_util::{StreamExt as _, TryStreamExt as _};
 
 use crate::{
-    ArtifactReport, Artifacts, Changes, JobEvent, MANIFEST_NAME, Observer as _, Owner, PackReport,
-    Process, SCRIPT_NAME, STALE_STATUS, TransferError, UploadReport, Workspace, WorkspaceError,
+    ArtifactReport, Artifacts, Changes, JobEvent, MANIFEST_NAME, Owner, PackReport, Process,
+    SCRIPT_NAME, STALE_STATUS, TransferError, UploadReport, Workspace, WorkspaceError,
     read_manifest,
     run::{Run, script::OwnScript},
     shell::quote,

@@ -6,7 +6,7 @@ use futures_util::future;
 use volume_manager::{PreparedVolumes, VolumeError, VolumeState};
 
 use crate::{
-    FailureReason, JobEvent, Observer as _, PrepareError, describe,
+    FailureReason, JobEvent, PrepareError, describe,
     run::{
         Inputs,
         state::{Slot, Trace},

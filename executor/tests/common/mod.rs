@@ -15,7 +15,7 @@ use std::{
 use async_trait::async_trait;
 use docker_api_trait::{DockerApi, ImageReference, LogChunk};
 use executor::{
-    Cancel, Command, Executor, ExecutorConfig, FailureReason, JobEvent, JobOutcome, JobResult,
+    Cancel, Command, Event, Executor, ExecutorConfig, FailureReason, JobOutcome, JobResult,
     JobSpec, LogSink, NullSink, Observer, Phase, RunContext, RunError, StepOutcome, StepSpec,
     StepWhen, Transfers, Trust, plan,
 };
@@ -212,8 +212,8 @@ impl Events {
 }
 
 impl Observer for Events {
-    fn event(&self, event: &JobEvent<'_>) {
-        self.0.lock().unwrap().push(format!("{event:?}"));
+    fn event(&self, event: &Event<'_>) {
+        self.0.lock().unwrap().push(format!("{:?}", event.kind));
     }
 }
 

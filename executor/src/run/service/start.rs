@@ -14,8 +14,7 @@ use super::{
     ready::{Awaited, await_ready},
 };
 use crate::{
-    FailureReason, JobEvent, JobPlan, Observer as _, PrepareError, Readiness, ServicePlan,
-    ServiceResult,
+    FailureReason, JobEvent, JobPlan, PrepareError, Readiness, ServicePlan, ServiceResult,
     run::{
         Inputs,
         containers::{NotCreated, all, vanished},
