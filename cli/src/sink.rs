@@ -49,15 +49,16 @@ pub(crate) struct Narrator;
 impl Observer for Narrator {
     fn event(&self, event: &Event<'_>) {
         match event.kind {
+            JobEvent::WaitingForVolume { destination } => {
+                say(&format!("berth: waiting for the volume of {destination}, which is in use"));
+            }
             JobEvent::VolumeReady(volume) => {
-                let source = &volume.planned.source;
                 let state = volume.state.map_or("given", volume_manager::VolumeState::as_str);
-                let (kind, name) = (source.kind(), source.name());
+                let (kind, name) = (volume.kind(), volume.name());
                 say(&format!("berth: {kind} {} {state} ({name})", volume.planned.destination));
             }
             JobEvent::CacheVanished(volume) => {
-                let (destination, name) =
-                    (&volume.planned.destination, volume.planned.source.name());
+                let (destination, name) = (&volume.planned.destination, volume.name());
                 say(&format!("berth: cache {destination} vanished and was made anew ({name})"));
             }
             JobEvent::CacheRebuilt { volume } => {

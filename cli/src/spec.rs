@@ -3,7 +3,7 @@
 use std::io::{self, Write as _};
 
 use serde::Serialize;
-use volume_manager::{Mode, SpecError, SpecPart, VolumeSpec};
+use volume_manager::{Mode, SpecError, SpecPart, VolumeKind, VolumeSpec};
 
 use crate::{
     args::SpecArguments,
@@ -18,7 +18,7 @@ use crate::{
 enum SpecView<'a> {
     Read {
         spec: &'a str,
-        kind: &'static str,
+        kind: VolumeKind,
         source: Option<&'a str>,
         destination: &'a str,
         mode: Option<&'static str>,
@@ -58,7 +58,7 @@ pub(crate) fn spec(arguments: &SpecArguments) -> Result<u8, Failure> {
             match result {
                 Ok(read) => table.row([
                     printable(spec),
-                    read.source.kind().to_owned(),
+                    read.source.kind().to_string(),
                     printable(read.source.as_str().unwrap_or("-")),
                     printable(read.destination.as_str()),
                     options(read),

@@ -92,7 +92,7 @@ fn list(arguments: &LsArguments) -> Result<u8, Failure> {
         let size = bytes(volume).map_or_else(|| "-".to_owned(), human);
         table.row([
             printable(&volume.name),
-            printable(&volume.kind),
+            volume.kind.to_string(),
             printable(&volume.owner),
             printable(&volume.project),
             printable(&volume.trust),
@@ -182,7 +182,7 @@ fn inspection(
     let mut lines = vec![("name", volume.name.clone())];
     match VolumeRecord::read(volume) {
         Some(record) => lines.extend([
-            ("kind", record.kind),
+            ("kind", record.kind.to_string()),
             ("owner", record.owner),
             ("project", record.project),
             ("trust", record.trust),
@@ -227,7 +227,8 @@ fn explain_spec(arguments: &ExplainArguments) -> Result<u8, Failure> {
 }
 
 fn explanation_lines(explanation: &VolumeExplanation) -> Vec<(&'static str, String)> {
-    let mut lines = vec![("spec", explanation.spec.clone()), ("kind", explanation.kind.to_owned())];
+    let mut lines =
+        vec![("spec", explanation.spec.clone()), ("kind", explanation.kind.to_string())];
     if !explanation.name.is_empty() {
         lines.push(("name", explanation.name.clone()));
     }

@@ -5,7 +5,7 @@ use std::fmt;
 use docker_api_trait::{
     ContainerRequest, DeviceRequest, HostSettings, Input, LogDriver, Mount, MountSource,
 };
-use volume_manager::{PlannedSource, PlannedVolume, VolumeDriver};
+use volume_manager::{PreparedVolumes, VolumeDriver};
 
 use crate::{JobPlan, NetworkPlan, Process, shell};
 
@@ -33,8 +33,9 @@ impl fmt::Display for DockerCommand {
 /// hold variables are left out.
 pub fn docker_commands(plan: &JobPlan) -> Vec<DockerCommand> {
     let mut lines = Vec::new();
-    for volume in &plan.volumes.volumes {
-        if let Some(managed) = volume.source.managed() {
+    let volumes = PreparedVolumes::unprepared(&plan.volumes);
+    for volume in &volumes.volumes {
+        if let Some(managed) = volume.managed() {
             let mut line = Line::new(["docker", "volume", "create"]);
             line.labels(&managed.labels);
             if managed.driver.name != VolumeDriver::LOCAL {
@@ -60,7 +61,7 @@ pub fn docker_commands(plan: &JobPlan) -> Vec<DockerCommand> {
         line.word(request.name.as_str());
         lines.push(line.0);
     }
-    let mounts: Vec<_> = plan.volumes.volumes.iter().map(PlannedVolume::mount).collect();
+    let mounts = volumes.mounts();
     for service in &plan.services {
         let request = service.request(service.image.reference.clone(), mounts.clone());
         lines.push(run(&request, &["--detach"], &[], service.command.as_slice()));
@@ -114,12 +115,10 @@ pub fn docker_commands(plan: &JobPlan) -> Vec<DockerCommand> {
         line.word(own.name.as_str());
         lines.push(line.0);
     }
-    for volume in &plan.volumes.volumes {
-        if let PlannedSource::Temporary(managed) = &volume.source {
-            let mut line = Line::new(["docker", "volume", "rm"]);
-            line.word(managed.name.as_str());
-            lines.push(line.0);
-        }
+    for temporary in volumes.temporaries() {
+        let mut line = Line::new(["docker", "volume", "rm"]);
+        line.word(temporary.as_str());
+        lines.push(line.0);
     }
     lines.into_iter().map(DockerCommand).collect()
 }

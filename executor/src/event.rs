@@ -16,6 +16,11 @@ use crate::{
 pub enum JobEvent<'a> {
     /// The engine answered.
     Connected(&'a EngineVersion),
+    /// A volume is not free yet: the job waits for it.
+    WaitingForVolume {
+        /// Where it is to be mounted.
+        destination: &'a str,
+    },
     /// A volume is ready.
     VolumeReady(&'a PreparedVolume),
     /// A cache that was found was another one when the first container was made: others removed it

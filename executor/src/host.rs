@@ -338,7 +338,10 @@ mod tests {
         for source in ["data", "srv/data", "srv/data/not/there/yet", "srv"] {
             let plan = host.mounts(&host.at(source)).unwrap();
             let source = host.at(source);
-            assert_eq!(plan.volumes.volumes[0].source.name(), source.to_str().unwrap());
+            assert_eq!(
+                plan.volumes.volumes[0].source,
+                PlannedSource::Host(source.to_str().unwrap().parse().unwrap())
+            );
         }
     }
 

@@ -18,15 +18,17 @@
 //! use docker_api_trait::ImageReference;
 //! use executor::{Cancel, Command, Executor, ExecutorConfig, JobOutcome, JobSpec, NullSink, Trust};
 //! use testkit::{FakeDocker, ScriptedRun};
-//! use volume_manager::{FinishReport, MockVolumeManager, PreparedVolumes};
+//! use volume_manager::{AttachReport, FinishReport, MockVolumeManager, PreparedVolumes, VolumeState};
 //!
 //! # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
 //! let engine = FakeDocker::new().with_image("busybox");
 //! engine.script(ScriptedRun::exits(0));
 //! let mut volumes = MockVolumeManager::new();
-//! volumes.expect_prepare().times(1).returning(|plan| Ok(PreparedVolumes::abandoned(plan)));
-//! volumes.expect_confirm().returning(|prepared| Ok(prepared.clone()));
-//! volumes.expect_make_writable().returning(|_, _| Ok(Vec::new()));
+//! volumes
+//!     .expect_prepare()
+//!     .times(1)
+//!     .returning(|plan| Ok(PreparedVolumes::with_states(plan, [VolumeState::Reused])));
+//! volumes.expect_attached().returning(|_, prepared| Ok(AttachReport::new(prepared.clone())));
 //! volumes.expect_finish().times(1).returning(|_, _| FinishReport::default());
 //!
 //! let executor =
@@ -91,8 +93,8 @@ pub use image::{
 };
 pub use instance::{Instance, InstanceError, Instances, Life};
 pub use job::{
-    BuildSpec, CacheMode, CacheSharing, CacheSpec, CacheWhen, Command, ContainerKind, ImageSpec,
-    JobError, JobSpec, RegistryLogin, ServiceSpec, StepSpec, StepWhen, Variable,
+    BuildSpec, CacheMode, CacheSpec, Command, ContainerKind, ImageSpec, JobError, JobSpec,
+    RegistryLogin, ServiceSpec, StepSpec, StepWhen, Variable,
 };
 pub use log::{
     LogEnd, LogSink, MIN_MASKED_CHARS, MIN_MASKED_LINE_CHARS, MaskError, MaskStream, Masker,
@@ -104,8 +106,8 @@ pub use outcome::{
     ServiceResult, StepOutcome, StepResult, TimedPart, Timings,
 };
 pub use plan::{
-    ContainerPlan, ImagePlan, JobNote, JobPlan, NetworkPlan, OwnNetwork, Process, RunContext,
-    Secret, ServicePlan, StepPlan, Timeouts, plan_for_remote_engine,
+    ContainerPlan, ImagePlan, JobNote, JobPlan, NetworkPlan, OwnNetwork, PlanVersion, Process,
+    RunContext, Secret, ServicePlan, StepPlan, Timeouts, plan_for_remote_engine,
 };
 pub use report::{
     CleanupFailureReport, CleanupSummary, JobReport, LogReport, ObjectReport, ServiceReport,

@@ -2,24 +2,20 @@
 //! more. Only its words tell, so that they decide as little as possible.
 
 use docker_api_trait::{ApiError, DockerApi, LabelFilter, Operation};
-use volume_manager::{PlannedSource, label};
+use volume_manager::{PreparedVolume, PreparedVolumes, VolumeKind, label};
 
 use crate::{JobPlan, NetworkPlan, PrepareError};
 
-/// The error with the volume in it whose folder is missing, if that is what it says.
-pub(crate) fn of_a_volume(plan: &JobPlan, error: PrepareError) -> PrepareError {
+/// The error with the volume in it whose directory is missing, if that is what it says.
+pub(crate) fn of_a_volume(volumes: &PreparedVolumes, error: PrepareError) -> PrepareError {
     let PrepareError::Engine(source) = error else { return error };
     let words = words(&source).unwrap_or_default();
-    let is_lost = |source: &PlannedSource| {
-        let is_volume = matches!(
-            source,
-            PlannedSource::Cache(_) | PlannedSource::Temporary(_) | PlannedSource::Named(_)
-        );
+    let is_lost = |volume: &&PreparedVolume| {
+        let is_volume = volume.kind().is_managed() || volume.kind() == VolumeKind::Named;
         // More between the two is something else: of a volume with a device, that one is missing.
-        is_volume && words.contains(&format!("/{}/_data: no such file or directory", source.name()))
+        is_volume && words.contains(&format!("/{}/_data: no such file or directory", volume.name()))
     };
-    let mut sources = plan.volumes.volumes.iter().map(|volume| &volume.source);
-    match sources.find(|source| is_lost(source)) {
+    match volumes.volumes.iter().find(is_lost) {
         Some(lost) => {
             let volume = lost.name().to_owned();
             PrepareError::VolumeLost { volume, kind: lost.kind(), source }
@@ -87,36 +83,36 @@ mod tests {
 
     #[test]
     fn a_volume_without_its_folder_is_told_apart_and_only_one_of_the_run_may_be_run_again() {
-        let plan = job_plan();
+        let volumes = PreparedVolumes::unprepared(&job_plan().volumes);
         let mut kinds = Vec::new();
-        for volume in &plan.volumes.volumes {
-            let name = volume.source.name();
+        for volume in &volumes.volumes {
+            let name = volume.name();
             let path = format!("/var/lib/docker/volumes/{name}/_data");
             // Measured: the words of Engine 20.10.
             let words = format!(
                 "error evaluating symlinks from mount source \"{path}\": lstat {path}: no such \
                  file or directory"
             );
-            let told = of_a_volume(&plan, PrepareError::Engine(error(500, &words)));
+            let told = of_a_volume(&volumes, PrepareError::Engine(error(500, &words)));
             let PrepareError::VolumeLost { volume, kind, .. } = &told else { panic!("{told:?}") };
             assert_eq!(volume, name);
-            assert_eq!(told.is_retryable(), *kind == "temporary", "{kind}");
+            assert_eq!(told.is_retryable(), *kind == VolumeKind::Temporary, "{kind}");
             let remedy = match *kind {
-                "cache" => format!("`berth volumes rm {name}`"),
-                "named" => format!("`docker volume rm {name}`"),
+                VolumeKind::Cache => format!("`berth volumes rm {name}`"),
+                VolumeKind::Named => format!("`docker volume rm {name}`"),
                 _ => "the next run".to_owned(),
             };
             assert!(told.hint().unwrap().contains(&remedy), "{:?}", told.hint());
             kinds.push(*kind);
         }
         kinds.sort_unstable();
-        assert_eq!(kinds, ["cache", "named", "temporary"]);
+        assert_eq!(kinds, [VolumeKind::Cache, VolumeKind::Temporary, VolumeKind::Named]);
     }
 
     #[test]
     fn what_is_missing_elsewhere_is_no_lost_volume() {
-        let plan = job_plan();
-        let name = plan.volumes.volumes[0].source.name();
+        let volumes = PreparedVolumes::unprepared(&job_plan().volumes);
+        let name = volumes.volumes[0].name();
         let others = [
             format!(
                 "failed to mount local volume: mount /dev/none:/v/{name}/_data, flags: 0x1000: no such file or directory"
@@ -126,7 +122,7 @@ mod tests {
             "lstat /v/other/_data: no such file or directory".to_owned(),
         ];
         for words in others {
-            let told = of_a_volume(&plan, PrepareError::Engine(error(500, &words)));
+            let told = of_a_volume(&volumes, PrepareError::Engine(error(500, &words)));
             assert!(matches!(told, PrepareError::Engine(_)), "{words}: {told:?}");
         }
     }

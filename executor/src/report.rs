@@ -330,9 +330,9 @@ impl From<&JobResult> for JobReport {
                 .volumes
                 .iter()
                 .map(|volume| VolumeReport {
-                    name: volume.planned.source.name().to_owned(),
+                    name: volume.name().to_owned(),
                     destination: volume.planned.destination.to_string(),
-                    kind: volume.planned.source.kind().to_owned(),
+                    kind: volume.kind().to_string(),
                     state: volume.state.map(|state| state.as_str().to_owned()),
                 })
                 .collect(),

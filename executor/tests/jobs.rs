@@ -281,7 +281,7 @@ async fn a_container_whose_creation_got_no_reply_is_found_and_removed() {
 #[tokio::test(start_paused = true)]
 async fn a_strangers_volume_is_refused_before_any_container_is_made() {
     let engine = engine();
-    let name = run(&engine).await.volumes.volumes[0].planned.source.name().to_owned();
+    let name = run(&engine).await.volumes.volumes[0].name().to_owned();
     engine.vanish_volume(&name.parse().unwrap());
     let mut stranger = Volume::local(name);
     stranger.options.insert("device".to_owned(), "/etc".to_owned());

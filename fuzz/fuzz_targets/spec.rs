@@ -6,7 +6,8 @@ use std::time::SystemTime;
 
 use libfuzzer_sys::fuzz_target;
 use volume_manager::{
-    OperatingSystem, PlannedSource, Policy, Provenance, Scope, SpecReader, VolumeDemand, plan,
+    OperatingSystem, PlannedSource, Policy, PreparedVolumes, Provenance, Scope, SpecReader,
+    VolumeDemand, plan,
 };
 
 fuzz_target!(|data: &[u8]| {
@@ -42,8 +43,9 @@ fuzz_target!(|data: &[u8]| {
                 volume.source,
                 PlannedSource::Host(_) | PlannedSource::Pipe(_) | PlannedSource::Directory(_)
             ));
-            // What is mounted can be said to an engine.
-            volume.mount().bind_string().expect("a plan can be carried out");
+        }
+        for mount in PreparedVolumes::unprepared(&plan).mounts() {
+            mount.bind_string().expect("a mount of a plan can be expressed to an engine");
         }
     }
 });

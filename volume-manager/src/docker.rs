@@ -8,10 +8,17 @@ use docker_api_trait::{ApiError, ContainerId, DockerApi, EngineProduct, MountPoi
 use futures_util::{StreamExt as _, stream};
 
 use crate::{
-    ContainerPath, FailedRemoval, FinishReport, Outcome, PlannedSource, PlannedVolume,
-    PreparedVolume, PreparedVolumes, VolumeError, VolumeManager, VolumePlan, VolumeState,
     adopt::{adopt, volume_of},
-    label, permission, verify,
+    context::PrepareContext,
+    error::VolumeError,
+    kind::VolumeKind,
+    label,
+    manager::{AttachReport, FailedRemoval, FinishReport, Outcome, VolumeManager},
+    path::ContainerPath,
+    permission,
+    plan::{ManagedVolume, VolumePlan},
+    prepared::{PreparedVolume, PreparedVolumes},
+    verify,
 };
 
 /// So many requests are under way at once: enough to hide the engine's latency, few enough for its
@@ -71,40 +78,63 @@ impl DockerVolumeManager {
         self
     }
 
-    async fn ready(&self, planned: &PlannedVolume) -> Result<PreparedVolume, VolumeError> {
-        let Some(wanted) = planned.source.managed() else {
-            return Ok(PreparedVolume::new(planned.clone(), None));
-        };
-        let found = self.engine.create_volume(&wanted.request()).await.map_err(|source| {
-            VolumeError::Engine {
-                volume: wanted.name.clone(),
-                source: source.redacted(wanted.driver.secrets()),
-            }
-        })?;
-        verify::prepared(planned, wanted, &found)
+    /// Creates a volume, or finds it: the engine's response describes the one that exists.
+    async fn create(
+        &self,
+        volume: PreparedVolume,
+        context: &PrepareContext<'_>,
+    ) -> Result<PreparedVolume, VolumeError> {
+        let Some(wanted) = volume.managed() else { return Ok(volume) };
+        context.check()?;
+        let created = self.engine.create_volume(&wanted.request()).await;
+        let found = created.map_err(|source| failed(wanted, source))?;
+        verify::prepared(volume, &found)
     }
 
-    async fn confirmed(&self, before: &PreparedVolume) -> Result<PreparedVolume, VolumeError> {
-        let wanted = before.planned.source.managed();
-        let wanted = wanted.filter(|_| before.state == Some(VolumeState::Reused));
-        let Some(wanted) = wanted else { return Ok(before.clone()) };
+    /// Compares what was found with what a container holds now.
+    async fn confirm(&self, before: &PreparedVolume) -> Result<PreparedVolume, VolumeError> {
+        let Some(wanted) = verify::to_confirm(before) else { return Ok(before.clone().held()) };
         let found = match self.engine.inspect_volume(&wanted.name).await {
             Ok(found) => Some(found),
             Err(ApiError::NotFound { .. }) => None,
-            Err(source) => {
-                return Err(VolumeError::Engine {
-                    volume: wanted.name.clone(),
-                    source: source.redacted(wanted.driver.secrets()),
-                });
-            }
+            Err(source) => return Err(failed(wanted, source)),
         };
         verify::confirm(before, wanted, found.as_ref(), self.engine.product())
     }
 
+    /// Makes unused volumes writable for every user, and returns the names of those.
+    async fn open_unused(
+        &self,
+        container: &ContainerId,
+        prepared: &PreparedVolumes,
+    ) -> Result<Vec<VolumeName>, ApiError> {
+        let inspections: Vec<_> = permission::candidates(prepared)
+            .filter_map(|volume| Some((volume.managed()?, volume)))
+            .map(|(managed, volume)| async move {
+                let nested = permission::nested(prepared, volume);
+                let root = self.closed_root(container, volume, &nested).await?;
+                Ok(root.map(|root| (managed, root)))
+            })
+            .collect();
+        let closed: Vec<_> = stream::iter(inspections).buffered(CONCURRENCY).collect().await;
+        let closed: Result<Vec<_>, ApiError> =
+            closed.into_iter().filter_map(Result::transpose).collect();
+        let closed = closed?;
+        let Some((first, _)) = closed.first() else { return Ok(Vec::new()) };
+        let time = first.labels.get(label::CREATED_AT).and_then(|made| label::time(made));
+        let time = time.and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
+        let roots: Vec<_> = closed.iter().map(|(_, root)| root.as_str()).collect();
+        self.open(container, &roots, time.unwrap_or_default().as_secs()).await?;
+        Ok(closed.into_iter().map(|(managed, _)| managed.name.clone()).collect())
+    }
+
     /// Removes a temporary volume. Whether one whose making was not confirmed is ours is looked at
     /// first: a name alone is never a reason to touch a volume.
-    async fn remove(&self, volume: &PreparedVolume) -> Option<Result<(), VolumeError>> {
-        let wanted = volume.planned.source.managed()?;
+    async fn remove(
+        &self,
+        volume: &PreparedVolume,
+        wanted: &ManagedVolume,
+    ) -> Option<Result<(), VolumeError>> {
         if volume.state.is_none() {
             match self.engine.inspect_volume(&wanted.name).await {
                 Ok(found) if verify::verify(wanted, &found).is_err() => return None,
@@ -190,7 +220,7 @@ impl DockerVolumeManager {
         stream::iter(uploads).buffered(CONCURRENCY).collect::<Vec<_>>().await.into_iter().collect()
     }
 
-    async fn adopted(
+    async fn adopt_mount(
         &self,
         mount: &MountPoint,
         owner: &str,
@@ -204,56 +234,50 @@ impl DockerVolumeManager {
                 Err(source) => return Err(VolumeError::Engine { volume: name, source }),
             },
         };
-        let planned = adopt(mount, found.as_ref(), owner, run)?;
-        Ok(planned.map(|planned| {
-            let state = planned.source.managed().map(|_| VolumeState::Reused);
-            let maker = found.as_ref().filter(|_| state.is_some()).and_then(verify::maker);
-            let volume = PreparedVolume::new(planned, state);
-            maker.into_iter().fold(volume, PreparedVolume::with_maker)
-        }))
+        adopt(mount, found.as_ref(), owner, run)
     }
+}
+
+/// A request about a volume that failed, without the secrets of its driver.
+fn failed(wanted: &ManagedVolume, source: ApiError) -> VolumeError {
+    let source = source.redacted(wanted.driver.secrets());
+    VolumeError::Engine { volume: wanted.name.clone(), source }
 }
 
 #[async_trait]
 impl VolumeManager for DockerVolumeManager {
-    async fn prepare(&self, plan: &VolumePlan) -> Result<PreparedVolumes, VolumeError> {
+    async fn prepare(
+        &self,
+        plan: &VolumePlan,
+        context: &PrepareContext<'_>,
+    ) -> Result<PreparedVolumes, VolumeError> {
         // All are awaited before the first error is returned: a request that is dropped half-way
-        // might make its volume after `finish` has looked for it.
-        let requests: Vec<_> = plan.volumes.iter().map(|planned| self.ready(planned)).collect();
+        // might create its volume after `finish` has looked for it.
+        let requests: Vec<_> = PreparedVolumes::unprepared(plan)
+            .volumes
+            .into_iter()
+            .map(|volume| self.create(volume, context))
+            .collect();
         let volumes: Vec<_> = stream::iter(requests).buffered(CONCURRENCY).collect().await;
-        volumes.into_iter().collect()
+        let prepared = volumes.into_iter().collect::<Result<_, _>>()?;
+        context.report_ready(&prepared);
+        Ok(prepared)
     }
 
-    async fn confirm(&self, prepared: &PreparedVolumes) -> Result<PreparedVolumes, VolumeError> {
-        let looks: Vec<_> = prepared.volumes.iter().map(|one| self.confirmed(one)).collect();
-        let looked: Vec<_> = stream::iter(looks).buffered(CONCURRENCY).collect().await;
-        looked.into_iter().collect()
-    }
-
-    async fn make_writable(
+    async fn attached(
         &self,
         container: &ContainerId,
         prepared: &PreparedVolumes,
-    ) -> Result<Vec<VolumeName>, VolumeError> {
-        let failed = |source| VolumeError::Closed { source };
-        let looks: Vec<_> = permission::candidates(prepared)
-            .filter_map(|volume| Some((volume.planned.source.managed()?, volume)))
-            .map(|(managed, volume)| async move {
-                let nested = permission::nested(prepared, volume);
-                let root = self.closed_root(container, volume, &nested).await?;
-                Ok(root.map(|root| (managed, root)))
-            })
-            .collect();
-        let looked: Vec<_> = stream::iter(looks).buffered(CONCURRENCY).collect().await;
-        let closed: Result<Vec<_>, ApiError> =
-            looked.into_iter().filter_map(Result::transpose).collect();
-        let closed = closed.map_err(failed)?;
-        let Some((first, _)) = closed.first() else { return Ok(Vec::new()) };
-        let time = first.labels.get(label::CREATED_AT).and_then(|made| label::time(made));
-        let time = time.and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
-        let roots: Vec<_> = closed.iter().map(|(_, root)| root.as_str()).collect();
-        self.open(container, &roots, time.unwrap_or_default().as_secs()).await.map_err(failed)?;
-        Ok(closed.into_iter().map(|(managed, _)| managed.name.clone()).collect())
+    ) -> Result<AttachReport, VolumeError> {
+        let inspections: Vec<_> = prepared.volumes.iter().map(|one| self.confirm(one)).collect();
+        let confirmed: Vec<_> = stream::iter(inspections).buffered(CONCURRENCY).collect().await;
+        let mut report = AttachReport::new(confirmed.into_iter().collect::<Result<_, _>>()?);
+        // Nothing is opened that is not what was prepared.
+        match self.open_unused(container, &report.volumes).await {
+            Ok(opened) => report.opened = opened,
+            Err(source) => report.closed = Some(VolumeError::Closed { source }),
+        }
+        Ok(report)
     }
 
     async fn adopt(
@@ -262,26 +286,25 @@ impl VolumeManager for DockerVolumeManager {
         owner: &str,
         run: &str,
     ) -> Result<PreparedVolumes, VolumeError> {
-        let looks: Vec<_> = mounts.iter().map(|mount| self.adopted(mount, owner, run)).collect();
-        let found: Vec<_> = stream::iter(looks).buffered(CONCURRENCY).collect().await;
+        let inspections: Vec<_> =
+            mounts.iter().map(|mount| self.adopt_mount(mount, owner, run)).collect();
+        let found: Vec<_> = stream::iter(inspections).buffered(CONCURRENCY).collect().await;
         found.into_iter().filter_map(Result::transpose).collect()
     }
 
     async fn finish(&self, prepared: PreparedVolumes, _outcome: Outcome) -> FinishReport {
-        let temporaries = || {
-            let volumes = prepared.volumes.iter();
-            volumes.filter(|one| matches!(one.planned.source, PlannedSource::Temporary(_)))
-        };
-        let removals: Vec<_> = temporaries().map(|volume| self.remove(volume)).collect();
+        let temporaries = prepared.of_kind(VolumeKind::Temporary);
+        let removals: Vec<_> =
+            temporaries.map(|(volume, wanted)| self.remove(volume, wanted)).collect();
         let removals: Vec<_> = stream::iter(removals).buffered(CONCURRENCY).collect().await;
-        let mut report = FinishReport::default();
+        let mut report = FinishReport::new(&prepared);
         for (name, removal) in prepared.temporaries().zip(removals) {
             match removal {
                 Some(Ok(())) => report.removed.push(name.clone()),
                 Some(Err(error)) => {
                     report.failed.push(FailedRemoval::new(name.clone(), error));
                 }
-                // A stranger's.
+                // Another one's.
                 None => {}
             }
         }

@@ -4,10 +4,14 @@ use docker_api_trait::{Volume, VolumeName};
 use serde::Serialize;
 
 use crate::{
-    CacheIdentity, ManagedVolume, PlanError, PlannedSource, PlannedVolume, Policy, Provenance,
-    Scope, VolumeDemand, VolumeRecord, VolumeSpec,
+    identity::{CacheIdentity, Provenance, Scope},
+    kind::VolumeKind,
     name::{self, Field},
-    plan,
+    plan::{ManagedVolume, PlanError, PlannedSource, VolumeDemand, plan},
+    policy::Policy,
+    prepared::{PreparedVolume, PreparedVolumes},
+    record::VolumeRecord,
+    spec::VolumeSpec,
     verify::verify,
 };
 
@@ -17,8 +21,8 @@ use crate::{
 pub struct VolumeExplanation {
     /// The spec, in its canonical form.
     pub spec: String,
-    /// What is mounted: `cache`, `temporary`, `directory`, `named`, `host` or `pipe`.
-    pub kind: &'static str,
+    /// What is mounted.
+    pub kind: VolumeKind,
     /// The volume's name, or the host's path.
     pub name: String,
     /// All that a cache's name depends on; empty for what is not a cache.
@@ -63,10 +67,13 @@ pub fn cache_of(
     scope: &Scope,
     policy: &Policy,
 ) -> Result<Option<VolumeName>, PlanError> {
-    Ok(match planned(spec, scope, policy)?.source {
-        PlannedSource::Cache(managed) => Some(managed.name),
-        _ => None,
-    })
+    let planned = planned(spec, scope, policy)?;
+    Ok(cache(&planned).map(|managed| managed.name.clone()))
+}
+
+/// The volume of a cache.
+fn cache(planned: &PreparedVolume) -> Option<&ManagedVolume> {
+    planned.managed().filter(|_| planned.kind() == VolumeKind::Cache)
 }
 
 /// Explains what a job of `scope` gets for `spec`, where the engine has `found` under the name that
@@ -81,25 +88,27 @@ pub fn explain(
     found: Option<&Volume>,
 ) -> Result<VolumeExplanation, PlanError> {
     let planned = planned(spec, scope, policy)?;
-    let identity = CacheIdentity::new(scope.clone(), spec.destination.clone());
-    let (state, identity) = match &planned.source {
-        PlannedSource::Cache(managed) => {
-            let state = found.map_or(Warmth::Cold, |volume| warmth(managed, volume));
-            (state, Some(identity.with_driver(policy.driver.clone())))
+    let state = match (planned.kind(), cache(&planned)) {
+        (_, Some(managed)) => found.map_or(Warmth::Cold, |volume| warmth(managed, volume)),
+        (VolumeKind::Directory, None) => Warmth::Directory,
+        (VolumeKind::Temporary, None) => Warmth::Temporary,
+        (_, None) => Warmth::Foreign,
+    };
+    let identity = match &planned.planned.source {
+        PlannedSource::Cache(cache) => Some(cache.identity.clone()),
+        // No driver stores it.
+        PlannedSource::Directory(_) => {
+            Some(CacheIdentity::new(scope.clone(), spec.destination.clone()))
         }
-        PlannedSource::Directory(_) => (Warmth::Directory, Some(identity)),
-        PlannedSource::Temporary(_) => (Warmth::Temporary, None),
-        PlannedSource::Named(_) | PlannedSource::Host(_) | PlannedSource::Pipe(_) => {
-            (Warmth::Foreign, None)
-        }
+        _ => None,
     };
     Ok(VolumeExplanation {
         spec: spec.to_string(),
-        kind: planned.source.kind(),
+        kind: planned.kind(),
         // A temporary volume's name is another in every run.
-        name: match &planned.source {
-            PlannedSource::Temporary(_) => String::new(),
-            source => source.name().to_owned(),
+        name: match planned.kind() {
+            VolumeKind::Temporary => String::new(),
+            _ => planned.name().to_owned(),
         },
         fields: identity.as_ref().map_or_else(Vec::new, |one| name::explain(one).fields),
         state,
@@ -107,10 +116,11 @@ pub fn explain(
     })
 }
 
-fn planned(spec: &VolumeSpec, scope: &Scope, policy: &Policy) -> Result<PlannedVolume, PlanError> {
+fn planned(spec: &VolumeSpec, scope: &Scope, policy: &Policy) -> Result<PreparedVolume, PlanError> {
     let provenance = Provenance::new("", std::time::SystemTime::UNIX_EPOCH);
     let demand = VolumeDemand::new([spec.clone()]);
-    Ok(plan(&demand, scope, &provenance, policy)?.volumes.remove(0))
+    let plan = plan(&demand, scope, &provenance, policy)?;
+    Ok(PreparedVolumes::unprepared(&plan).volumes.remove(0))
 }
 
 fn warmth(managed: &ManagedVolume, volume: &Volume) -> Warmth {
@@ -154,7 +164,7 @@ mod tests {
         let (spec, scope) = (spec.parse().unwrap(), Scope::trusted("ci", "app"));
         let origin = Provenance::new("r", std::time::SystemTime::UNIX_EPOCH);
         let plan = plan(&VolumeDemand::new([VolumeSpec::clone(&spec)]), &scope, &origin, policy);
-        let managed = plan.unwrap().volumes[0].source.managed().cloned();
+        let managed = PreparedVolumes::unprepared(&plan.unwrap()).volumes[0].managed().cloned();
         let name = cache_of(&spec, &scope, policy).unwrap();
         let cache = managed.filter(|managed| managed.labels[crate::label::KIND] == "cache");
         assert_eq!(name, cache.as_ref().map(|managed| managed.name.clone()));
@@ -173,7 +183,7 @@ mod tests {
         let policy = Policy::default();
         let warm = explained("/cache", &policy, Some(made));
         assert!(matches!(&warm.state, Warmth::Warm { volume } if volume.project == "app"));
-        assert_eq!((warm.kind, warm.fields.len()), ("cache", 6));
+        assert_eq!((warm.kind, warm.fields.len()), (VolumeKind::Cache, 6));
         assert!(warm.cold_after.iter().any(|reason| reason.contains("\"app\"")));
         assert_eq!(explained("/cache", &policy, None).state, Warmth::Cold);
         let squatted = explained("/cache", &policy, Some(|ours| Volume::local(ours.name.as_str())));

@@ -7,12 +7,13 @@ use std::{collections::BTreeMap, fmt, time::SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ContainerPath, name};
+use crate::{fingerprint::fingerprint, path::ContainerPath};
 
 /// How far a job's work may be believed. A cache of one kind is never mounted by a job of the
 /// other, so that what an untrusted job writes cannot reach a trusted one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Trust {
     /// Code that was reviewed: a protected branch, a person's own machine.
     Trusted,
@@ -33,6 +34,7 @@ impl Trust {
 /// Whose caches a job uses. All four fields are part of a cache's identity; any text is allowed in
 /// them, and texts that differ in a single byte are different caches.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Scope {
     /// The installation that the caches belong to; several may share one engine.
     pub owner: String,
@@ -58,6 +60,17 @@ impl Scope {
     /// The scope of an untrusted job, without a key.
     pub fn untrusted(owner: impl Into<String>, project: impl Into<String>) -> Self {
         Self { trust: Trust::Untrusted, ..Self::trusted(owner, project) }
+    }
+
+    /// The scope of a job of this trust, without a key.
+    pub fn new(owner: impl Into<String>, project: impl Into<String>, trust: Trust) -> Self {
+        Self { trust, ..Self::trusted(owner, project) }
+    }
+
+    /// Sets the key.
+    pub fn with_key(mut self, key: impl Into<String>) -> Self {
+        self.key = key.into();
+        self
     }
 }
 
@@ -110,7 +123,7 @@ impl VolumeDriver {
     /// another one.
     pub fn digest(&self) -> String {
         let options = self.options.iter().flat_map(|(key, value)| [key.as_str(), value.as_str()]);
-        name::fingerprint([self.name.as_str()].into_iter().chain(options))
+        fingerprint([self.name.as_str()].into_iter().chain(options))
     }
 }
 
@@ -133,7 +146,8 @@ impl Default for VolumeDriver {
 
 /// What makes a cache the same cache: two jobs with equal identities get one volume, and jobs whose
 /// identities differ in anything never do.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct CacheIdentity {
     /// Whose it is.
     pub scope: Scope,

@@ -3,62 +3,8 @@
 use std::sync::Arc;
 
 use docker_api_trait::{ApiError, ContainerSummary, DockerApi, LabelFilter, Volume, VolumeName};
-use serde::Serialize;
 
-use crate::{ObjectLabels, label};
-
-/// What the labels of a volume of ours say.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[non_exhaustive]
-pub struct VolumeRecord {
-    /// Its name.
-    pub name: String,
-    /// `cache` or `temporary`.
-    pub kind: String,
-    /// The installation that it belongs to.
-    pub owner: String,
-    /// The project that it belongs to.
-    pub project: String,
-    /// `trusted` or `untrusted`.
-    pub trust: String,
-    /// Its key; empty as a rule.
-    pub key: String,
-    /// Where it is mounted.
-    pub destination: String,
-    /// The run that made it.
-    pub run: String,
-    /// The job that made it.
-    pub job: String,
-    /// When it was made: RFC 3339, UTC.
-    pub created_at: String,
-    /// The plugin that keeps it.
-    pub driver: String,
-    /// Where it is on the engine's host.
-    pub mountpoint: String,
-}
-
-impl VolumeRecord {
-    /// Reads a volume's labels; `None` when it is not ours.
-    pub fn read(volume: &Volume) -> Option<Self> {
-        let value = |key: &str| volume.labels.get(key).cloned().unwrap_or_default();
-        let ours = ObjectLabels::read(&volume.labels)?;
-        let role = ours.role().filter(|role| role.is_volume())?;
-        (ours.schema() == Some(label::SCHEMA_VERSION)).then(|| Self {
-            name: volume.name.clone(),
-            kind: role.as_str().to_owned(),
-            owner: value(label::OWNER),
-            project: value(label::PROJECT),
-            trust: value(label::TRUST),
-            key: value(label::KEY),
-            destination: value(label::DESTINATION),
-            run: value(label::RUN),
-            job: value(label::JOB),
-            created_at: value(label::CREATED_AT),
-            driver: volume.driver.clone(),
-            mountpoint: volume.mountpoint.clone(),
-        })
-    }
-}
+use crate::{label, record::VolumeRecord};
 
 /// Why a volume was not removed.
 #[derive(Debug, thiserror::Error)]

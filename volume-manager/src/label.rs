@@ -8,7 +8,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use crate::{Provenance, Scope};
+use crate::identity::{Provenance, Scope};
 
 /// What every key of ours begins with; users' own labels may not.
 pub const PREFIX: &str = "dev.berth.";

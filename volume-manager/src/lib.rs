@@ -1,28 +1,19 @@
-//! Decides which Docker volume a CI job gets, and sees to it that it is there.
+//! Decides which Docker volume a CI job gets, and makes sure that it exists.
 //!
 //! - [`SpecReader`]: from text, `/cache` or `name:/data:ro`, to a [`VolumeSpec`];
-//! - [`plan()`]: [`VolumeDemand`], [`Scope`], [`Provenance`] and [`Policy`] to a [`VolumePlan`]; no
-//!   I/O;
-//! - [`VolumeManager`]: makes what the plan says ([`prepare`](VolumeManager::prepare)) and clears
-//!   up after the job ([`finish`](VolumeManager::finish)); [`DockerVolumeManager`] does it on an
-//!   engine, [`InMemoryVolumeManager`] in memory, and one suite judges both;
+//! - [`plan()`]: [`VolumeDemand`], [`Scope`], [`Provenance`] and [`Policy`] to a [`VolumePlan`], which
+//!   says which caches the job gets; no I/O;
+//! - [`VolumeManager`]: decides which volumes on an engine those are and creates them
+//!   ([`prepare`](VolumeManager::prepare)), checks them once a container holds them
+//!   ([`attached`](VolumeManager::attached)), and cleans up after the job
+//!   ([`finish`](VolumeManager::finish)). [`DockerVolumeManager`] does it on an engine,
+//!   [`InMemoryVolumeManager`] in memory, and one conformance suite tests both;
 //! - [`name`] and [`label`]: the public format of names and labels.
 //!
-//! A unit test of your own, without an engine:
+//! A unit test of code that uses volumes, without an engine (`examples/unit_test.rs`):
 //!
 //! ```
-//! use std::time::UNIX_EPOCH;
-//! use volume_manager::*;
-//!
-//! # futures_util::FutureExt::now_or_never(async {
-//! let (volumes, scope) = (InMemoryVolumeManager::new(), Scope::trusted("my-ci", "my-project"));
-//! let wanted = VolumeDemand::new(["/cache".parse()?]);
-//! for (run, state) in [("first", VolumeState::Created), ("second", VolumeState::Reused)] {
-//!     let plan = plan(&wanted, &scope, &Provenance::new(run, UNIX_EPOCH), &Policy::default())?;
-//!     assert_eq!(volumes.prepare(&plan).await?.states(), [Some(state)]);
-//! }
-//! # Ok::<_, Box<dyn std::error::Error>>(()) }).unwrap()?;
-//! # Ok::<_, Box<dyn std::error::Error>>(())
+#![doc = include_str!("../examples/unit_test.rs")]
 //! ```
 //!
 //! With feature `mock`, a test that asks only "was it called":
@@ -32,7 +23,7 @@
 //!
 //! /// Code of yours that uses volumes.
 //! async fn tear_down(volumes: &dyn VolumeManager, prepared: PreparedVolumes) -> FinishReport {
-//!     volumes.finish(prepared, Outcome::Failed).await
+//!     volumes.finish(prepared, Outcome::ScriptFailed).await
 //! }
 //!
 //! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -40,51 +31,56 @@
 //! volumes
 //!     .expect_finish()
 //!     .times(1)
-//!     .withf(|_, outcome| *outcome == Outcome::Failed)
+//!     .withf(|_, outcome| *outcome == Outcome::ScriptFailed)
 //!     .returning(|_, _| FinishReport::default());
 //! tear_down(&volumes, PreparedVolumes::default()).await;
 //! # });
 //! ```
 
 mod adopt;
+mod context;
 mod docker;
 mod error;
 mod explain;
+mod fingerprint;
 mod identity;
 mod inventory;
+mod kind;
 pub mod label;
 mod manager;
 mod memory;
-mod mount;
 pub mod name;
 mod ownership;
 mod path;
 mod permission;
 mod plan;
 mod policy;
+mod prepared;
+mod record;
 mod spec;
 mod verify;
 
+pub use context::{Cancellation, Clock, PrepareContext, SystemClock, VolumeEvent, VolumeObserver};
 pub use docker::{Backoff, DockerVolumeManager};
-pub use error::{PlanError, VolumeError};
+pub use error::{VolumeError, VolumeField};
 pub use explain::{VolumeExplanation, Warmth, cache_of, explain};
 pub use identity::{CacheIdentity, Provenance, Scope, Trust, VolumeDriver};
-pub use inventory::{Inventory, RemovalError, VolumeRecord};
+pub use inventory::{Inventory, RemovalError};
+pub use kind::VolumeKind;
 #[cfg(feature = "mock")]
 pub use manager::MockVolumeManager;
-pub use manager::{
-    FailedRemoval, FinishReport, Outcome, PreparedVolume, PreparedVolumes, VolumeManager,
-    VolumeState,
-};
+pub use manager::{AttachReport, FailedRemoval, FinishReport, Outcome, VolumeManager};
 pub use memory::InMemoryVolumeManager;
 pub use ownership::{ObjectLabels, Role};
 pub use path::{ContainerPath, HostPath, OperatingSystem, PathProblem, PipePath};
 pub use plan::{
-    BuildDemand, BuildPlacement, BuildStrategy, KeyedCache, ManagedVolume, PlanNote, PlannedSource,
-    PlannedVolume, VolumeDemand, VolumePlan, plan,
+    BuildDemand, BuildPlacement, BuildStrategy, KeyedCache, ManagedVolume, PlanError, PlanNote,
+    PlannedCache, PlannedSource, PlannedVolume, ResolvedSource, Sharing, VolumeDemand, VolumePlan,
+    plan,
 };
 pub use policy::{Policy, RealPath};
+pub use prepared::{PreparedVolume, PreparedVolumes, VolumeState};
+pub use record::VolumeRecord;
 pub use spec::{
     Mode, SpecError, SpecOrigin, SpecPart, SpecProblem, SpecReader, VolumeSource, VolumeSpec,
 };
-pub use verify::VolumeField;

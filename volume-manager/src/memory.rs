@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -11,10 +12,15 @@ use docker_api_trait::{
 };
 
 use crate::{
-    FailedRemoval, FinishReport, Outcome, PlannedSource, PreparedVolume, PreparedVolumes,
-    VolumeError, VolumeManager, VolumePlan, VolumeState,
     adopt::{adopt, volume_of},
-    permission, verify,
+    context::{PrepareContext, VolumeEvent},
+    error::VolumeError,
+    kind::VolumeKind,
+    manager::{AttachReport, FailedRemoval, FinishReport, Outcome, VolumeManager},
+    permission,
+    plan::{ManagedVolume, VolumePlan},
+    prepared::{PreparedVolume, PreparedVolumes},
+    verify,
 };
 
 /// Keeps volumes in memory, by the contract of [`VolumeManager`]: for tests of code that uses
@@ -31,9 +37,46 @@ struct State {
     open: BTreeSet<String>,
     /// Those that a container is said to use.
     occupied: BTreeSet<String>,
+    /// How long each preparation waits first.
+    delay: Duration,
 }
 
 impl State {
+    /// Creates a volume, or finds it.
+    fn create(&mut self, volume: PreparedVolume) -> Result<PreparedVolume, VolumeError> {
+        let Some(wanted) = volume.managed() else { return Ok(volume) };
+        let found = self.volumes.entry(wanted.name.to_string()).or_insert_with(|| {
+            let mut volume = Volume::local(wanted.name.as_str());
+            volume.labels = wanted.labels.clone();
+            volume.driver.clone_from(&wanted.driver.name);
+            volume.options.clone_from(&wanted.driver.options);
+            volume
+        });
+        verify::prepared(volume, found)
+    }
+
+    fn confirm(&self, before: &PreparedVolume) -> Result<PreparedVolume, VolumeError> {
+        let Some(wanted) = verify::to_confirm(before) else { return Ok(before.clone().held()) };
+        let found = self.volumes.get(wanted.name.as_str());
+        verify::confirm(before, wanted, found, EngineProduct::Docker)
+    }
+
+    /// Removes the volume that was planned; `None` when another one has its name.
+    fn finish(&mut self, wanted: &ManagedVolume) -> Option<Result<(), VolumeError>> {
+        let name = &wanted.name;
+        let found = self.volumes.get(name.as_str());
+        if found.is_some_and(|found| verify::verify(wanted, found).is_err()) {
+            return None;
+        }
+        if self.occupied.contains(name.as_str()) {
+            let message = format!("remove {name}: volume is in use");
+            let source = ApiError::Conflict { operation: Operation::RemoveVolume, message };
+            return Some(Err(VolumeError::InUse { volume: name.clone(), source }));
+        }
+        self.remove(name);
+        Some(Ok(()))
+    }
+
     fn remove(&mut self, name: &VolumeName) {
         self.volumes.remove(name.as_str());
         self.open.remove(name.as_str());
@@ -72,6 +115,25 @@ impl InMemoryVolumeManager {
         self.lock().occupied.remove(name.as_str());
     }
 
+    /// Has each `prepare` wait so long for its first volume, by its context's clock, as if another job
+    /// used it: for tests of code that is cancelled while it waits.
+    pub fn delay(&self, delay: Duration) {
+        self.lock().delay = delay;
+    }
+
+    /// Waits for the delay, if there is one.
+    async fn wait(
+        &self,
+        volumes: &PreparedVolumes,
+        context: &PrepareContext<'_>,
+    ) -> Result<(), VolumeError> {
+        let delay = self.lock().delay;
+        let managed = volumes.volumes.iter().find(|volume| volume.managed().is_some());
+        let Some(first) = managed.filter(|_| !delay.is_zero()) else { return Ok(()) };
+        context.report(&VolumeEvent::Waiting { destination: &first.planned.destination });
+        context.wait(context.clock().sleep(delay)).await
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         // Maps of values are whole after any panic.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -80,54 +142,40 @@ impl InMemoryVolumeManager {
 
 #[async_trait]
 impl VolumeManager for InMemoryVolumeManager {
-    async fn prepare(&self, plan: &VolumePlan) -> Result<PreparedVolumes, VolumeError> {
-        let mut state = self.lock();
-        let mut prepared = Vec::with_capacity(plan.volumes.len());
-        for planned in &plan.volumes {
-            let volume = match planned.source.managed() {
-                Some(wanted) => {
-                    let found = state.volumes.entry(wanted.name.to_string()).or_insert_with(|| {
-                        let mut volume = Volume::local(wanted.name.as_str());
-                        volume.labels = wanted.labels.clone();
-                        volume.driver.clone_from(&wanted.driver.name);
-                        volume.options.clone_from(&wanted.driver.options);
-                        volume
-                    });
-                    verify::prepared(planned, wanted, found)?
-                }
-                None => PreparedVolume::new(planned.clone(), None),
-            };
-            prepared.push(volume);
-        }
-        Ok(prepared.into_iter().collect())
-    }
-
-    async fn confirm(&self, prepared: &PreparedVolumes) -> Result<PreparedVolumes, VolumeError> {
-        let state = self.lock();
-        let confirmed = prepared.volumes.iter().map(|before| {
-            let wanted = before.planned.source.managed();
-            let Some(wanted) = wanted.filter(|_| before.state == Some(VolumeState::Reused)) else {
-                return Ok(before.clone());
-            };
-            let found = state.volumes.get(wanted.name.as_str());
-            verify::confirm(before, wanted, found, EngineProduct::Docker)
-        });
-        confirmed.collect()
+    async fn prepare(
+        &self,
+        plan: &VolumePlan,
+        context: &PrepareContext<'_>,
+    ) -> Result<PreparedVolumes, VolumeError> {
+        let unprepared = PreparedVolumes::unprepared(plan);
+        self.wait(&unprepared, context).await?;
+        let create = |volume: PreparedVolume| {
+            if volume.managed().is_some() {
+                context.check()?;
+            }
+            self.lock().create(volume)
+        };
+        let prepared = unprepared.volumes.into_iter().map(create).collect::<Result<_, _>>()?;
+        context.report_ready(&prepared);
+        Ok(prepared)
     }
 
     /// There are no files here, and nothing that could be closed: it remembers what an engine would
     /// have opened.
-    async fn make_writable(
+    async fn attached(
         &self,
         _container: &ContainerId,
         prepared: &PreparedVolumes,
-    ) -> Result<Vec<VolumeName>, VolumeError> {
+    ) -> Result<AttachReport, VolumeError> {
         let mut state = self.lock();
-        let fresh = permission::candidates(prepared).filter_map(|volume| {
-            let name = &volume.planned.source.managed()?.name;
+        let confirmed = prepared.volumes.iter().map(|before| state.confirm(before));
+        let mut report = AttachReport::new(confirmed.collect::<Result<_, _>>()?);
+        let unused = permission::candidates(&report.volumes).filter_map(|volume| {
+            let name = &volume.managed()?.name;
             state.open.insert(name.to_string()).then(|| name.clone())
         });
-        Ok(fresh.collect())
+        report.opened = unused.collect();
+        Ok(report)
     }
 
     async fn adopt(
@@ -137,44 +185,95 @@ impl VolumeManager for InMemoryVolumeManager {
         run: &str,
     ) -> Result<PreparedVolumes, VolumeError> {
         let state = self.lock();
-        let mut prepared = Vec::with_capacity(mounts.len());
-        for mount in mounts {
+        let adopted = mounts.iter().map(|mount| {
             let name = volume_of(mount)?;
             let found = name.and_then(|name| state.volumes.get(name.as_str()));
-            if let Some(planned) = adopt(mount, found, owner, run)? {
-                let state = planned.source.managed().map(|_| VolumeState::Reused);
-                let maker = found.filter(|_| state.is_some()).and_then(verify::maker);
-                let volume = PreparedVolume::new(planned, state);
-                prepared.push(maker.into_iter().fold(volume, PreparedVolume::with_maker));
-            }
-        }
-        Ok(prepared.into_iter().collect())
+            adopt(mount, found, owner, run)
+        });
+        adopted.filter_map(Result::transpose).collect()
     }
 
     async fn finish(&self, prepared: PreparedVolumes, _outcome: Outcome) -> FinishReport {
         let mut state = self.lock();
-        let mut report = FinishReport::default();
-        let temporaries = prepared.volumes.iter().filter_map(|volume| {
-            let is_temporary = matches!(volume.planned.source, PlannedSource::Temporary(_));
-            volume.planned.source.managed().filter(|_| is_temporary)
-        });
-        for wanted in temporaries {
-            let name = &wanted.name;
-            let found = state.volumes.get(name.as_str());
-            if found.is_some_and(|found| verify::verify(wanted, found).is_err()) {
-                // A stranger's: a name alone is never a reason to touch a volume.
-                continue;
-            }
-            if state.occupied.contains(name.as_str()) {
-                let message = format!("remove {name}: volume is in use");
-                let source = ApiError::Conflict { operation: Operation::RemoveVolume, message };
-                let error = VolumeError::InUse { volume: name.clone(), source };
-                report.failed.push(FailedRemoval::new(name.clone(), error));
-            } else {
-                state.remove(name);
-                report.removed.push(name.clone());
+        let mut report = FinishReport::new(&prepared);
+        for (_, wanted) in prepared.of_kind(VolumeKind::Temporary) {
+            let name = wanted.name.clone();
+            match state.finish(wanted) {
+                Some(Ok(())) => report.removed.push(name),
+                Some(Err(error)) => report.failed.push(FailedRemoval::new(name, error)),
+                // Another one's: a name alone is never a reason to touch a volume.
+                None => {}
             }
         }
         report
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::Mutex, time::SystemTime};
+
+    use futures_util::FutureExt as _;
+
+    use super::*;
+    use crate::{
+        context::{Cancellation, VolumeObserver},
+        identity::{Provenance, Scope},
+        plan::{VolumeDemand, plan},
+        policy::Policy,
+    };
+
+    /// Is cancelled once it is told so.
+    #[derive(Debug, Default)]
+    struct Switch(Mutex<bool>);
+
+    #[async_trait]
+    impl Cancellation for Switch {
+        fn is_cancelled(&self) -> bool {
+            *self.0.lock().unwrap()
+        }
+
+        async fn cancelled(&self) {
+            std::future::poll_fn(|_| {
+                if self.is_cancelled() {
+                    std::task::Poll::Ready(())
+                } else {
+                    std::task::Poll::Pending
+                }
+            })
+            .await;
+        }
+    }
+
+    /// Collects events in words.
+    #[derive(Debug, Default)]
+    struct Words(Mutex<Vec<String>>);
+
+    impl VolumeObserver for Words {
+        fn event(&self, event: &VolumeEvent<'_>) {
+            self.0.lock().unwrap().push(match event {
+                VolumeEvent::Waiting { destination } => format!("waiting for {destination}"),
+                VolumeEvent::Ready(volume) => format!("ready {}", volume.planned.destination),
+            });
+        }
+    }
+
+    #[test]
+    fn a_wait_is_reported_and_ends_when_it_is_cancelled() {
+        let (manager, switch, words) =
+            (InMemoryVolumeManager::new(), Switch::default(), Words::default());
+        manager.delay(Duration::from_hours(1));
+        let origin = Provenance::new("1", SystemTime::UNIX_EPOCH);
+        let demand = VolumeDemand::new(["/a", "/b"].map(|spec| spec.parse().unwrap()));
+        let scope = Scope::trusted("ci", "app");
+        let plan = plan(&demand, &scope, &origin, &Policy::default()).unwrap();
+        let context = PrepareContext::default().with_cancellation(&switch).with_observer(&words);
+        let mut waiting = manager.prepare(&plan, &context);
+        assert!((&mut waiting).now_or_never().is_none());
+        *switch.0.lock().unwrap() = true;
+        let stopped = waiting.now_or_never().expect("it stops at once");
+        assert!(matches!(stopped, Err(VolumeError::Cancelled)), "{stopped:?}");
+        assert_eq!(*words.0.lock().unwrap(), ["waiting for /a"]);
+        assert!(manager.volumes().is_empty());
     }
 }

@@ -10,13 +10,11 @@
 //! configuration. A hash cannot be reversed: [`explain`] starts from the identity, and the labels
 //! of a volume have the same fields in clear text.
 
-use std::fmt::Write as _;
-
 use docker_api_trait::VolumeName;
 use serde::Serialize;
-use sha2::{Digest as _, Sha256};
 
-use crate::{CacheIdentity, VolumeDriver};
+pub use crate::fingerprint::fingerprint;
+use crate::identity::{CacheIdentity, VolumeDriver};
 
 /// What the names of all our volumes begin with. A name alone is never a reason to touch a volume.
 pub const PREFIX: &str = "berth-";
@@ -79,20 +77,6 @@ pub struct Field {
     pub name: &'static str,
     /// Its value, as it is hashed.
     pub value: String,
-}
-
-/// The first 32 hexadecimal digits of SHA-256 over length-prefixed fields.
-pub fn fingerprint<'a>(fields: impl IntoIterator<Item = &'a str>) -> String {
-    let mut hash = Sha256::new();
-    for field in fields {
-        hash.update((field.len() as u64).to_be_bytes());
-        hash.update(field.as_bytes());
-    }
-    hash.finalize().iter().take(16).fold(String::new(), |mut digits, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(digits, "{byte:02x}");
-        digits
-    })
 }
 
 /// The end of `text` in lower-case letters, digits and single dashes: the end tells more than the

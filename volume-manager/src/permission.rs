@@ -11,7 +11,12 @@ use bytes::Bytes;
 use docker_api_trait::{ApiError, EngineProduct, Operation, PathDetails, PathKind};
 use futures_util::{Stream, StreamExt as _};
 
-use crate::{ContainerPath, Mode, OperatingSystem, PreparedVolume, PreparedVolumes, VolumeDriver};
+use crate::{
+    identity::VolumeDriver,
+    path::{ContainerPath, OperatingSystem},
+    prepared::{PreparedVolume, PreparedVolumes},
+    spec::Mode,
+};
 
 /// What a fresh root is opened to.
 const OPEN: u32 = 0o777;
@@ -25,7 +30,7 @@ const HEAD: usize = 1 << 20;
 /// a driver or options of their own: behind them may be a folder of the host, or another machine's.
 pub(crate) fn candidates(prepared: &PreparedVolumes) -> impl Iterator<Item = &PreparedVolume> {
     prepared.volumes.iter().filter(|volume| {
-        let managed = volume.planned.source.managed();
+        let managed = volume.managed();
         managed.is_some_and(|managed| managed.driver == VolumeDriver::default())
             && volume.planned.mode != Mode::ReadOnly
             && volume.planned.destination.system() == OperatingSystem::Linux
@@ -284,7 +289,7 @@ mod tests {
         let demand = VolumeDemand::new(specs.map(|spec| spec.parse().unwrap()));
         let origin = Provenance::new("run", std::time::SystemTime::UNIX_EPOCH);
         let plan = plan(&demand, &Scope::trusted("ci", "app"), &origin, &Policy::default());
-        let prepared = PreparedVolumes::abandoned(&plan.unwrap());
+        let prepared = PreparedVolumes::unprepared(&plan.unwrap());
         let mut inside = nested(&prepared, &prepared.volumes[0]);
         inside.sort();
         assert_eq!(inside, ["b/c", "d", "e"]);
@@ -296,7 +301,7 @@ mod tests {
             let demand = VolumeDemand::new(["/cache".parse().unwrap(), "/ro:ro".parse().unwrap()]);
             let origin = Provenance::new("run", std::time::SystemTime::UNIX_EPOCH);
             let plan = plan(&demand, &Scope::trusted("ci", "app"), &origin, policy).unwrap();
-            let prepared = PreparedVolumes::abandoned(&plan);
+            let prepared = PreparedVolumes::unprepared(&plan);
             let destinations =
                 candidates(&prepared).map(|volume| volume.planned.destination.to_string());
             destinations.collect::<Vec<_>>()
@@ -313,7 +318,7 @@ mod tests {
         let demand = VolumeDemand::new([crate::VolumeSpec::cache(windows)]);
         let origin = Provenance::new("run", std::time::SystemTime::UNIX_EPOCH);
         let plan = plan(&demand, &Scope::trusted("ci", "app"), &origin, &Policy::default());
-        let prepared = PreparedVolumes::abandoned(&plan.unwrap());
+        let prepared = PreparedVolumes::unprepared(&plan.unwrap());
         assert_eq!(candidates(&prepared).count(), 0, "Windows has no such modes");
         assert!(fresh(&Policy::default().with_cache_dir("/srv".parse().unwrap())).is_empty());
     }

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{HostPath, PipePath, VolumeDriver};
+use crate::{
+    identity::VolumeDriver,
+    path::{HostPath, PipePath},
+};
 
 /// Where engines listen as a rule. Whoever may speak to one is root on its host.
 const SOCKETS: [&str; 6] = [

@@ -4,41 +4,17 @@
 //! whatever has it. A stranger could have made it first, with options that mount a folder of the
 //! host, so everything is compared before anything is mounted.
 
-use std::{collections::BTreeMap, fmt};
+use std::collections::BTreeMap;
 
 use docker_api_trait::{EngineProduct, Volume};
 
 use crate::{
-    ManagedVolume, PlannedVolume, PreparedVolume, VolumeDriver, VolumeError, VolumeState, label,
+    error::{VolumeError, VolumeField},
+    identity::VolumeDriver,
+    label,
+    plan::ManagedVolume,
+    prepared::{PreparedVolume, VolumeState},
 };
-
-/// A property of a volume in which it can differ from what was asked for.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum VolumeField {
-    /// Its name.
-    Name,
-    /// Its driver.
-    Driver,
-    /// Its options.
-    Options,
-    /// Its scope.
-    Scope,
-    /// The label of this key.
-    Label(&'static str),
-}
-
-impl fmt::Display for VolumeField {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Name => formatter.write_str("its name"),
-            Self::Driver => formatter.write_str("its driver"),
-            Self::Options => formatter.write_str("its options"),
-            Self::Scope => formatter.write_str("its scope"),
-            Self::Label(key) => write!(formatter, "its label {key}"),
-        }
-    }
-}
 
 /// The labels that say what a volume is; the others say which run made it.
 const IDENTITY: [&str; 8] = [
@@ -112,7 +88,8 @@ fn identity(wanted: &ManagedVolume, found: &Volume) -> Option<VolumeError> {
     })
 }
 
-/// What was found when the volume was prepared, compared with what is there now.
+/// Compares what was found when the volume was prepared with what a container holds now. Only what was
+/// reused and was not held before is compared.
 ///
 /// # Errors
 /// [`VolumeError::Mismatch`] with the first property that differs; [`VolumeError::Vanished`].
@@ -125,19 +102,23 @@ pub(crate) fn confirm(
     let Some(found) = found else {
         return Err(VolumeError::Vanished { volume: wanted.name.clone() });
     };
-    let planned = before.planned.clone();
-    let recreated = || PreparedVolume::new(planned.clone(), Some(VolumeState::Recreated));
+    let held = PreparedVolume { made_by: None, ..before.clone().held() };
     // Podman does not read the labels of a mount.
     if product == EngineProduct::Podman && found.labels.is_empty() && !wanted.labels.is_empty() {
-        return properties(wanted, found).map_or_else(|| Ok(recreated()), Err);
+        let differs = properties(wanted, found);
+        return differs.map_or_else(|| Ok(held.with_state(VolumeState::Recreated)), Err);
     }
     verify(wanted, found)?;
     let now = maker(found);
-    Ok(if now == before.made_by.as_deref() {
-        before.clone()
-    } else {
-        now.into_iter().fold(recreated(), PreparedVolume::with_maker)
-    })
+    let is_same = now == before.made_by.as_deref();
+    let held = if is_same { held } else { held.with_state(VolumeState::Recreated) };
+    Ok(now.into_iter().fold(held, PreparedVolume::with_maker))
+}
+
+/// The volume to inspect before [`confirm`]; `None` when there is nothing to compare.
+pub(crate) fn to_confirm(volume: &PreparedVolume) -> Option<&ManagedVolume> {
+    let is_doubtful = volume.state == Some(VolumeState::Reused) && !volume.is_held;
+    volume.managed().filter(|_| is_doubtful)
 }
 
 /// The run that made a volume, by its labels.
@@ -145,17 +126,17 @@ pub(crate) fn maker(volume: &Volume) -> Option<&str> {
     volume.labels.get(label::RUN).map(String::as_str)
 }
 
-/// A volume that was found or made, with its state and its maker.
+/// A volume that was found or created, with its state and its maker.
 ///
 /// # Errors
 /// [`VolumeError::Mismatch`] with the first property that differs.
 pub(crate) fn prepared(
-    planned: &PlannedVolume,
-    wanted: &ManagedVolume,
+    volume: PreparedVolume,
     found: &Volume,
 ) -> Result<PreparedVolume, VolumeError> {
-    let prepared = PreparedVolume::new(planned.clone(), Some(verify(wanted, found)?));
-    Ok(maker(found).into_iter().fold(prepared, PreparedVolume::with_maker))
+    let Some(wanted) = volume.managed() else { return Ok(volume) };
+    let state = verify(wanted, found)?;
+    Ok(maker(found).into_iter().fold(volume.with_state(state), PreparedVolume::with_maker))
 }
 
 /// Options as words. Their values stay hidden, as there may be a password among them, but for the
@@ -173,14 +154,14 @@ mod tests {
     use std::time::SystemTime;
 
     use super::*;
-    use crate::{Policy, Provenance, Scope, VolumeDemand, plan};
+    use crate::{Policy, PreparedVolumes, Provenance, Scope, VolumeDemand, plan};
 
     fn wanted(run: &str) -> ManagedVolume {
         let origin = Provenance::new(run, SystemTime::UNIX_EPOCH);
         let demand = VolumeDemand::new(["/cache".parse().unwrap()]);
         let plan =
             plan(&demand, &Scope::trusted("ci", "app"), &origin, &Policy::default()).unwrap();
-        plan.volumes[0].source.managed().unwrap().clone()
+        PreparedVolumes::unprepared(&plan).volumes[0].managed().unwrap().clone()
     }
 
     fn made(by: &ManagedVolume) -> Volume {
@@ -223,8 +204,9 @@ mod tests {
         let plan =
             plan(&demand, &Scope::trusted("ci", "app"), &origin, &Policy::default()).unwrap();
         let asked = self::wanted;
-        let wanted = plan.volumes[0].source.managed().unwrap();
-        let before = prepared(&plan.volumes[0], wanted, &made(&asked("1"))).unwrap();
+        let unprepared = PreparedVolumes::unprepared(&plan).volumes.remove(0);
+        let before = prepared(unprepared, &made(&asked("1"))).unwrap();
+        let wanted = to_confirm(&before).unwrap();
         assert_eq!(
             (before.state, before.made_by.as_deref()),
             (Some(VolumeState::Reused), Some("1"))
@@ -240,7 +222,8 @@ mod tests {
             for product in [docker, podman] {
                 let now = now(&found, product).unwrap();
                 assert_eq!((now.state, now.made_by.as_deref()), (Some(state), Some(maker)));
-                assert_eq!(now.planned, before.planned);
+                assert_eq!((&now.planned, &now.source), (&before.planned, &before.source));
+                assert!(to_confirm(&now).is_none(), "a container holds it");
             }
         }
         let gone = confirm(&before, wanted, None, docker).unwrap_err();

@@ -12,9 +12,9 @@ use std::{
 use docker_api_trait::{Operation, Volume};
 use testkit::FakeDocker;
 use volume_manager::{
-    ContainerPath, DockerVolumeManager, HostPath, KeyedCache, PlanError, PlannedSource, Policy,
-    Provenance, RealPath, Scope, Trust, VolumeDemand, VolumeError, VolumeField, VolumeManager as _,
-    VolumePlan, label, plan,
+    ContainerPath, DockerVolumeManager, HostPath, KeyedCache, PlanError, Policy, PrepareContext,
+    PreparedVolumes, Provenance, RealPath, Scope, Trust, VolumeDemand, VolumeError, VolumeField,
+    VolumeKind, VolumeManager as _, VolumePlan, label, plan,
 };
 
 fn provenance() -> Provenance {
@@ -95,7 +95,7 @@ fn trusted_and_untrusted_never_share_a_volume_whatever_their_keys_are() {
     let mut names: BTreeMap<String, (Trust, &str)> = BTreeMap::new();
     let mut accepted = 0;
     for trust in [Trust::Trusted, Trust::Untrusted] {
-        let scope = Scope { trust, ..Scope::trusted("ci", "app") };
+        let scope = Scope::new("ci", "app", trust);
         for key in &keys {
             let demand = VolumeDemand::new([])
                 .with_keyed([KeyedCache::new(key.clone(), destination.clone())]);
@@ -104,7 +104,9 @@ fn trusted_and_untrusted_never_share_a_volume_whatever_their_keys_are() {
                 Err(PlanError::Text { field: "key", .. }) => continue,
                 Err(error) => panic!("{key:?}: {error:?}"),
             };
-            let PlannedSource::Cache(cache) = &plan.volumes[0].source else { panic!("{plan:?}") };
+            assert_eq!(plan.volumes[0].source.kind(), VolumeKind::Cache, "{plan:?}");
+            let prepared = PreparedVolumes::unprepared(&plan);
+            let cache = prepared.volumes[0].managed().unwrap();
             assert_eq!(cache.labels[label::TRUST], trust.as_str(), "{key:?}");
             let other = names.insert(cache.name.to_string(), (trust, key));
             assert_eq!(other, None, "{key:?} and another have the name {}", cache.name);
@@ -127,7 +129,8 @@ fn trust_cannot_be_imitated_by_project_owner_or_destination_either() {
                 (Scope::untrusted(owner, project), &mut untrusted),
             ] {
                 let plan = plan(&demand, &scope, &provenance(), &Policy::default()).unwrap();
-                names.extend(plan.volumes.iter().map(|volume| volume.source.name().to_owned()));
+                let volumes = PreparedVolumes::unprepared(&plan).volumes;
+                names.extend(volumes.iter().map(|volume| volume.name().to_owned()));
             }
         }
     }
@@ -225,7 +228,8 @@ async fn a_squatted_volume_is_refused_and_left_alone_in_fifty_variants() {
     let demand = VolumeDemand::new(["/cache".parse().unwrap()]);
     let scope = Scope::trusted("ci", "app");
     let plan = plan(&demand, &scope, &provenance(), &Policy::default()).unwrap();
-    let wanted = plan.volumes[0].source.managed().unwrap();
+    let prepared = PreparedVolumes::unprepared(&plan);
+    let wanted = prepared.volumes[0].managed().unwrap();
     for (expected, squat) in variants {
         let docker = FakeDocker::new();
         let mut volume = Volume::local(wanted.name.as_str());
@@ -234,7 +238,7 @@ async fn a_squatted_volume_is_refused_and_left_alone_in_fifty_variants() {
         let shown = format!("{volume:?}");
         docker.insert_volume(volume);
         let volumes = DockerVolumeManager::new(Arc::new(docker.clone()));
-        let error = volumes.prepare(&plan).await.unwrap_err();
+        let error = volumes.prepare(&plan, &PrepareContext::default()).await.unwrap_err();
         let VolumeError::Mismatch { field, volume, .. } = error else {
             panic!("{shown}: {error:?}")
         };

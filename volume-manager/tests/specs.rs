@@ -11,8 +11,8 @@ use docker_api_trait::{
 use fastrand::Rng;
 use testkit::suite;
 use volume_manager::{
-    OperatingSystem, PlanError, Policy, Provenance, Scope, SpecReader, VolumeDemand, VolumePlan,
-    VolumeSpec, label, plan,
+    OperatingSystem, PlanError, Policy, PreparedVolume, PreparedVolumes, Provenance, Scope,
+    SpecReader, VolumeDemand, VolumePlan, VolumeSpec, label, plan,
 };
 
 const SPECS: u64 = 100_000;
@@ -176,9 +176,10 @@ async fn what_is_accepted_is_accepted_by_the_engine() {
         let mut request = ContainerRequest::new(name, image.clone());
         request.arguments = vec!["true".to_owned()];
         request.labels = [(label::OWNER.to_owned(), owner.clone())].into();
-        request.mounts = plan.volumes.iter().map(volume_manager::PlannedVolume::mount).collect();
+        let prepared = PreparedVolumes::unprepared(&plan);
+        request.mounts = prepared.mounts();
         // As a job does it: a bind string, for `Z`, would make the volume without labels.
-        for managed in plan.volumes.iter().filter_map(|volume| volume.source.managed()) {
+        for managed in prepared.volumes.iter().filter_map(PreparedVolume::managed) {
             engine.create_volume(&managed.request()).await.unwrap();
         }
         let is_misread = is_podman && destination.as_str().contains([',', '"', '\n']);

@@ -171,7 +171,7 @@ impl ScopeArguments {
         };
         let trust = if self.untrusted { Trust::Untrusted } else { Trust::Trusted };
         let owner = self.owner.owner();
-        Ok(Scope { owner, project, trust, key: self.key.clone() })
+        Ok(Scope::new(owner, project, trust).with_key(&self.key))
     }
 }
 

@@ -95,7 +95,7 @@ fn refuse_socket(
 ) -> Result<(), Failure> {
     let spec = SpecReader::new(OperatingSystem::Linux).read(&format!("{path}:{folder}"));
     let demand = VolumeDemand::new([spec.map_err(|error| Failure::from_spec(&error))?]);
-    let scope = Scope { trust: job.trust, ..Scope::trusted(&*config.owner, &*job.project) };
+    let scope = Scope::new(&*config.owner, &*job.project, job.trust);
     let policy = config.policy.clone().with_host_paths(true);
     let origin = Provenance::new("", std::time::SystemTime::UNIX_EPOCH);
     plan(&demand, &scope, &origin, &policy).map(drop).map_err(|error| {

@@ -1,7 +1,7 @@
 //! Why a job, or a step's container, could not be prepared.
 
 use docker_api_trait::ApiError;
-use volume_manager::VolumeError;
+use volume_manager::{VolumeError, VolumeKind};
 
 use crate::{MaskError, RefusalCause};
 
@@ -73,8 +73,8 @@ pub enum PrepareError {
     VolumeLost {
         /// Its name.
         volume: String,
-        /// What it is: `cache`, `temporary` or `named`.
-        kind: &'static str,
+        /// What it is: a cache, a temporary volume, or one that the user created.
+        kind: VolumeKind,
         /// The cause.
         source: ApiError,
     },
@@ -119,7 +119,7 @@ impl PrepareError {
                  begin with dev.berth.; run the job again"
                     .to_owned(),
             ),
-            Self::VolumeLost { volume, kind, .. } => Some(hint_about_volume(volume, kind)),
+            Self::VolumeLost { volume, kind, .. } => Some(hint_about_volume(volume, *kind)),
             Self::Mask(error) => Some(error.hint().to_owned()),
         }
     }
@@ -135,7 +135,7 @@ impl PrepareError {
             | Self::NetworkVanished { .. } => true,
             Self::Refused { cause, .. } => cause.is_retryable(),
             // It is removed with the run, and the next run has another.
-            Self::VolumeLost { kind, .. } => *kind == "temporary",
+            Self::VolumeLost { kind, .. } => *kind == VolumeKind::Temporary,
             Self::Volumes(_)
             | Self::DiskFull { .. }
             | Self::UnsupportedSystem { .. }
@@ -163,14 +163,14 @@ impl From<VolumeError> for PrepareError {
 }
 
 /// Returns the remedy for a volume of this kind whose directory is missing.
-fn hint_about_volume(volume: &str, kind: &str) -> String {
+fn hint_about_volume(volume: &str, kind: VolumeKind) -> String {
     match kind {
-        "temporary" => {
+        VolumeKind::Temporary => {
             "find out what deletes directories of volumes on the engine's host; the next \
                         run creates its own volume"
                 .to_owned()
         }
-        "cache" => format!(
+        VolumeKind::Cache => format!(
             "its content is lost: `berth volumes rm {volume}`, and the next run creates it again; \
              the setting `rebuild_caches` does both"
         ),

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Paths that are kept from one job to the next under a key.
+/// Paths that are kept from one job to the next under a key. Jobs that run at once share them, and the
+/// next job finds what this one wrote, whatever its outcome: a volume is written in place.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
@@ -16,24 +17,12 @@ pub struct CacheSpec {
     /// What the job may do with them.
     #[serde(default, rename = "policy")]
     pub mode: CacheMode,
-    /// How jobs that run at once share them.
-    #[serde(default)]
-    pub sharing: CacheSharing,
-    /// After which outcome the next job finds what this one wrote.
-    #[serde(default)]
-    pub when: CacheWhen,
 }
 
 impl CacheSpec {
-    /// Paths under a key, to read and write, shared.
+    /// Paths under a key, to read and write.
     pub fn new(key: impl Into<String>, paths: impl IntoIterator<Item = String>) -> Self {
-        Self {
-            key: key.into(),
-            paths: paths.into_iter().collect(),
-            mode: CacheMode::default(),
-            sharing: CacheSharing::default(),
-            when: CacheWhen::default(),
-        }
+        Self { key: key.into(), paths: paths.into_iter().collect(), mode: CacheMode::default() }
     }
 }
 
@@ -48,26 +37,4 @@ pub enum CacheMode {
     PullPush,
     /// Read only.
     Pull,
-}
-
-/// How jobs that run at once share a cache.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[non_exhaustive]
-pub enum CacheSharing {
-    /// All have the same volume: for caches that lock themselves, as most build tools' do.
-    #[default]
-    Shared,
-}
-
-/// After which outcome a cache keeps what a job wrote. A shared volume is written in place, so that
-/// there is only one answer; GitLab's `on_success` and `on_failure` would need a copy a job, and are
-/// refused by name.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum CacheWhen {
-    /// After every outcome.
-    #[default]
-    Always,
 }

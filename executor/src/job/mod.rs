@@ -11,7 +11,7 @@ mod step;
 mod time;
 mod variable;
 
-pub use cache::{CacheMode, CacheSharing, CacheSpec, CacheWhen};
+pub use cache::{CacheMode, CacheSpec};
 pub use error::JobError;
 pub use image::ImageSpec;
 pub use registry::RegistryLogin;

@@ -1,7 +1,7 @@
 //! The decision: everything that a run creates and does.
 
 use super::{
-    JobPlan, NetworkPlan, RunContext, Secret, Timeouts, build, limit, mask, network,
+    JobPlan, NetworkPlan, PlanVersion, RunContext, Secret, Timeouts, build, limit, mask, network,
     planner::Planner, redact::redact_error, service, volumes::volumes,
 };
 use crate::{ExecutorConfig, JobError, JobSpec};
@@ -49,6 +49,7 @@ fn decide(
     let secrets = mask::secrets(&planner, &mut notes)?;
     mask::mask_step_names(&mut steps, &secrets)?;
     Ok(JobPlan {
+        version: PlanVersion,
         run: context.run.clone(),
         owner: config.owner.clone(),
         job: job.id.clone(),

@@ -15,6 +15,7 @@ mod secret;
 mod service;
 #[cfg(test)]
 mod tests;
+mod version;
 mod volumes;
 
 pub use context::RunContext;
@@ -24,3 +25,4 @@ pub use model::{
     StepPlan, Timeouts,
 };
 pub use secret::Secret;
+pub use version::PlanVersion;

@@ -9,7 +9,10 @@ use docker_api_trait::{
 use serde::{Deserialize, Serialize};
 use volume_manager::VolumePlan;
 
-use super::secret::{Secret, mask_name};
+use super::{
+    secret::{Secret, mask_name},
+    version::PlanVersion,
+};
 use crate::{ContainerKind, PullPolicy, RegistryLogin, StepWhen, shell};
 
 /// All that a run will make and do. A function of the job, the configuration and the
@@ -21,6 +24,8 @@ use crate::{ContainerKind, PullPolicy, RegistryLogin, StepWhen, shell};
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct JobPlan {
+    /// The version of this form. It is written first, and a plan of another version is refused.
+    pub version: PlanVersion,
     /// The run's unique id.
     pub run: String,
     /// The installation that it belongs to.

@@ -33,12 +33,7 @@ impl<'a> Planner<'a> {
         if job.project.is_empty() {
             return Err(JobError::EmptyProject);
         }
-        let scope = Scope {
-            owner: config.owner.clone(),
-            project: job.project.clone(),
-            trust: job.trust,
-            key: job.key.clone(),
-        };
+        let scope = Scope::new(&config.owner, &job.project, job.trust).with_key(&job.key);
         let mut provenance = Provenance::new(context.run.clone(), context.now);
         provenance.instance.clone_from(&context.instance);
         provenance.job.clone_from(&job.id);

@@ -79,9 +79,9 @@ fn redact_allow_error(redactor: &Redactor, error: AllowError) -> AllowError {
     }
 }
 
-fn redact_spec_error(redactor: &Redactor, error: SpecError) -> SpecError {
+fn redact_spec_error(redactor: &Redactor, mut error: SpecError) -> SpecError {
     let text = |text: String| redactor.text(text);
-    let problem = match error.problem {
+    error.problem = match error.problem {
         SpecProblem::UndefinedVariable(name) => SpecProblem::UndefinedVariable(text(name)),
         SpecProblem::Name(mut invalid) => {
             // It is cut short, perhaps within a secret; the part has the whole text.
@@ -90,7 +90,9 @@ fn redact_spec_error(redactor: &Redactor, error: SpecError) -> SpecError {
         }
         problem => problem,
     };
-    SpecError { spec: text(error.spec), text: text(error.text), problem, ..error }
+    error.spec = text(error.spec);
+    error.text = text(error.text);
+    error
 }
 
 fn redact_plan_error(redactor: &Redactor, mut error: PlanError) -> PlanError {

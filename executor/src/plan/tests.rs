@@ -356,7 +356,8 @@ fn what_the_configuration_mounts_is_not_held_against_the_policy() {
     let mut job = job();
     (job.trust, job.variables) = (Trust::Untrusted, vec![Variable::new("BRANCH", "main").unwrap()]);
     let plan = planned_with(&job, &config).unwrap();
-    assert_eq!(plan.volumes.volumes[0].source.name(), "/srv/main");
+    let volumes = volume_manager::PreparedVolumes::unprepared(&plan.volumes);
+    assert_eq!(volumes.volumes[0].name(), "/srv/main");
 }
 
 #[test]

@@ -73,6 +73,7 @@ impl RedactingObserver {
             E::Warned(words) => self.emit(&E::Warned(&text(words))),
             // Names of objects and numbers. An interruption has no text.
             E::Connected(_)
+            | E::WaitingForVolume { .. }
             | E::VolumeReady(_)
             | E::CacheVanished(_)
             | E::CacheRebuilt { volume: _ }

@@ -87,7 +87,7 @@ fn errors() -> Vec<RunError> {
         RunError::Prepare(PrepareError::NetworkVanished { network: name() }),
         RunError::Prepare(PrepareError::VolumeLost {
             volume: name(),
-            kind: "cache",
+            kind: volume_manager::VolumeKind::Cache,
             source: engine(),
         }),
         RunError::Transfer(TransferError::NoBuildFolder),

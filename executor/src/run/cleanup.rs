@@ -6,7 +6,7 @@ use docker_api_trait::{ApiError, ContainerId, DockerApi, LabelFilter, NetworkId,
 use futures_util::future;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
-use volume_manager::{Outcome, PreparedVolumes, VolumeManager, label};
+use volume_manager::{Outcome, label};
 
 use crate::{
     Cancel, CleanupError, CleanupFailure, CleanupReport, JobPlan, NetworkPlan, ObjectKind,
@@ -30,7 +30,7 @@ const PROBE_TIMEOUT: Duration = Duration::from_secs(6);
 const PROBE_INTERVAL: Duration = Duration::from_secs(5);
 
 /// How much time there is.
-struct Time<'a> {
+pub(super) struct Time<'a> {
     begin: Instant,
     limit: Duration,
     cancel: &'a Cancel,
@@ -42,7 +42,7 @@ struct Time<'a> {
 
 impl Time<'_> {
     /// What comes of `work` in time.
-    async fn enough<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+    pub(super) async fn enough<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         let limit = sleep_until(interrupt::end(self.begin, self.limit));
         let killed = async {
             self.cancel.killed().await;
@@ -70,7 +70,7 @@ impl Time<'_> {
     }
 
     /// There was not enough.
-    fn out(&self, operation: Operation) -> ApiError {
+    pub(super) fn out(&self, operation: Operation) -> ApiError {
         ApiError::TimedOut { operation, limit: self.begin.elapsed() }
     }
 
@@ -100,7 +100,8 @@ impl Run<'_> {
     /// more than half of the time, the rest is removed at the same time. No step runs any more, so that
     /// nothing needs a grace period.
     pub(crate) async fn remove_all(&mut self, outcome: Outcome) -> CleanupReport {
-        let Inputs { docker, volumes, plan, cancel, .. } = self.inputs;
+        let inputs = self.inputs;
+        let Inputs { docker, plan, cancel, .. } = inputs;
         let state = &mut *self.state;
         let limit = plan.timeouts.cleanup;
         let (cut, mute) = (OnceLock::new(), CancellationToken::new());
@@ -125,7 +126,7 @@ impl Run<'_> {
             let prepared = state.volumes.clone();
             let rest = async || {
                 let network = network(docker, plan, &trace, &time);
-                let volumes = finish(volumes, prepared.clone(), outcome, &time);
+                let volumes = inputs.finish_volumes(prepared.clone(), outcome, &time);
                 let (network, volumes) = future::join(network, volumes).await;
                 network.and(volumes)
             };
@@ -160,35 +161,6 @@ impl CleanupReport {
         self.failed.extend(other.failed);
         self
     }
-}
-
-/// Finishes the volumes.
-async fn finish(
-    volumes: &dyn VolumeManager,
-    prepared: PreparedVolumes,
-    outcome: Outcome,
-    time: &Time<'_>,
-) -> CleanupReport {
-    let kind = ObjectKind::Volume;
-    let temporaries: Vec<_> = prepared.temporaries().map(ToString::to_string).collect();
-    let mut report = CleanupReport::default();
-    match time.enough(volumes.finish(prepared, outcome)).await {
-        Some(finished) => {
-            let removed = finished.removed.into_iter().map(|volume| volume.to_string());
-            report.removed.extend(removed.map(|name| RemovedObject { kind, name }));
-            report.failed.extend(finished.failed.into_iter().map(|failed| CleanupFailure {
-                kind,
-                name: failed.volume.to_string(),
-                error: failed.error.into(),
-            }));
-        }
-        None => report.failed.extend(temporaries.into_iter().map(|name| CleanupFailure {
-            kind,
-            name,
-            error: time.out(Operation::RemoveVolume).into(),
-        })),
-    }
-    report
 }
 
 /// A container to remove.

@@ -1,10 +1,11 @@
 //! The containers of a job: their creation, attachment and start.
 
 use docker_api_trait::{
-    ApiError, ContainerId, ContainerName, ContainerRequest, DockerApi, ImageReference, Mount,
-    Operation, WaitCondition,
+    ApiError, ContainerId, ContainerName, ContainerRequest, DockerApi, ImageReference, Operation,
+    WaitCondition,
 };
 use futures_util::future;
+use volume_manager::PreparedVolumes;
 
 use crate::{
     ContainerPlan, FailureReason, ImagePlan, JobEvent, JobPlan, PrepareError, Process,
@@ -32,7 +33,7 @@ impl Inputs<'_> {
     pub(super) async fn create_containers(
         &self,
         slots: &mut [Slot],
-        mounts: &[Mount],
+        volumes: &PreparedVolumes,
         hosts: &[String],
     ) -> Result<(), FailureReason> {
         let first_program = first_program(self.plan);
@@ -40,9 +41,8 @@ impl Inputs<'_> {
             slots.iter_mut().zip(&self.plan.containers).enumerate().filter(|(index, (_, plan))| {
                 matches!(plan.process, Process::Shell(_)) || Some(*index) == first_program
             });
-        let created = wanted.map(|(_, (slot, plan))| {
-            self.create_container(plan, &mut slot.trace, mounts.to_vec(), hosts)
-        });
+        let created = wanted
+            .map(|(_, (slot, plan))| self.create_container(plan, &mut slot.trace, volumes, hosts));
         all(future::join_all(created).await)
     }
 
@@ -50,18 +50,18 @@ impl Inputs<'_> {
         &self,
         plan: &ContainerPlan,
         trace: &mut Trace<ContainerId>,
-        mounts: Vec<Mount>,
+        volumes: &PreparedVolumes,
         hosts: &[String],
     ) -> Result<(), FailureReason> {
         let request = |image: ImageReference| {
-            let mut request = plan.request(image, mounts.clone(), self.input);
+            let mut request = plan.request(image, volumes.mounts(), self.input);
             request.host.extra_hosts.extend(hosts.iter().cloned());
             request
         };
         match self.create(&plan.image, trace, request).await {
             Ok(()) => Ok(()),
             Err(NotCreated::Refused(refused)) => {
-                Err(self.not_created(refused, plan.name.as_str()).into())
+                Err(not_created(refused, plan.name.as_str(), volumes).into())
             }
             Err(NotCreated::Failed(reason)) => Err(reason),
         }
@@ -113,20 +113,12 @@ impl Inputs<'_> {
         }
     }
 
-    /// The error of a container that the engine refused to create.
-    pub(crate) fn not_created(&self, refused: ApiError, name: &str) -> PrepareError {
-        match refused {
-            source @ ApiError::Conflict { operation: Operation::CreateContainer, .. }
-                if is_taken(&source, name) =>
-            {
-                PrepareError::NameTaken { name: name.to_owned(), source }
-            }
-            error => refusal::of_a_volume(self.plan, classify(error)),
-        }
-    }
-
     /// Attaches to every container that was created, waits for its exit, and puts in its files.
-    pub(super) async fn attach_containers(&self, slots: &mut [Slot]) -> Result<(), FailureReason> {
+    pub(super) async fn attach_containers(
+        &self,
+        slots: &mut [Slot],
+        volumes: &PreparedVolumes,
+    ) -> Result<(), FailureReason> {
         let heard = slots.iter_mut().zip(&self.plan.containers).filter_map(|(slot, plan)| {
             let id = slot.trace.known()?.clone();
             Some(async move {
@@ -135,9 +127,8 @@ impl Inputs<'_> {
                     files::put(self.docker, &id, &self.plan.files),
                 )
                 .await;
-                files.map_err(|error| {
-                    vanished(refusal::of_a_volume(self.plan, error), &plan.name)
-                })?;
+                files
+                    .map_err(|error| vanished(refusal::of_a_volume(volumes, error), &plan.name))?;
                 slot.attach(session?);
                 Ok::<(), FailureReason>(())
             })
@@ -145,11 +136,15 @@ impl Inputs<'_> {
         all(future::join_all(heard).await)
     }
 
-    pub(super) async fn start_containers(&self, slots: &mut [Slot]) -> Result<(), FailureReason> {
+    pub(super) async fn start_containers(
+        &self,
+        slots: &mut [Slot],
+        volumes: &PreparedVolumes,
+    ) -> Result<(), FailureReason> {
         let shells = slots.iter_mut().zip(&self.plan.containers).filter_map(|(slot, plan)| {
             let id = slot.trace.known()?.clone();
             matches!(plan.process, Process::Shell(_))
-                .then(|| async move { self.start(&id, slot, plan).await })
+                .then(|| async move { self.start(&id, slot, plan, volumes).await })
         });
         all(future::join_all(shells).await)
     }
@@ -196,6 +191,7 @@ impl Inputs<'_> {
         id: &ContainerId,
         slot: &mut Slot,
         plan: &ContainerPlan,
+        volumes: &PreparedVolumes,
     ) -> Result<(), FailureReason> {
         slot.started = true;
         let Err(refused) = self.docker.start_container(id).await else {
@@ -218,9 +214,25 @@ impl Inputs<'_> {
             PrepareError::Engine(
                 source @ (ApiError::NotFound { .. } | ApiError::Rejected { .. }),
             ) => PrepareError::Start { source },
-            error => vanished(refusal::of_a_volume(self.plan, error), &plan.name),
+            error => vanished(refusal::of_a_volume(volumes, error), &plan.name),
         }
         .into())
+    }
+}
+
+/// Returns the error of a container of this name that the engine refused to create.
+pub(super) fn not_created(
+    refused: ApiError,
+    name: &str,
+    volumes: &PreparedVolumes,
+) -> PrepareError {
+    match refused {
+        source @ ApiError::Conflict { operation: Operation::CreateContainer, .. }
+            if is_taken(&source, name) =>
+        {
+            PrepareError::NameTaken { name: name.to_owned(), source }
+        }
+        error => refusal::of_a_volume(volumes, classify(error)),
     }
 }
 

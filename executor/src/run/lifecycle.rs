@@ -15,6 +15,7 @@ use crate::{
         Run,
         interrupt::Interrupt,
         supervise::caught,
+        volumes::volume_outcome,
         when::{Failure, final_failure},
     },
 };
@@ -74,8 +75,7 @@ impl Executor {
             job.state.timings.script = begin.elapsed();
         }
         let begin = Instant::now();
-        let outcome = if ended.is_ok() { Outcome::Succeeded } else { Outcome::Failed };
-        let cleanup = self.clean_up(&mut job, outcome, cancel).await;
+        let cleanup = self.clean_up(&mut job, volume_outcome(&ended), cancel).await;
         let PreparedJob { plan, mut state, observer, .. } = job;
         state.timings.cleanup = begin.elapsed();
         let log = state.log_end();

@@ -60,12 +60,11 @@ impl Run<'_> {
             let NetworkPlan::Own(own) = &inputs.plan.network else { return Ok(Trace::None) };
             inputs.docker.create_network(&own.request()).await.map(Trace::Known)
         };
-        self.state.volumes = PreparedVolumes::abandoned(&inputs.plan.volumes);
+        self.state.volumes = PreparedVolumes::unprepared(&inputs.plan.volumes);
         if matches!(inputs.plan.network, NetworkPlan::Own(_)) {
             self.state.network = Trace::Unknown;
         }
-        let volumes = inputs.volumes.prepare(&inputs.plan.volumes);
-        let (volumes, network) = future::join(volumes, network).await;
+        let (volumes, network) = future::join(inputs.prepare_volumes(), network).await;
         match network {
             Ok(trace) => self.state.network = trace,
             Err(source) => {
@@ -75,10 +74,7 @@ impl Run<'_> {
                 return Err(PrepareError::Network { source }.into());
             }
         }
-        self.state.volumes = volumes.map_err(PrepareError::from)?;
-        for volume in &self.state.volumes.volumes {
-            self.inputs.observer.event(&JobEvent::VolumeReady(volume));
-        }
+        self.state.volumes = volumes?;
         Ok(())
     }
 
@@ -88,10 +84,9 @@ impl Run<'_> {
         let inputs = self.inputs;
         let health_start = self.health_start();
         let prepared = self.state.volumes.clone();
-        let mounts = prepared.mounts();
         let RunState { containers, services, timings, hosts, phase, volumes, .. } =
             &mut *self.state;
-        inputs.create_services(services, &mounts, health_start).await?;
+        inputs.create_services(services, &prepared, health_start).await?;
         let slots = services.iter().map(|slot| &slot.trace);
         let service = Holder::first(slots.zip(inputs.plan.services.iter().map(|one| &one.name)));
         let attached = inputs.attach_services(services);
@@ -99,10 +94,10 @@ impl Run<'_> {
         inputs.interrupt.check()?;
         inputs.start_services(services).await;
         *hosts = service_hosts(inputs.docker, inputs.plan, services).await?;
-        inputs.create_containers(containers, &mounts, hosts).await?;
+        inputs.create_containers(containers, &prepared, hosts).await?;
         // A service that was left out holds nothing.
         let holder = inputs.first_container(containers).filter(|_| service.is_none());
-        let attached = inputs.attach_containers(containers);
+        let attached = inputs.attach_containers(containers, &prepared);
         if let Some(holder) = holder {
             *volumes = inputs.hold_volumes(attached, Some(&holder), &prepared).await?;
         } else {
@@ -111,7 +106,7 @@ impl Run<'_> {
         timings.prepare += RunState::lap(mark);
         inputs.interrupt.check()?;
         *phase = Phase::Start;
-        inputs.start_containers(containers).await
+        inputs.start_containers(containers, &prepared).await
     }
 
     /// Creates services and containers at once, and then starts them at once.
@@ -119,27 +114,30 @@ impl Run<'_> {
         let inputs = self.inputs;
         let health_start = self.health_start();
         let prepared = self.state.volumes.clone();
-        let mounts = prepared.mounts();
         let RunState { containers, services, timings, phase, volumes, .. } = &mut *self.state;
         let (of_services, of_containers) = future::join(
-            inputs.create_services(services, &mounts, health_start),
-            inputs.create_containers(containers, &mounts, &[]),
+            inputs.create_services(services, &prepared, health_start),
+            inputs.create_containers(containers, &prepared, &[]),
         )
         .await;
         of_services?;
         of_containers?;
         inputs.interrupt.check()?;
         let holder = inputs.first_container(containers);
-        let attached =
-            future::join(inputs.attach_containers(containers), inputs.attach_services(services));
+        let attached = future::join(
+            inputs.attach_containers(containers, &prepared),
+            inputs.attach_services(services),
+        );
         let attached = attached.map(|(of_containers, of_services)| of_containers.and(of_services));
         *volumes = inputs.hold_volumes(attached, holder.as_ref(), &prepared).await?;
         timings.prepare += RunState::lap(mark);
         inputs.interrupt.check()?;
         *phase = Phase::Start;
-        let (started, ()) =
-            future::join(inputs.start_containers(containers), inputs.start_services(services))
-                .await;
+        let (started, ()) = future::join(
+            inputs.start_containers(containers, &prepared),
+            inputs.start_services(services),
+        )
+        .await;
         started
     }
 

@@ -2,7 +2,7 @@
 //! says so, once a job. No step has begun by then.
 
 use docker_api_trait::{ApiError, DockerApi, VolumeName};
-use volume_manager::{Outcome, PlannedSource, PreparedVolumes, label};
+use volume_manager::{Outcome, PreparedVolumes, VolumeKind, label};
 
 use crate::{
     CleanupError, FailureReason, JobEvent, PrepareError, RunError, describe,
@@ -21,7 +21,7 @@ impl Run<'_> {
         let lost = lost_cache(&self.state.volumes, &reason).filter(|_| may_rebuild);
         let Some(cache) = lost else { return Err(reason) };
         self.interrupt.check()?;
-        let cleanup = self.remove_all(Outcome::Failed).await;
+        let cleanup = self.remove_all(Outcome::Crashed).await;
         self.interrupt.check()?;
         if !cleanup.failed.is_empty() {
             return Err(reason);
@@ -56,12 +56,9 @@ struct Found {
 fn lost_cache(volumes: &PreparedVolumes, reason: &FailureReason) -> Option<Found> {
     let FailureReason::System { error } = reason else { return None };
     let RunError::Prepare(PrepareError::VolumeLost { volume, .. }) = &**error else { return None };
-    volumes.volumes.iter().find_map(|one| match &one.planned.source {
-        PlannedSource::Cache(cache) if cache.name.as_str() == volume => {
-            Some(Found { name: cache.name.clone(), made_by: one.made_by.clone() })
-        }
-        _ => None,
-    })
+    let mut caches = volumes.volumes.iter().filter(|one| one.kind() == VolumeKind::Cache);
+    let lost = caches.find(|one| one.name() == volume)?;
+    Some(Found { name: lost.managed()?.name.clone(), made_by: lost.made_by.clone() })
 }
 
 /// Whether it still is the one that was found: jobs that have lost a cache together do not take each

@@ -187,7 +187,7 @@ impl Executor {
         let work = async move {
             let mut job = PreparedJob::new(&executor, &plan, Masker::none(), Input::Kept);
             job.state = RunState::abandoned(&plan, executor.docker.requests_sent());
-            executor.clean_up(&mut job, Outcome::Failed, &cancel).await
+            executor.clean_up(&mut job, Outcome::Crashed, &cancel).await
         };
         self.supervisor.run(Cancel::new(), work.boxed()).await
     }

@@ -132,7 +132,7 @@ impl RunState {
     /// The state of a job of which only its plan is known: anything in it may exist.
     pub(crate) fn abandoned(plan: &JobPlan, requests_before: u64) -> Self {
         let mut state = Self::new(plan, requests_before);
-        state.volumes = PreparedVolumes::abandoned(&plan.volumes);
+        state.volumes = PreparedVolumes::unprepared(&plan.volumes);
         state.network = Trace::Unknown;
         state.containers.iter_mut().for_each(|slot| slot.trace = Trace::Unknown);
         state.services.iter_mut().for_each(|slot| slot.trace = Trace::Unknown);

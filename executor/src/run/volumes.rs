@@ -1,14 +1,24 @@
-//! A job's volumes: prepared before its containers exist, and confirmed and made writable once the first
-//! container holds them.
+//! A job's volumes, the whole protocol with their manager: prepared before its containers exist, checked
+//! and made writable once the first container holds them, finished at its end.
 
-use docker_api_trait::{ContainerId, ContainerName, EngineProduct};
+use std::time::{Duration, SystemTime};
+
+use async_trait::async_trait;
+use docker_api_trait::{ContainerId, ContainerName, EngineProduct, Operation};
 use futures_util::future;
-use volume_manager::{PreparedVolumes, VolumeError, VolumeState};
+use volume_manager::{
+    AttachReport, Cancellation, Clock, FinishReport, Outcome, PrepareContext, PreparedVolumes,
+    VolumeError, VolumeEvent, VolumeObserver, VolumeState,
+};
 
 use crate::{
-    FailureReason, JobEvent, PrepareError, describe,
+    CleanupFailure, CleanupReport, FailureReason, JobEvent, ObjectKind, PrepareError,
+    RemovedObject, describe,
+    redact::RedactingObserver,
     run::{
         Inputs,
+        cleanup::Time,
+        interrupt::Interrupt,
         state::{Slot, Trace},
     },
 };
@@ -30,77 +40,170 @@ impl Holder {
     }
 }
 
+/// A preparation that waits is interrupted with its job.
+#[async_trait]
+impl Cancellation for Interrupt<'_> {
+    fn is_cancelled(&self) -> bool {
+        self.check().is_err()
+    }
+
+    async fn cancelled(&self) {
+        self.occurs().await;
+    }
+}
+
+/// The clock of the runtime.
+#[derive(Debug)]
+struct RuntimeClock;
+
+#[async_trait]
+impl Clock for RuntimeClock {
+    fn now(&self) -> SystemTime {
+        SystemTime::now()
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        tokio::time::sleep(duration).await;
+    }
+}
+
+/// Reports what happens to volumes as what happens to the job.
+#[derive(Debug)]
+struct VolumeProgress<'a>(&'a RedactingObserver);
+
+impl VolumeObserver for VolumeProgress<'_> {
+    fn event(&self, event: &VolumeEvent<'_>) {
+        match event {
+            VolumeEvent::Ready(volume) => self.0.event(&JobEvent::VolumeReady(volume)),
+            VolumeEvent::Waiting { destination } => {
+                self.0.event(&JobEvent::WaitingForVolume { destination: destination.as_str() });
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Returns how a job ended, for its volumes.
+pub(super) fn volume_outcome(ended: &Result<(), FailureReason>) -> Outcome {
+    match ended {
+        Ok(()) => Outcome::Succeeded,
+        Err(FailureReason::Script { .. }) => Outcome::ScriptFailed,
+        Err(FailureReason::Canceled) => Outcome::Cancelled,
+        Err(FailureReason::Timeout { .. }) => Outcome::TimedOut,
+        Err(_) => Outcome::Crashed,
+    }
+}
+
 impl Inputs<'_> {
-    /// Listens, and looks after the volumes, which this container holds from now on. On Podman an
-    /// attachment makes a container ready, and a volume's folder of the image's, if there is one, gives
-    /// an empty volume its owner and mode: what was opened before is looked at again.
+    /// Prepares the volumes of the plan.
+    pub(super) async fn prepare_volumes(&self) -> Result<PreparedVolumes, FailureReason> {
+        let progress = VolumeProgress(self.observer);
+        let context = PrepareContext::default()
+            .with_cancellation(&self.interrupt)
+            .with_observer(&progress)
+            .with_clock(&RuntimeClock);
+        let prepared = self.volumes.prepare(&self.plan.volumes, &context).await;
+        prepared.map_err(|error| match error {
+            VolumeError::Cancelled => {
+                self.interrupt.check().err().unwrap_or(FailureReason::Canceled)
+            }
+            error => PrepareError::from(error).into(),
+        })
+    }
+
+    /// Attaches to the containers, and has the volumes checked and opened, which this container holds
+    /// from now on. On Podman an attachment initializes a container, which gives an empty volume the
+    /// owner and mode of the image's directory: volumes that were opened before are checked again.
     pub(super) async fn hold_volumes(
         &self,
-        heard: impl Future<Output = Result<(), FailureReason>>,
+        attached: impl Future<Output = Result<(), FailureReason>>,
         holder: Option<&Holder>,
         prepared: &PreparedVolumes,
     ) -> Result<PreparedVolumes, FailureReason> {
         let Some(holder) = holder else {
-            heard.await?;
+            attached.await?;
             return Ok(prepared.clone());
         };
-        // Nothing is opened that is not what was prepared.
-        let opened = async {
-            let confirmed = self.confirm_volumes(holder, prepared).await?;
-            let was_closed = self.open_volumes(&holder.id, &confirmed).await;
-            Ok::<_, PrepareError>((confirmed, was_closed))
-        };
         if self.docker.product() != EngineProduct::Podman {
-            let (heard, opened) = future::join(heard, opened).await;
-            heard?;
-            return Ok(opened?.0);
+            let (attached, held) =
+                future::join(attached, self.check_volumes(holder, prepared)).await;
+            attached?;
+            return Ok(held?.volumes);
         }
-        let (confirmed, was_closed) = opened.await?;
-        heard.await?;
-        if was_closed {
-            self.open_volumes(&holder.id, &confirmed).await;
+        let held = self.check_volumes(holder, prepared).await?;
+        attached.await?;
+        if held.opened.is_empty() {
+            return Ok(held.volumes);
         }
-        Ok(confirmed)
+        Ok(self.check_volumes(holder, &held.volumes).await?.volumes)
     }
 
-    /// The volumes as they are in a container that keeps them from vanishing.
-    async fn confirm_volumes(
+    /// Returns the volumes as this container holds them, and reports caches that have vanished. Whether
+    /// it matters that some are closed depends on the image's user: a script that runs as root can write
+    /// anyway.
+    async fn check_volumes(
         &self,
         holder: &Holder,
         prepared: &PreparedVolumes,
-    ) -> Result<PreparedVolumes, PrepareError> {
-        let confirmed = match self.volumes.confirm(prepared).await {
-            Ok(confirmed) => confirmed,
-            // Together with what held it.
+    ) -> Result<AttachReport, PrepareError> {
+        let report = match self.volumes.attached(&holder.id, prepared).await {
+            Ok(report) => report,
+            // Together with the container that held it.
             Err(VolumeError::Vanished { .. }) => {
                 let container = holder.name.clone();
                 return Err(PrepareError::ContainerVanished { container });
             }
             Err(error) => return Err(error.into()),
         };
-        for volume in &confirmed.volumes {
-            if volume.state == Some(VolumeState::Recreated) {
-                self.observer.event(&JobEvent::CacheVanished(volume));
+        let recreated = Some(VolumeState::Recreated);
+        for (before, now) in prepared.volumes.iter().zip(&report.volumes.volumes) {
+            if now.state == recreated && before.state != recreated {
+                self.observer.event(&JobEvent::CacheVanished(now));
             }
         }
-        Ok(confirmed)
+        if let Some(error) = &report.closed {
+            self.warn(&describe(error));
+        }
+        Ok(report)
     }
 
-    /// Makes fresh volumes writable, in the first container that has them, and says whether any was
-    /// closed. Whether a failure matters depends on the image's user: a script of root's does not care.
-    async fn open_volumes(&self, container: &ContainerId, prepared: &PreparedVolumes) -> bool {
-        match self.volumes.make_writable(container, prepared).await {
-            Ok(opened) => !opened.is_empty(),
-            Err(error) => {
-                self.warn(&describe(&error));
-                false
-            }
+    /// Finishes the volumes, as far as there is time.
+    pub(super) async fn finish_volumes(
+        &self,
+        prepared: PreparedVolumes,
+        outcome: Outcome,
+        time: &Time<'_>,
+    ) -> CleanupReport {
+        let temporaries: Vec<_> = prepared.temporaries().map(ToString::to_string).collect();
+        if let Some(finished) = time.enough(self.volumes.finish(prepared, outcome)).await {
+            return cleanup_report(finished);
         }
+        let failed = temporaries.into_iter().map(|name| CleanupFailure {
+            kind: ObjectKind::Volume,
+            name,
+            error: time.out(Operation::RemoveVolume).into(),
+        });
+        CleanupReport { removed: Vec::new(), failed: failed.collect() }
     }
 
     /// Returns the first container of the job that was created.
     pub(super) fn first_container(&self, slots: &[Slot]) -> Option<Holder> {
         let traces = slots.iter().map(|slot| &slot.trace);
         Holder::first(traces.zip(self.plan.containers.iter().map(|one| &one.name)))
+    }
+}
+
+fn cleanup_report(finished: FinishReport) -> CleanupReport {
+    let kind = ObjectKind::Volume;
+    // A fork that no other job will see is removed, too.
+    let removed = finished.removed.into_iter().chain(finished.discarded);
+    let failed = finished.failed.into_iter().map(|failed| CleanupFailure {
+        kind,
+        name: failed.volume.to_string(),
+        error: failed.error.into(),
+    });
+    CleanupReport {
+        removed: removed.map(|name| RemovedObject { kind, name: name.to_string() }).collect(),
+        failed: failed.collect(),
     }
 }

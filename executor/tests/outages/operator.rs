@@ -21,6 +21,7 @@ use tokio::{
     net::UnixStream,
     time::{Instant, sleep},
 };
+use volume_manager::VolumeKind;
 
 use crate::lab::{Lab, cause, engine, job, seconds, step};
 
@@ -66,7 +67,11 @@ async fn a_volume_whose_folder_somebody_deleted_is_named_and_comes_back_when_it_
     for attempt in 0..2 {
         let result = lab.run(&job([step("a", "true")])).await;
         let error = cause(&result);
-        let RunError::Prepare(PrepareError::VolumeLost { volume: name, kind: "cache", .. }) = error
+        let RunError::Prepare(PrepareError::VolumeLost {
+            volume: name,
+            kind: VolumeKind::Cache,
+            ..
+        }) = error
         else {
             panic!("{attempt}: {error:?}")
         };

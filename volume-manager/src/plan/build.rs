@@ -13,7 +13,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ContainerPath, VolumeSource, VolumeSpec};
+use crate::{
+    path::ContainerPath,
+    spec::{VolumeSource, VolumeSpec},
+};
 
 /// How the project's files come to the folder; that decides whether what is there is of use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -1,7 +1,10 @@
 //! What a job asks for.
 
-use super::BuildDemand;
-use crate::{ContainerPath, SpecOrigin, VolumeSpec};
+use super::build::BuildDemand;
+use crate::{
+    path::ContainerPath,
+    spec::{SpecOrigin, VolumeSpec},
+};
 
 /// A cache under a key of its own.
 #[derive(Debug, Clone, PartialEq, Eq)]

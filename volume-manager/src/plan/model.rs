@@ -1,34 +1,40 @@
-//! A plan: what will be made and mounted.
+//! A plan: which caches and temporary volumes a job gets, and what else is mounted. Which volume on
+//! an engine that is, [`VolumeManager::prepare`](crate::VolumeManager::prepare) decides.
 
-use std::collections::BTreeMap;
-
-use docker_api_trait::{Consistency, Mount, Propagation, Relabel, VolumeName, VolumeRequest};
+use docker_api_trait::{Consistency, Propagation, Relabel, VolumeName};
 use serde::{Deserialize, Serialize};
 
-use super::{BuildPlacement, PlanNote};
-use crate::{ContainerPath, HostPath, Mode, PipePath, VolumeDriver, mount::mount};
+use super::{build::BuildPlacement, note::PlanNote};
+use crate::{
+    identity::{CacheIdentity, Provenance},
+    kind::VolumeKind,
+    path::{ContainerPath, HostPath, PipePath},
+    spec::Mode,
+};
 
 /// The volumes of a job, in the order in which they are mounted: outermost first.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct VolumePlan {
-    /// One for each spec, and one for the folder to build in where it needs one.
+    /// The run that the volumes are for. Volumes that it creates carry this in their labels.
+    pub provenance: Provenance,
+    /// One for each spec, and one for the build directory where it needs one.
     pub volumes: Vec<PlannedVolume>,
-    /// Where the folder to build in is, when one was asked for.
+    /// Where the build directory is, when one was asked for.
     pub build: Option<BuildPlacement>,
     /// What a person should know of it.
     pub notes: Vec<PlanNote>,
 }
 
 impl VolumePlan {
-    /// The secrets in the options of its volumes: see [`VolumeDriver::secrets`].
+    /// Returns the secrets in the options of its volumes: see [`VolumeDriver::secrets`](crate::VolumeDriver::secrets).
     pub fn secrets(&self) -> Vec<&str> {
-        let managed = self.volumes.iter().filter_map(|volume| volume.source.managed());
-        managed.flat_map(|managed| managed.driver.secrets()).collect()
+        let identities = self.volumes.iter().filter_map(|volume| volume.source.identity());
+        identities.flat_map(|identity| identity.driver.secrets()).collect()
     }
 }
 
-/// One volume of a job.
+/// One volume of a job, as it was asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct PlannedVolume {
@@ -38,9 +44,9 @@ pub struct PlannedVolume {
     pub source: PlannedSource,
     /// What the container may do with it.
     pub mode: Mode,
-    /// Whose the content becomes on a host with SELinux.
+    /// Who may use the content on a host with SELinux.
     pub label: Option<Relabel>,
-    /// Whether mounts below it spread; only of what is the host's.
+    /// Whether mounts below it spread; only for paths of the host.
     pub propagation: Option<Propagation>,
     /// Whether an empty volume stays empty.
     pub no_copy: bool,
@@ -61,11 +67,6 @@ impl PlannedVolume {
             consistency: None,
         }
     }
-
-    /// What is asked of the engine when a container is created with it.
-    pub fn mount(&self) -> Mount {
-        mount(self)
-    }
 }
 
 /// What is mounted.
@@ -73,13 +74,15 @@ impl PlannedVolume {
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum PlannedSource {
-    /// A cache, which stays after the job.
-    Cache(ManagedVolume),
-    /// A volume of this run, which goes with it.
-    Temporary(ManagedVolume),
-    /// A cache in a folder of the engine's host, by [`Policy::cache_dir`](crate::Policy::cache_dir).
+    /// A cache, which is kept after the job.
+    Cache(PlannedCache),
+    /// A volume of this run, which is removed after it. Two runs never share one, whatever the
+    /// identity.
+    Temporary(CacheIdentity),
+    /// A cache in a directory of the engine's host, by
+    /// [`Policy::cache_dir`](crate::Policy::cache_dir).
     Directory(HostPath),
-    /// A volume of the user's own.
+    /// A volume that the user created.
     Named(VolumeName),
     /// A path of the engine's host.
     Host(HostPath),
@@ -87,63 +90,52 @@ pub enum PlannedSource {
     Pipe(PipePath),
 }
 
-/// A volume that is made and labelled by us.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct ManagedVolume {
-    /// Its name.
-    pub name: VolumeName,
-    /// Its labels, all of them: they are given in the call that creates it.
-    pub labels: BTreeMap<String, String>,
-    /// What keeps it.
-    pub driver: VolumeDriver,
-}
-
-impl ManagedVolume {
-    /// A volume by its name and labels, kept by the engine's own driver.
-    pub fn new(name: VolumeName, labels: BTreeMap<String, String>) -> Self {
-        Self { name, labels, driver: VolumeDriver::default() }
-    }
-
-    /// The request that creates it, or finds it.
-    pub fn request(&self) -> VolumeRequest {
-        let mut request = VolumeRequest::new(self.name.clone()).with_labels(self.labels.clone());
-        if self.driver.name != VolumeDriver::LOCAL {
-            request.driver = Some(self.driver.name.clone());
-        }
-        request.options.clone_from(&self.driver.options);
-        request
-    }
-}
-
 impl PlannedSource {
-    /// The volume, when it is one of ours.
-    pub fn managed(&self) -> Option<&ManagedVolume> {
+    /// Returns what is mounted, in one word.
+    pub fn kind(&self) -> VolumeKind {
         match self {
-            Self::Cache(volume) | Self::Temporary(volume) => Some(volume),
+            Self::Cache(_) => VolumeKind::Cache,
+            Self::Temporary(_) => VolumeKind::Temporary,
+            Self::Directory(_) => VolumeKind::Directory,
+            Self::Named(_) => VolumeKind::Named,
+            Self::Host(_) => VolumeKind::Host,
+            Self::Pipe(_) => VolumeKind::Pipe,
+        }
+    }
+
+    /// Returns the identity of a volume that Berth creates.
+    pub fn identity(&self) -> Option<&CacheIdentity> {
+        match self {
+            Self::Cache(cache) => Some(&cache.identity),
+            Self::Temporary(identity) => Some(identity),
             Self::Directory(_) | Self::Named(_) | Self::Host(_) | Self::Pipe(_) => None,
         }
     }
+}
 
-    /// One word for its kind: `cache`, `temporary`, `directory`, `named`, `host` or `pipe`.
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Self::Cache(_) => "cache",
-            Self::Temporary(_) => "temporary",
-            Self::Directory(_) => "directory",
-            Self::Named(_) => "named",
-            Self::Host(_) => "host",
-            Self::Pipe(_) => "pipe",
-        }
-    }
+/// A cache that a job asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct PlannedCache {
+    /// Which cache it is.
+    pub identity: CacheIdentity,
+    /// How jobs that run at once share it.
+    pub sharing: Sharing,
+}
 
-    /// The volume's name, or the host's path.
-    pub fn name(&self) -> &str {
-        match self {
-            Self::Cache(volume) | Self::Temporary(volume) => volume.name.as_str(),
-            Self::Named(name) => name.as_str(),
-            Self::Directory(path) | Self::Host(path) => path.as_str(),
-            Self::Pipe(path) => path.as_str(),
-        }
+impl PlannedCache {
+    /// The cache of this identity, shared.
+    pub fn new(identity: CacheIdentity) -> Self {
+        Self { identity, sharing: Sharing::default() }
     }
+}
+
+/// How jobs that run at once share a cache.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Sharing {
+    /// All mount one volume: for tools that lock their caches, as most build tools do.
+    #[default]
+    Shared,
 }

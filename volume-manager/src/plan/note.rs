@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ContainerPath;
+use crate::path::ContainerPath;
 
 /// Something about a plan that is allowed, and may not be what was meant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

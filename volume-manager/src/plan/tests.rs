@@ -5,12 +5,11 @@ use std::time::{Duration, SystemTime};
 use docker_api_trait::Propagation;
 
 use super::{
-    BuildDemand, BuildPlacement, BuildStrategy, KeyedCache, PlannedSource, VolumeDemand,
-    VolumePlan, plan,
+    BuildDemand, BuildPlacement, BuildStrategy, KeyedCache, VolumeDemand, VolumePlan, plan,
 };
 use crate::{
-    ContainerPath, Mode, OperatingSystem, PlanError, Policy, Provenance, Scope, SpecOrigin,
-    SpecReader, VolumeDriver, VolumeSpec, label,
+    ContainerPath, Mode, OperatingSystem, PlanError, Policy, PreparedVolume, PreparedVolumes,
+    Provenance, Scope, SpecOrigin, SpecReader, VolumeDriver, VolumeKind, VolumeSpec, label,
 };
 
 fn specs(specs: &[&str]) -> VolumeDemand {
@@ -21,6 +20,11 @@ fn planned(demand: &VolumeDemand, policy: &Policy) -> Result<VolumePlan, PlanErr
     let mut origin = Provenance::new("run-1", SystemTime::UNIX_EPOCH);
     origin.deadline = Some(SystemTime::UNIX_EPOCH + Duration::from_mins(1));
     plan(demand, &Scope::trusted("ci", "app"), &origin, policy)
+}
+
+/// The volume of a plan that has one.
+fn only(plan: &VolumePlan) -> PreparedVolume {
+    PreparedVolumes::unprepared(plan).volumes.remove(0)
 }
 
 /// The kinds and destinations of a plan, in order.
@@ -40,7 +44,9 @@ fn host() -> Policy {
 #[test]
 fn a_cache_has_the_name_and_labels_of_the_public_format() {
     let plan = planned(&specs(&["/cache/"]), &Policy::default()).unwrap();
-    let PlannedSource::Cache(cache) = &plan.volumes[0].source else { panic!("{plan:?}") };
+    assert_eq!(plan.volumes[0].source.kind(), VolumeKind::Cache);
+    let prepared = only(&plan);
+    let cache = prepared.managed().unwrap();
     assert!(cache.name.as_str().starts_with("berth-c1-app-cache-"));
     for (key, value) in [
         (label::SCHEMA, "1"),
@@ -180,7 +186,7 @@ fn a_pipe_is_the_hosts_too() {
     let alone = demand("//./pipe/a");
     assert!(planned(&alone, &Policy::default()).is_err());
     let plan = planned(&alone, &host()).unwrap();
-    assert_eq!(plan.volumes[0].source.name(), r"\\.\pipe\a");
+    assert_eq!(only(&plan).name(), r"\\.\pipe\a");
     let engine = demand(r"\\.\pipe\Docker_Engine:\\.\pipe\x");
     let error = planned(&engine, &host()).unwrap_err();
     assert!(matches!(error, PlanError::EngineSocketRefused { .. }), "{error:?}");
@@ -190,7 +196,7 @@ fn a_pipe_is_the_hosts_too() {
 #[test]
 fn a_cache_cannot_be_mounted_under_its_name() {
     let plan = planned(&specs(&["/cache"]), &Policy::default()).unwrap();
-    let stolen = specs(&[&format!("{}:/stolen", plan.volumes[0].source.name())]);
+    let stolen = specs(&[&format!("{}:/stolen", only(&plan).name())]);
     let error = planned(&stolen, &Policy::default()).unwrap_err();
     assert!(matches!(error, PlanError::ReservedName { .. }), "{error:?}");
     let shouted = planned(&specs(&["BERTH-c1-x:/stolen"]), &Policy::default()).unwrap_err();
@@ -202,7 +208,9 @@ fn with_caches_disabled_each_is_a_temporary_of_the_run() {
     let policy =
         Policy::default().with_cache_disabled(true).with_cache_dir("/srv".parse().unwrap());
     let plan = planned(&specs(&["/cache"]), &policy).unwrap();
-    let PlannedSource::Temporary(volume) = &plan.volumes[0].source else { panic!("{plan:?}") };
+    assert_eq!(plan.volumes[0].source.kind(), VolumeKind::Temporary);
+    let prepared = only(&plan);
+    let volume = prepared.managed().unwrap();
     assert!(volume.name.as_str().starts_with("berth-t1-"));
     assert_eq!(volume.labels.get(label::KIND).map(String::as_str), Some("temporary"));
     assert_eq!(
@@ -217,15 +225,15 @@ fn a_cache_directory_has_a_folder_for_each_cache() {
     let folder = |scope: &Scope, spec: &str| {
         let origin = Provenance::new("run", SystemTime::UNIX_EPOCH);
         let plan = plan(&specs(&[spec]), scope, &origin, &policy).unwrap();
-        assert_eq!(plan.volumes[0].source.kind(), "directory");
-        plan.volumes[0].source.name().to_owned()
+        assert_eq!(plan.volumes[0].source.kind(), VolumeKind::Directory);
+        only(&plan).name().to_owned()
     };
     let app = Scope::trusted("ci", "group/app");
     assert_eq!(folder(&app, "/cache"), "/srv/cache/ci/group-app/94a6dda53b3b7518af7497b763b84a35");
     let driver = policy.clone().with_driver(VolumeDriver::new("nfs"));
     let origin = Provenance::new("run", SystemTime::UNIX_EPOCH);
     let kept = plan(&specs(&["/cache"]), &app, &origin, &driver).unwrap();
-    assert_eq!(kept.volumes[0].source.name(), folder(&app, "/cache"), "no driver keeps it");
+    assert_eq!(only(&kept).name(), folder(&app, "/cache"), "no driver keeps it");
     assert_ne!(folder(&app, "/cache"), folder(&app, "/other"));
     assert_ne!(folder(&app, "/cache"), folder(&Scope::untrusted("ci", "group/app"), "/cache"));
     let climbing = folder(&Scope::trusted("..", "../.."), "/cache");
@@ -238,7 +246,7 @@ fn another_driver_is_another_volume_with_the_drivers_request() {
     let policy = Policy::default().with_driver(driver.clone());
     let volume = |policy: &Policy| {
         let plan = planned(&specs(&["/cache"]), policy).unwrap();
-        plan.volumes[0].source.managed().unwrap().clone()
+        only(&plan).managed().unwrap().clone()
     };
     let (plain, other) = (volume(&Policy::default()), volume(&policy));
     assert_ne!(plain.name, other.name);
@@ -411,7 +419,7 @@ fn operator_volumes_mount_host_paths_that_a_job_may_not() {
     ] {
         let granted = of_origin(SpecOrigin::Operator, &[spec]);
         let plan = planned(&granted, &Policy::default()).unwrap_or_else(|e| panic!("{spec}: {e}"));
-        assert!(matches!(plan.volumes[0].source, PlannedSource::Host(_)), "{spec}");
+        assert_eq!(plan.volumes[0].source.kind(), VolumeKind::Host, "{spec}");
         let error = planned(&of_origin(SpecOrigin::Job, &[spec]), &Policy::default()).unwrap_err();
         assert!(
             matches!(
@@ -458,9 +466,8 @@ fn caches_under_two_keys_are_two_volumes_and_the_key_is_in_the_labels() {
         cache.read_only = true;
         let plan =
             planned(&VolumeDemand::default().with_keyed([cache]), &Policy::default()).unwrap();
-        let volume = plan.volumes[0].clone();
-        assert_eq!(volume.mode, Mode::ReadOnly);
-        volume.source.managed().unwrap().clone()
+        assert_eq!(plan.volumes[0].mode, Mode::ReadOnly);
+        only(&plan).managed().unwrap().clone()
     };
     assert_ne!(named("a").name, named("b").name);
     assert_eq!(named("a").labels.get(label::KEY).map(String::as_str), Some("a"));

@@ -5,7 +5,7 @@ use std::fmt;
 use docker_api_trait::InvalidId;
 use serde::Serialize;
 
-use crate::{OperatingSystem, PathProblem};
+use crate::path::{OperatingSystem, PathProblem};
 
 /// A part of a spec.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -61,6 +61,7 @@ pub enum SpecProblem {
 
 /// A spec that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 #[error("invalid volume {}: the {part} {} at column {column} {problem}", shown(.spec), shown(.text))]
 pub struct SpecError {
     /// The whole spec.

@@ -2,8 +2,11 @@
 
 use docker_api_trait::{Consistency, Propagation, Relabel};
 
-use super::{Mode, SpecProblem, VolumeSource, VolumeSpec};
-use crate::OperatingSystem;
+use super::{
+    error::SpecProblem,
+    volume::{Mode, VolumeSource, VolumeSpec},
+};
+use crate::path::OperatingSystem;
 
 /// One option, by what it is about. Of each sort, a spec may have one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,17 +8,19 @@
 //! What the first part is, the second one decides: before an absolute path it is a source; before
 //! nothing but options it is a cache's destination.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, str::FromStr};
 
 use docker_api_trait::VolumeName;
 
 use super::{
-    SpecError, SpecOrigin, SpecPart, SpecProblem, VolumeSource, VolumeSpec,
+    error::{SpecError, SpecPart, SpecProblem},
     option::SpecOption,
+    origin::SpecOrigin,
     split::{Piece, parts},
     variable::expand,
+    volume::{VolumeSource, VolumeSpec},
 };
-use crate::{ContainerPath, HostPath, OperatingSystem, PathProblem, PipePath};
+use crate::path::{ContainerPath, HostPath, OperatingSystem, PathProblem, PipePath};
 
 /// Reads specs, by the rules of the engine's operating system.
 ///
@@ -179,6 +181,14 @@ impl SpecReader {
             }
             (path, _) => path,
         }
+    }
+}
+
+impl FromStr for VolumeSpec {
+    type Err = SpecError;
+
+    fn from_str(spec: &str) -> Result<Self, SpecError> {
+        SpecReader::new(OperatingSystem::Linux).read(spec)
     }
 }
 

@@ -1,6 +1,6 @@
 //! A spec's parts: what stands between the colons that separate.
 
-use crate::OperatingSystem;
+use crate::path::OperatingSystem;
 
 /// A piece of a spec, and the column where it begins, in characters from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,12 +1,14 @@
 //! A spec that was read.
 
-use std::{fmt, str::FromStr};
+use std::fmt;
 
 use docker_api_trait::{Consistency, Propagation, Relabel, VolumeName};
 use serde::{Deserialize, Serialize};
 
-use super::{SpecError, SpecReader};
-use crate::{ContainerPath, HostPath, OperatingSystem, PipePath};
+use crate::{
+    kind::VolumeKind,
+    path::{ContainerPath, HostPath, PipePath},
+};
 
 /// Where what is mounted comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -23,13 +25,13 @@ pub enum VolumeSource {
 }
 
 impl VolumeSource {
-    /// One word for its kind: `cache`, `host`, `named` or `pipe`.
-    pub fn kind(&self) -> &'static str {
+    /// Returns the kind that a spec of this source asks for.
+    pub fn kind(&self) -> VolumeKind {
         match self {
-            Self::Cache => "cache",
-            Self::Host(_) => "host",
-            Self::Named(_) => "named",
-            Self::Pipe(_) => "pipe",
+            Self::Cache => VolumeKind::Cache,
+            Self::Host(_) => VolumeKind::Host,
+            Self::Named(_) => VolumeKind::Named,
+            Self::Pipe(_) => VolumeKind::Pipe,
         }
     }
 
@@ -46,6 +48,7 @@ impl VolumeSource {
 
 /// What the container may do with a mount.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum Mode {
     /// Read and write.
     #[default]
@@ -73,7 +76,7 @@ impl Mode {
 /// One volume that a job asks for, as [`SpecReader`] reads it. Whether the job may have it is
 /// decided later, by the [`Policy`](crate::Policy).
 ///
-/// [`FromStr`] reads the specs of Linux, without variables and with absolute destinations.
+/// [`FromStr`](std::str::FromStr) reads the specs of Linux, without variables and with absolute destinations.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct VolumeSpec {
@@ -119,14 +122,6 @@ impl VolumeSpec {
         ]
         .into_iter()
         .flatten()
-    }
-}
-
-impl FromStr for VolumeSpec {
-    type Err = SpecError;
-
-    fn from_str(spec: &str) -> Result<Self, SpecError> {
-        SpecReader::new(OperatingSystem::Linux).read(spec)
     }
 }
 

@@ -15,8 +15,8 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 use volume_manager::{
-    DockerVolumeManager, Policy, Provenance, Scope, VolumeDemand, VolumeManager as _, VolumePlan,
-    VolumeState, label, plan,
+    DockerVolumeManager, Policy, PrepareContext, Provenance, Scope, VolumeDemand,
+    VolumeManager as _, VolumePlan, VolumeState, label, plan,
 };
 
 use super::{
@@ -127,8 +127,9 @@ impl Bench {
         // The first round makes the volumes, and is not counted.
         let names: Vec<VolumeName> = {
             let plan = self.plan(volumes, "first")?;
-            DockerVolumeManager::new(Arc::new(self.engine.clone())).prepare(&plan).await?;
-            plan.volumes.iter().filter_map(|one| Some(one.source.managed()?.name.clone())).collect()
+            let manager = DockerVolumeManager::new(Arc::new(self.engine.clone()));
+            let prepared = manager.prepare(&plan, &PrepareContext::default()).await?;
+            prepared.volumes.iter().filter_map(|one| Some(one.managed()?.name.clone())).collect()
         };
         let (mut berth, mut baseline, mut requests) = (Vec::new(), Vec::new(), 0);
         for round in 0..rounds {
@@ -165,7 +166,8 @@ impl Bench {
         let engine: Arc<dyn DockerApi> = Arc::new(self.engine.with_own_count());
         let manager = DockerVolumeManager::new(Arc::clone(&engine));
         let begin = Instant::now();
-        let prepared = manager.prepare(&self.plan(volumes, run)?).await?;
+        let prepared =
+            manager.prepare(&self.plan(volumes, run)?, &PrepareContext::default()).await?;
         let took = begin.elapsed();
         *requests = (*requests).max(engine.requests_sent());
         ensure!(

@@ -35,7 +35,6 @@ pub(super) const EXCEPTIONS: &[(&str, &str)] = &[
     ("executor: run::state > run::failure", BEFORE),
     ("testkit/src/invariant.rs", BEFORE),
     ("testkit/tests/proxy.rs", BEFORE),
-    ("testkit: conformance::volume_manager::subject > conformance::volume_manager::cases", BEFORE),
     ("testkit: fake::docker > fake::archive", BEFORE),
     ("testkit: fake::docker > fake::image", BEFORE),
     ("testkit: fake::state > fake::archive", BEFORE),
@@ -43,13 +42,7 @@ pub(super) const EXCEPTIONS: &[(&str, &str)] = &[
     ("testkit: fake::state > fake::fault", BEFORE),
     ("testkit: fake::state > fake::network", BEFORE),
     ("testkit: fake::state > fake::registry", BEFORE),
-    ("volume-manager/src/plan/decide.rs fn plan", BEFORE),
     ("volume-manager/tests/security.rs fn squatters", BEFORE),
-    ("volume-manager: name > identity", BEFORE),
-    ("volume-manager: plan::model > mount", BEFORE),
-    ("volume-manager: spec::volume > spec::reader", BEFORE),
-    ("volume-manager: verify > error", BEFORE),
-    ("volume-manager: verify > manager", BEFORE),
 ];
 
 /// The exceptions, and which of them were needed.

@@ -4,10 +4,11 @@
 use std::time::Duration;
 
 use docker_api_trait::{
-    ApiError, ApiVersion, ContainerId, DockerApi, EngineProduct, EngineVersion, HealthStart, Mount,
+    ApiError, ApiVersion, ContainerId, DockerApi, EngineProduct, EngineVersion, HealthStart,
 };
 use futures_util::future;
 use tokio::time::Instant;
+use volume_manager::PreparedVolumes;
 
 use super::{
     ServiceLog,
@@ -17,7 +18,7 @@ use crate::{
     FailureReason, JobEvent, JobPlan, PrepareError, Readiness, ServicePlan, ServiceResult,
     run::{
         Inputs,
-        containers::{NotCreated, all, vanished},
+        containers::{NotCreated, all, not_created, vanished},
         state::ServiceSlot,
     },
 };
@@ -43,14 +44,14 @@ impl Inputs<'_> {
     pub(crate) async fn create_services(
         &self,
         slots: &mut [ServiceSlot],
-        mounts: &[Mount],
+        volumes: &PreparedVolumes,
         health_start: Option<HealthStart>,
     ) -> Result<(), FailureReason> {
         let created = slots.iter_mut().zip(&self.plan.services).map(|(slot, plan)| async {
             let ServiceSlot { trace, result, .. } = slot;
             let begin = Instant::now();
             let request = |image| {
-                let mut request = plan.request(image, mounts.to_vec());
+                let mut request = plan.request(image, volumes.mounts());
                 request.health_start = health_start;
                 request
             };
@@ -59,7 +60,7 @@ impl Inputs<'_> {
                 Err(NotCreated::Failed(reason)) => return Err(reason),
                 Err(NotCreated::Refused(refused)) => refused,
             };
-            match self.not_created(refused, plan.name.as_str()) {
+            match not_created(refused, plan.name.as_str(), volumes) {
                 PrepareError::Engine(refused) | PrepareError::Refused { source: refused, .. }
                     if is_refusal(&refused) =>
                 {

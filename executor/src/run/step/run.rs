@@ -81,13 +81,13 @@ impl Run<'_> {
     async fn ensure_running(&mut self, step: &StepPlan) -> Result<(), FailureReason> {
         let inputs = self.inputs;
         let plan = &inputs.plan.containers[step.container];
-        let mounts = self.state.volumes.mounts();
-        let slot = &mut self.state.containers[step.container];
+        let RunState { containers, volumes, hosts, .. } = &mut *self.state;
+        let slot = &mut containers[step.container];
         if let Trace::None = slot.trace {
-            inputs.create_container(plan, &mut slot.trace, mounts, &self.state.hosts).await?;
+            inputs.create_container(plan, &mut slot.trace, volumes, hosts).await?;
             if let Some(id) = slot.trace.known() {
                 let put = files::put(inputs.docker, id, &inputs.plan.files).await;
-                put.map_err(|error| refusal::of_a_volume(inputs.plan, error))?;
+                put.map_err(|error| refusal::of_a_volume(volumes, error))?;
             }
         }
         let Some(id) = slot.trace.known().cloned() else {
@@ -99,7 +99,7 @@ impl Run<'_> {
             slot.attach(session);
         }
         if !slot.started {
-            inputs.start(&id, slot, plan).await?;
+            inputs.start(&id, slot, plan, volumes).await?;
         }
         Ok(())
     }

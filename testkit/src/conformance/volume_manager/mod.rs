@@ -6,6 +6,7 @@
 mod cases;
 mod subject;
 mod suite;
+mod unique;
 
 pub use cases::*;
 pub use subject::{DockerSubject, MemorySubject, Subject};

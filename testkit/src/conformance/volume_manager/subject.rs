@@ -12,10 +12,11 @@ use docker_api_trait::{
     MountPoint, MountSource, Volume, VolumeName, VolumeRequest,
 };
 use volume_manager::{
-    Backoff, DockerVolumeManager, InMemoryVolumeManager, PreparedVolumes, VolumeManager, label,
+    Backoff, DockerVolumeManager, InMemoryVolumeManager, PreparedVolume, PreparedVolumes,
+    VolumeManager, label,
 };
 
-use super::cases::unique;
+use super::unique::unique;
 
 /// A volume manager under test, with a view of its volumes past the manager.
 #[async_trait]
@@ -81,7 +82,7 @@ impl Subject for MemorySubject {
         prepared.temporaries().for_each(|name| self.manager.occupy(name));
         // As an engine does: what has vanished is made anew with the labels of its mount.
         let there = self.manager.volumes();
-        for managed in prepared.volumes.iter().filter_map(|one| one.planned.source.managed()) {
+        for managed in prepared.volumes.iter().filter_map(PreparedVolume::managed) {
             if !there.iter().any(|volume| volume.name == managed.name.as_str()) {
                 self.insert(&managed.request()).await;
             }

@@ -33,11 +33,17 @@ macro_rules! volume_manager_conformance {
             refuses_a_strangers_volume_and_does_not_change_it
             refuses_a_volume_with_options
             keeps_the_caches_of_a_failed_prepare
-            removes_the_temporaries_of_an_abandoned_prepare
+            removes_the_temporaries_of_an_unprepared_plan
+            reports_no_cache_of_an_unprepared_plan
+            stops_before_the_next_volume_once_cancelled
+            is_not_cancelled_where_there_is_nothing_to_ask_for
+            reports_each_volume_that_is_ready
             keeps_caches_and_removes_temporaries_whatever_the_outcome
             can_finish_again
             makes_a_vanished_cache_anew
             confirms_what_a_container_holds
+            refuses_what_does_not_exist_any_more
+            can_be_attached_again
             tells_of_a_cache_that_vanished_before_a_container_held_it
             refuses_what_was_put_in_the_place_of_a_cache
             opens_a_fresh_volume_once
@@ -45,7 +51,7 @@ macro_rules! volume_manager_conformance {
             opens_what_was_never_opened
             leaves_alone_what_has_options_of_its_own
             says_created_under_a_new_name_when_the_configuration_changed
-            leaves_a_strangers_volume_under_an_abandoned_name
+            leaves_another_ones_volume_under_an_unprepared_name
             leaves_alone_what_is_read_only_or_the_users_own
             adopts_the_volumes_of_a_run
             refuses_to_adopt_what_is_another_owners_or_another_runs

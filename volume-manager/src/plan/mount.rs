@@ -1,44 +1,41 @@
-//! From prepared volumes to the mounts of a container.
+//! From a resolved volume to the mount of a container: pure.
 
 use std::collections::BTreeMap;
 
 use docker_api_trait::{Mount, MountSource, Relabel, VolumeName};
 
-use crate::{ManagedVolume, Mode, PlannedSource, PlannedVolume, VolumeDriver};
+use super::{
+    model::PlannedVolume,
+    resolve::{ManagedVolume, ResolvedSource},
+};
+use crate::{identity::VolumeDriver, spec::Mode};
 
-/// The mount of one volume. Our volumes carry their labels and driver along: should one vanish
-/// before the container is created, the engine makes it anew as ours.
-pub(crate) fn mount(volume: &PlannedVolume) -> Mount {
-    let source = match &volume.source {
-        PlannedSource::Cache(managed) | PlannedSource::Temporary(managed) => {
-            managed_source(managed, volume.no_copy)
-        }
-        PlannedSource::Named(name) => named_source(name, volume.no_copy),
-        PlannedSource::Host(path) => MountSource::Host {
+/// Returns the mount of one volume. Volumes that Berth creates carry their labels and driver along:
+/// should one vanish before the container is created, the engine recreates it as ours.
+pub(crate) fn mount(planned: &PlannedVolume, source: &ResolvedSource) -> Mount {
+    let mounted = match source {
+        ResolvedSource::Managed(managed) => managed_source(managed, planned.no_copy),
+        ResolvedSource::Named(name) => named_source(name, planned.no_copy),
+        ResolvedSource::Host { path, create } => MountSource::Host {
             path: path.to_string(),
-            propagation: volume.propagation,
-            create: false,
+            propagation: planned.propagation,
+            create: *create,
         },
-        PlannedSource::Directory(path) => MountSource::Host {
-            path: path.to_string(),
-            propagation: volume.propagation,
-            create: true,
-        },
-        PlannedSource::Pipe(path) => MountSource::Pipe { path: path.to_string() },
+        ResolvedSource::Pipe(path) => MountSource::Pipe { path: path.to_string() },
     };
-    let mut mount = Mount::new(volume.destination.as_str(), source);
-    mount.read_only = volume.mode == Mode::ReadOnly;
-    mount.overlay = volume.mode == Mode::Overlay;
-    mount.relabel = volume.label.filter(|label| !is_relabelled(volume, *label));
-    mount.consistency = volume.consistency;
+    let mut mount = Mount::new(planned.destination.as_str(), mounted);
+    mount.read_only = planned.mode == Mode::ReadOnly;
+    mount.overlay = planned.mode == Mode::Overlay;
+    mount.relabel = planned.label.filter(|label| !is_relabelled(source, *label));
+    mount.consistency = planned.consistency;
     mount
 }
 
 /// Whether the engine gives a volume that label by itself: it shares every mounted volume of its
 /// own driver. Only a bind string can ask for a label, and it has none of a mount's guarantees.
-fn is_relabelled(volume: &PlannedVolume, label: Relabel) -> bool {
+fn is_relabelled(source: &ResolvedSource, label: Relabel) -> bool {
     let is_local = |managed: &ManagedVolume| managed.driver.name == VolumeDriver::LOCAL;
-    label == Relabel::Shared && volume.source.managed().is_some_and(is_local)
+    label == Relabel::Shared && source.managed().is_some_and(is_local)
 }
 
 fn managed_source(managed: &ManagedVolume, no_copy: bool) -> MountSource {
@@ -67,13 +64,14 @@ mod tests {
     use std::time::SystemTime;
 
     use super::*;
-    use crate::{Policy, Provenance, Scope, VolumeDemand, plan};
+    use crate::{Policy, PreparedVolumes, Provenance, Scope, VolumeDemand, plan};
 
     fn mounted(spec: &str, policy: &Policy) -> Mount {
         let demand = VolumeDemand::new([spec.parse().unwrap()]);
         let origin = Provenance::new("run", SystemTime::UNIX_EPOCH);
         let policy = policy.clone().with_host_paths(true).with_host_options(true);
-        mount(&plan(&demand, &Scope::trusted("ci", "app"), &origin, &policy).unwrap().volumes[0])
+        let plan = plan(&demand, &Scope::trusted("ci", "app"), &origin, &policy).unwrap();
+        PreparedVolumes::unprepared(&plan).mounts().remove(0)
     }
 
     #[test]
