@@ -1,13 +1,14 @@
 //! A plan as `docker` lines that mean the same: pure.
 
+mod line;
+
 use std::fmt;
 
-use docker_api_trait::{
-    ContainerRequest, DeviceRequest, HostSettings, Input, LogDriver, Mount, MountSource,
-};
-use volume_manager::{PreparedVolumes, VolumeDriver};
+use docker_api_trait::{ContainerRequest, Input, LogDriver, Mount};
+use volume_manager::{PreparedVolume, PreparedVolumes, VolumeDriver};
 
-use crate::{JobPlan, NetworkPlan, Process, shell};
+use self::line::{Line, fields};
+use crate::{JobPlan, NetworkPlan, OwnNetwork, Process, shell};
 
 /// One `docker` line. `Display` quotes its words for a POSIX shell.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,75 +33,19 @@ impl fmt::Display for DockerCommand {
 /// not in them: `--env NAME` takes each from the environment of whoever runs the line, and files that
 /// hold variables are left out.
 pub fn docker_commands(plan: &JobPlan) -> Vec<DockerCommand> {
-    let mut lines = Vec::new();
     let volumes = PreparedVolumes::unprepared(&plan.volumes);
-    for volume in &volumes.volumes {
-        if let Some(managed) = volume.managed() {
-            let mut line = Line::new(["docker", "volume", "create"]);
-            line.labels(&managed.labels);
-            if managed.driver.name != VolumeDriver::LOCAL {
-                line.option("--driver", &managed.driver.name);
-            }
-            for (key, value) in &managed.driver.options {
-                line.option("--opt", &format!("{key}={value}"));
-            }
-            line.word(managed.name.as_str());
-            lines.push(line.0);
-        }
-    }
+    let mut lines: Vec<_> = volumes.volumes.iter().filter_map(create_volume).collect();
     if let NetworkPlan::Own(own) = &plan.network {
-        let request = own.request();
-        let mut line = Line::new(["docker", "network", "create"]);
-        line.labels(&request.labels);
-        if request.ipv6 {
-            line.word("--ipv6");
-        }
-        for (key, value) in &request.options {
-            line.option("--opt", &format!("{key}={value}"));
-        }
-        line.word(request.name.as_str());
-        lines.push(line.0);
+        lines.push(create_network(own));
     }
     let mounts = volumes.mounts();
     for service in &plan.services {
         let request = service.request(service.image.reference.clone(), mounts.clone());
         lines.push(run(&request, &["--detach"], &[], service.command.as_slice()));
     }
-    let secrets: Vec<&str> = plan.exports.keys().map(String::as_str).collect();
     let mut left = Vec::new();
-    for (index, container) in plan.containers.iter().enumerate() {
-        let mut request =
-            container.request(container.image.reference.clone(), mounts.clone(), Input::None);
-        let all = plan.steps.iter().chain(&plan.after_script);
-        let steps: Vec<_> = all.filter(|step| step.container == index).collect();
-        match (&container.process, steps.as_slice()) {
-            (Process::Program(words), _) => {
-                lines.push(run(&request, &["--rm"], &[], words.get(1..).unwrap_or_default()));
-            }
-            (Process::Shell(entrypoint), [only]) => {
-                request.environment.extend(plan.step_environment.iter().cloned());
-                let words = shell_words(entrypoint, &["-ec".to_owned(), only.script.clone()]);
-                lines.push(run(&request, &["--rm"], &secrets, &words));
-            }
-            (Process::Shell(entrypoint), _) => {
-                // It only waits; each step is a shell of its own in it.
-                let words = shell_words(entrypoint, &["-c", "sleep infinity"].map(str::to_owned));
-                lines.push(run(&request, &["--detach"], &[], &words));
-                for step in steps {
-                    let mut line = Line::new(["docker", "exec"]);
-                    let others = plan.step_environment.iter().map(String::as_str);
-                    for variable in secrets.iter().copied().chain(others) {
-                        line.option("--env", variable);
-                    }
-                    line.word(container.name.as_str());
-                    for word in ["sh", "-ec", &step.script] {
-                        line.word(word);
-                    }
-                    lines.push(line.0);
-                }
-                left.push(container.name.as_str());
-            }
-        }
+    for index in 0..plan.containers.len() {
+        left.extend(run_container(plan, index, &mounts, &mut lines));
     }
     left.extend(plan.services.iter().map(|service| service.name.as_str()));
     if !left.is_empty() {
@@ -121,6 +66,80 @@ pub fn docker_commands(plan: &JobPlan) -> Vec<DockerCommand> {
         lines.push(line.0);
     }
     lines.into_iter().map(DockerCommand).collect()
+}
+
+/// The line that creates a volume; nothing for what the user gives.
+fn create_volume(volume: &PreparedVolume) -> Option<Vec<String>> {
+    let managed = volume.managed()?;
+    let mut line = Line::new(["docker", "volume", "create"]);
+    line.labels(&managed.labels);
+    if managed.driver.name != VolumeDriver::LOCAL {
+        line.option("--driver", &managed.driver.name);
+    }
+    for (key, value) in &managed.driver.options {
+        line.option("--opt", &format!("{key}={value}"));
+    }
+    line.word(managed.name.as_str());
+    Some(line.0)
+}
+
+fn create_network(own: &OwnNetwork) -> Vec<String> {
+    let request = own.request();
+    let mut line = Line::new(["docker", "network", "create"]);
+    line.labels(&request.labels);
+    if request.ipv6 {
+        line.word("--ipv6");
+    }
+    for (key, value) in &request.options {
+        line.option("--opt", &format!("{key}={value}"));
+    }
+    line.word(request.name.as_str());
+    line.0
+}
+
+/// Adds the lines that run the steps of a container. Returns its name if it runs on after them.
+fn run_container<'a>(
+    plan: &'a JobPlan,
+    index: usize,
+    mounts: &[Mount],
+    lines: &mut Vec<Vec<String>>,
+) -> Option<&'a str> {
+    let container = &plan.containers[index];
+    let secrets: Vec<&str> = plan.exports.keys().map(String::as_str).collect();
+    let mut request =
+        container.request(container.image.reference.clone(), mounts.to_vec(), Input::None);
+    let all = plan.steps.iter().chain(&plan.after_script);
+    let steps: Vec<_> = all.filter(|step| step.container == index).collect();
+    match (&container.process, steps.as_slice()) {
+        (Process::Program(words), _) => {
+            lines.push(run(&request, &["--rm"], &[], words.get(1..).unwrap_or_default()));
+            None
+        }
+        (Process::Shell(entrypoint), [only]) => {
+            request.environment.extend(plan.step_environment.iter().cloned());
+            let words = shell_words(entrypoint, &["-ec".to_owned(), only.script.clone()]);
+            lines.push(run(&request, &["--rm"], &secrets, &words));
+            None
+        }
+        (Process::Shell(entrypoint), _) => {
+            // It only waits; each step is a shell of its own in it.
+            let words = shell_words(entrypoint, &["-c", "sleep infinity"].map(str::to_owned));
+            lines.push(run(&request, &["--detach"], &[], &words));
+            for step in steps {
+                let mut line = Line::new(["docker", "exec"]);
+                let others = plan.step_environment.iter().map(String::as_str);
+                for variable in secrets.iter().copied().chain(others) {
+                    line.option("--env", variable);
+                }
+                line.word(container.name.as_str());
+                for word in ["sh", "-ec", &step.script] {
+                    line.word(word);
+                }
+                lines.push(line.0);
+            }
+            Some(container.name.as_str())
+        }
+    }
 }
 
 /// The words of a shell's program after the first, which is an option of its own.
@@ -198,189 +217,6 @@ fn run(
         line.word(argument);
     }
     line.0
-}
-
-struct Line(Vec<String>);
-
-impl Line {
-    fn new<const N: usize>(words: [&str; N]) -> Self {
-        Self(words.map(str::to_owned).to_vec())
-    }
-
-    fn word(&mut self, word: &str) {
-        self.0.push(word.to_owned());
-    }
-
-    /// As one word, so that a value that begins with a dash is not read as an option.
-    fn option(&mut self, name: &str, value: &str) {
-        self.0.push(format!("{name}={value}"));
-    }
-
-    fn labels(&mut self, labels: &std::collections::BTreeMap<String, String>) {
-        for (key, value) in labels {
-            self.option("--label", &format!("{key}={value}"));
-        }
-    }
-}
-
-impl Line {
-    /// The options for what a container may have of its host, in the order of the settings.
-    fn host(&mut self, host: &HostSettings) {
-        let numbers = [
-            ("--memory", host.memory.map(|bytes| bytes.to_string())),
-            ("--memory-swap", host.memory_swap.map(|bytes| bytes.to_string())),
-            ("--memory-reservation", host.memory_reservation.map(|bytes| bytes.to_string())),
-            ("--oom-score-adj", host.oom_score_adjust.map(|score| score.to_string())),
-            ("--shm-size", host.shm_size.map(|bytes| bytes.to_string())),
-            ("--cpus", host.nano_cpus.map(cpus)),
-            ("--cpu-shares", host.cpu_shares.map(|shares| shares.to_string())),
-            ("--pids-limit", host.pids_limit.map(|limit| limit.to_string())),
-        ];
-        let texts = [
-            ("--cpuset-cpus", &host.cpuset_cpus),
-            ("--cpuset-mems", &host.cpuset_mems),
-            ("--cgroup-parent", &host.cgroup_parent),
-            ("--userns", &host.userns_mode),
-            ("--ipc", &host.ipc_mode),
-            ("--pid", &host.pid_mode),
-            ("--network", &host.network_mode),
-            ("--runtime", &host.runtime),
-            ("--isolation", &host.isolation),
-            ("--volume-driver", &host.volume_driver),
-        ];
-        let lists = [
-            ("--device-cgroup-rule", &host.device_cgroup_rules),
-            ("--cap-add", &host.cap_add),
-            ("--cap-drop", &host.cap_drop),
-            ("--security-opt", &host.security_opt),
-            ("--group-add", &host.group_add),
-            ("--dns", &host.dns),
-            ("--dns-search", &host.dns_search),
-            ("--add-host", &host.extra_hosts),
-            ("--link", &host.links),
-            ("--volumes-from", &host.volumes_from),
-        ];
-        for (name, value) in numbers {
-            if let Some(value) = value {
-                self.option(name, &value);
-            }
-        }
-        for (name, value) in texts {
-            if let Some(value) = value {
-                self.option(name, value);
-            }
-        }
-        for (name, values) in lists {
-            for value in values {
-                self.option(name, value);
-            }
-        }
-        for limit in &host.ulimits {
-            self.option("--ulimit", &format!("{}={}:{}", limit.name, limit.soft, limit.hard));
-        }
-        for device in &host.devices {
-            let (host, container) = (&device.host, &device.container);
-            self.option("--device", &format!("{host}:{container}:{}", device.permissions));
-        }
-        for request in &host.device_requests {
-            self.option("--gpus", &gpus(request));
-        }
-        for (key, value) in &host.sysctls {
-            self.option("--sysctl", &format!("{key}={value}"));
-        }
-        for (path, options) in &host.tmpfs {
-            self.option("--tmpfs", &format!("{path}:{options}"));
-        }
-        for (key, value) in &host.storage_opt {
-            self.option("--storage-opt", &format!("{key}={value}"));
-        }
-        if host.privileged {
-            self.word("--privileged");
-        }
-        if host.oom_kill_disable {
-            self.word("--oom-kill-disable");
-        }
-    }
-}
-
-fn cpus(nano: u64) -> String {
-    let text = format!("{}.{:09}", nano / 1_000_000_000, nano % 1_000_000_000);
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
-}
-
-fn gpus(request: &DeviceRequest) -> String {
-    let mut fields = Vec::new();
-    if request.ids.is_empty() {
-        let count = if request.count < 0 { "all".to_owned() } else { request.count.to_string() };
-        fields.push(format!("count={count}"));
-    } else {
-        fields.push(format!("\"device={}\"", request.ids.join(",")));
-    }
-    if !request.driver.is_empty() {
-        fields.push(format!("driver={}", request.driver));
-    }
-    if let Some(all) = request.capabilities.first() {
-        fields.push(format!("\"capabilities={}\"", all.join(",")));
-    }
-    fields.join(",")
-}
-
-/// A mount in the form of `--mount`, which is a line of CSV.
-fn fields(mount: &Mount) -> String {
-    let mut fields = Vec::new();
-    let mut field = |key: &str, value: &str| fields.push(format!("{key}={value}"));
-    match &mount.source {
-        MountSource::Volume { name, labels, driver, options, no_copy } => {
-            field("type", "volume");
-            field("source", name.as_str());
-            field("target", &mount.destination);
-            if mount.read_only {
-                field("readonly", "true");
-            }
-            if *no_copy {
-                field("volume-nocopy", "true");
-            }
-            if let Some(driver) = driver {
-                field("volume-driver", driver);
-            }
-            for (key, value) in options {
-                field("volume-opt", &format!("{key}={value}"));
-            }
-            for (key, value) in labels {
-                field("volume-label", &format!("{key}={value}"));
-            }
-        }
-        MountSource::Host { path, propagation, .. } => {
-            field("type", "bind");
-            field("source", path);
-            field("target", &mount.destination);
-            if mount.read_only {
-                field("readonly", "true");
-            }
-            if let Some(propagation) = propagation {
-                field("bind-propagation", propagation.as_str());
-            }
-        }
-        MountSource::Pipe { path } => {
-            field("type", "npipe");
-            field("source", path);
-            field("target", &mount.destination);
-        }
-        // No other sort is planned.
-        _ => {}
-    }
-    if let Some(consistency) = mount.consistency {
-        field("consistency", consistency.as_str());
-    }
-    fields.iter().map(|field| csv(field)).collect::<Vec<_>>().join(",")
-}
-
-fn csv(field: &str) -> String {
-    if field.contains(['"', ',', '\n', '\r']) {
-        format!("\"{}\"", field.replace('"', "\"\""))
-    } else {
-        field.to_owned()
-    }
 }
 
 #[cfg(test)]

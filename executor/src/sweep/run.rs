@@ -71,6 +71,15 @@ struct Pass {
     left: BTreeSet<String>,
 }
 
+/// Returns an object with its verdict; nothing for one that a sweep has no say in.
+fn judge(facts: Facts<'_>, question: &Question<'_>) -> Option<Leftover> {
+    let value = |key: &str| facts.labels.get(key).cloned().unwrap_or_default();
+    let (run, instance) = (value(label::RUN), value(label::INSTANCE));
+    let (kind, name) = (facts.kind, facts.name.to_owned());
+    let verdict = verdict(facts, question)?;
+    Some(Leftover { kind, name, run, instance, verdict })
+}
+
 /// An object by what removes it.
 #[derive(Debug, Clone)]
 enum Target {
@@ -249,54 +258,37 @@ impl Sweep {
             now: info.now,
         };
         let mut found = Vec::new();
-        let mut judge = |facts: Facts<'_>, target: Target| {
-            if let Some(verdict) = verdict(facts, &question) {
-                let value = |key: &str| facts.labels.get(key).cloned().unwrap_or_default();
-                let leftover = Leftover {
-                    kind: facts.kind,
-                    name: facts.name.to_owned(),
-                    run: value(label::RUN),
-                    instance: value(label::INSTANCE),
-                    verdict,
-                };
-                found.push((leftover, target));
-            }
+        let mut add = |facts: Facts<'_>, target| {
+            found.extend(judge(facts, &question).map(|leftover| (leftover, target)));
         };
-        match containers {
-            Ok(containers) => {
-                for one in containers {
-                    let (kind, name, created) = (ObjectKind::Container, &*one.name, one.created);
-                    let facts = Facts { kind, name, labels: &one.labels, created };
-                    let keep_anonymous_volumes = one
-                        .labels
-                        .get(label::ANONYMOUS_VOLUMES)
-                        .is_some_and(|value| value == label::KEPT);
-                    judge(facts, Target::Container { id: one.id, keep_anonymous_volumes });
-                }
-            }
-            Err(error) => report.unlisted.push((ObjectKind::Container, error.into())),
+        let mut unlisted = |kind, error: ApiError| report.unlisted.push((kind, error.into()));
+        for one in containers.unwrap_or_else(|error| {
+            unlisted(ObjectKind::Container, error);
+            Vec::new()
+        }) {
+            let (kind, name, created) = (ObjectKind::Container, &*one.name, one.created);
+            let facts = Facts { kind, name, labels: &one.labels, created };
+            let kept = one.labels.get(label::ANONYMOUS_VOLUMES);
+            let keep_anonymous_volumes = kept.is_some_and(|value| value == label::KEPT);
+            add(facts, Target::Container { id: one.id, keep_anonymous_volumes });
         }
-        match networks {
-            Ok(networks) => {
-                for one in networks {
-                    let (kind, name, created) = (ObjectKind::Network, &*one.name, one.created);
-                    let facts = Facts { kind, name, labels: &one.labels, created };
-                    judge(facts, Target::Network(one.id));
-                }
-            }
-            Err(error) => report.unlisted.push((ObjectKind::Network, error.into())),
+        for one in networks.unwrap_or_else(|error| {
+            unlisted(ObjectKind::Network, error);
+            Vec::new()
+        }) {
+            let (kind, name, created) = (ObjectKind::Network, &*one.name, one.created);
+            let facts = Facts { kind, name, labels: &one.labels, created };
+            add(facts, Target::Network(one.id));
         }
-        match volumes {
-            Ok(volumes) => {
-                for one in volumes {
-                    // A name that is none of ours was not given by us.
-                    let Ok(volume) = one.name.parse() else { continue };
-                    let (kind, name, created) = (ObjectKind::Volume, &*one.name, one.created);
-                    let facts = Facts { kind, name, labels: &one.labels, created };
-                    judge(facts, Target::Volume(volume));
-                }
-            }
-            Err(error) => report.unlisted.push((ObjectKind::Volume, error.into())),
+        for one in volumes.unwrap_or_else(|error| {
+            unlisted(ObjectKind::Volume, error);
+            Vec::new()
+        }) {
+            // A name that is none of ours was not given by us.
+            let Ok(volume) = one.name.parse() else { continue };
+            let (kind, name, created) = (ObjectKind::Volume, &*one.name, one.created);
+            let facts = Facts { kind, name, labels: &one.labels, created };
+            add(facts, Target::Volume(volume));
         }
         Ok(found)
     }
