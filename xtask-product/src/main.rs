@@ -3,6 +3,7 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "the commands talk to a person")]
 
+mod api;
 mod bench;
 mod e2e;
 mod fixture;
@@ -31,6 +32,7 @@ async fn dispatch(command: &Command) -> Result<()> {
             e2e::podman(&Workspace::load()?, filter.as_deref()).await
         }
         Command::E2e { ref filter, .. } => e2e::run(&Workspace::load()?, filter.as_deref()).await,
+        Command::Api { update } => api::run(&Workspace::load()?, update),
         Command::Bench(command) => bench(command).await,
         Command::Soak { jobs, faults, seed, json } => soak::soak(jobs, faults, seed, json).await,
         Command::Fuzz { seconds, ref targets } => fuzz::run(&Workspace::load()?, seconds, targets),

@@ -75,6 +75,12 @@ pub enum Command {
         /// Only these; without any, all
         targets: Vec<String>,
     },
+    /// Compare the public API of the library crates with the lists in docs/api
+    Api {
+        /// Write the lists
+        #[arg(long)]
+        update: bool,
+    },
     /// Check the rules of this workspace that no lint can check
     Tidy,
     /// Run everything that a change must pass, up to the first failure

@@ -42,8 +42,10 @@ pub fn dispatch(command: &Command) -> Result<()> {
         Command::Ci { no_engine, tested } => {
             ci::run(&Workspace::load()?, ci::Selection { engine: !no_engine, tests: !tested })
         }
-        Command::E2e { .. } | Command::Bench(_) | Command::Soak { .. } | Command::Fuzz { .. } => {
-            product::become_product(&Workspace::load()?)
-        }
+        Command::Api { .. }
+        | Command::E2e { .. }
+        | Command::Bench(_)
+        | Command::Soak { .. }
+        | Command::Fuzz { .. } => product::become_product(&Workspace::load()?),
     }
 }

@@ -48,6 +48,7 @@ fn steps(workspace: &Workspace, selection: Selection, report: &mut Report) -> Re
     } else {
         report.omit("advisories", "NOT checked, the database is out of reach");
     }
+    report.step("api", || product::run(workspace, &["api"]))?;
     let tested = "already run by `cargo xtask test`";
     if selection.tests {
         report.step("shells", shells::ensure)?;
