@@ -16,6 +16,7 @@ use crate::{
     run::{
         Run,
         evidence::Evidence,
+        span::job_span,
         supervise::{Supervisor, caught},
         when::Failure,
     },
@@ -205,7 +206,7 @@ impl Executor {
         cancel: Cancel,
     ) -> impl Future<Output = JobResult> + Send + use<> {
         let executor = self.clone();
-        let span = tracing::debug_span!("job", run = %plan.run, project = %plan.project);
+        let span = job_span(&plan);
         let job = async move {
             let mut job = match executor.prepare_job(&plan, Input::Once, &cancel).await {
                 Ok(job) => job,

@@ -14,6 +14,7 @@ use crate::{
     run::{
         Run,
         interrupt::Interrupt,
+        span::trace_end,
         supervise::caught,
         volumes::volume_outcome,
         when::{Failure, final_failure},
@@ -102,7 +103,9 @@ impl Executor {
             api_requests: self.docker.requests_sent() - state.requests_before,
             cleanup,
         };
-        observer.redactor().result(result)
+        let result = observer.redactor().result(result);
+        trace_end(&result);
+        result
     }
 
     /// Removes what a job created, except caches.

@@ -16,6 +16,7 @@ pub(crate) mod removal;
 pub(crate) mod resume;
 mod script;
 pub(crate) mod service;
+pub(crate) mod span;
 pub(crate) mod stages;
 pub(crate) mod state;
 pub(crate) mod step;

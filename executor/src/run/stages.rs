@@ -16,6 +16,7 @@ use crate::{
     run::{
         Run,
         lifecycle::masker,
+        span::job_span,
         state::RunState,
         when::{Failure, first_failure},
     },
@@ -80,7 +81,7 @@ impl Executor {
         plan: &JobPlan,
         cancel: &Cancel,
     ) -> Result<PreparedJob, Box<JobResult>> {
-        let span = tracing::debug_span!("job", run = %plan.run, project = %plan.project);
+        let span = job_span(plan);
         self.prepare_job(plan, Input::Kept, cancel).instrument(span).await
     }
 
