@@ -73,9 +73,7 @@ impl Engine {
                         endpoint.verify()?;
                         BollardDocker::new(endpoint)
                     })
-                    .map_err(|error| {
-                        Failure::from_error(&error, error.hint().map(str::to_owned))
-                    })?;
+                    .map_err(|error| Failure::explain(&error))?;
                 let policy = RetryPolicy::default().with_outage(arguments.outage);
                 let docker = SteadyDocker::with_observer(Arc::new(docker), policy, observer);
                 Ok(Self { docker: Arc::new(docker), memory: None })

@@ -1,8 +1,8 @@
 //! Errors as a person sees them: one line, then a hint. And the exit codes.
 
-use std::{error::Error, io};
+use std::{borrow::Cow, error::Error, io};
 
-use volume_manager::SpecError;
+use docker_api_trait::Hint;
 
 use crate::teller::say;
 
@@ -34,9 +34,9 @@ impl Failure {
         Self { message: executor::describe(error), hint }
     }
 
-    /// A spec that cannot be read.
-    pub(crate) fn from_spec(error: &SpecError) -> Self {
-        Self::from_error(error, Some(error.hint().to_owned()))
+    /// An error of the libraries with its causes and its own hint.
+    pub(crate) fn explain(error: &(dyn Hint + 'static)) -> Self {
+        Self::from_error(error, error.hint().map(Cow::into_owned))
     }
 
     /// Standard output does not take what we have to say.
@@ -48,11 +48,36 @@ impl Failure {
         say(&format!("berth: error: {}", self.message.replace(['\n', '\r'], " ")));
         if let Some(hint) = &self.hint {
             // The library names its settings, a person has options.
-            let hint = hint
-                .replace("allow_host_paths", "--allow-host-paths")
-                .replace("allow_host_options", "--allow-host-options")
-                .replace("allow_engine_socket", "--allow-engine-socket");
-            say(&format!("hint: {hint}"));
+            say(&format!("hint: {}", name_flags(hint)));
         }
+    }
+}
+
+/// The settings of the libraries that have a flag here.
+const FLAGS: &[(&str, &str)] = &[
+    ("allow_host_paths", "--allow-host-paths"),
+    ("allow_host_options", "--allow-host-options"),
+    ("allow_engine_socket", "--allow-engine-socket"),
+    ("strict_config", "--strict-config"),
+    ("`secret_file`", "`--secret-file`"),
+    ("`owner`", "--owner"),
+    ("BERTH_STATE_DIR", "--state-dir or BERTH_STATE_DIR"),
+    ("DOCKER_HOST", "--host or DOCKER_HOST"),
+];
+
+/// Returns a hint of a library with the flags of this program in place of the settings.
+fn name_flags(hint: &str) -> String {
+    FLAGS.iter().fold(hint.to_owned(), |hint, (setting, flag)| hint.replace(setting, flag))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::name_flags;
+
+    #[test]
+    fn hints_name_the_flags_of_the_program() {
+        let hint = name_flags("start the engine, or name the right one with DOCKER_HOST");
+        assert_eq!(hint, "start the engine, or name the right one with --host or DOCKER_HOST");
+        assert_eq!(name_flags("set DOCKER_CONTEXT"), "set DOCKER_CONTEXT");
     }
 }

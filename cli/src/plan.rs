@@ -14,10 +14,7 @@ use crate::{
 pub(crate) fn decide(request: &Request, context: &RunContext) -> Result<JobPlan, Failure> {
     let decide =
         if request.engine.is_on_this_host() { executor::plan } else { plan_for_remote_engine };
-    decide(&request.job, &request.config, context).map_err(|error| {
-        let hint = error.hint();
-        Failure::from_error(&error, Some(hint))
-    })
+    decide(&request.job, &request.config, context).map_err(|error| Failure::explain(&error))
 }
 
 /// Prints the `docker` lines that mean the same as a run.

@@ -78,7 +78,7 @@ pub(crate) fn spec(arguments: &SpecArguments) -> Result<u8, Failure> {
     let mut code = 0;
     for error in results.iter().filter_map(|result| result.as_ref().err()) {
         if !arguments.json {
-            Failure::from_spec(error).show();
+            Failure::explain(error).show();
         }
         code = INVALID;
     }

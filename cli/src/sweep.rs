@@ -35,7 +35,7 @@ pub(crate) fn sweep(arguments: &SweepArguments) -> Result<u8, Failure> {
     })?;
     let report = runtime
         .block_on(async { if arguments.dry_run { sweep.look().await } else { sweep.run().await } });
-    let report = report.map_err(|error| Failure::from_error(&error, error.hint()))?;
+    let report = report.map_err(|error| Failure::explain(&error))?;
     if arguments.json {
         print_json(&Swept::new(&report, arguments.dry_run))?;
     } else {

@@ -63,7 +63,7 @@ impl Desk {
 }
 
 fn engine_failure(error: &ApiError) -> Failure {
-    Failure::from_error(error, error.hint().map(str::to_owned))
+    Failure::explain(error)
 }
 
 /// A volume in a list.
@@ -211,10 +211,7 @@ fn inspection(
 fn explain_spec(arguments: &ExplainArguments) -> Result<u8, Failure> {
     let (spec, scope, policy) = (arguments.spec()?, arguments.scope()?, arguments.policy()?);
     let desk = Desk::new(&arguments.engine)?;
-    let refused = |error: PlanError| {
-        let hint = error.hint();
-        Failure::from_error(&error, Some(hint))
-    };
+    let refused = |error: PlanError| Failure::explain(&error);
     let found = match cache_of(&spec, &scope, &policy).map_err(refused)? {
         Some(name) => desk.wait(desk.inventory.find(&name))?,
         None => None,
@@ -265,7 +262,7 @@ fn remove(arguments: &RmArguments) -> Result<u8, Failure> {
         match desk.runtime.block_on(desk.inventory.remove(&name, &owner)) {
             Ok(()) => say(&format!("berth: removed {name}")),
             Err(error) => {
-                Failure::from_error(&error, error.hint()).show();
+                Failure::explain(&error).show();
                 let is_engines = matches!(error, RemovalError::Engine { .. });
                 code = if is_engines { OUR_FAILURE } else { code.max(NOT_DONE) };
             }

@@ -413,11 +413,11 @@ impl ApiError {
         match self {
             Self::Unreachable { failure, .. } => Some(match failure {
                 ConnectFailure::Absent => {
-                    "start the engine, or name the right one with --host or DOCKER_HOST"
+                    "start the engine, or name the right one with DOCKER_HOST"
                 }
                 ConnectFailure::Refused => {
                     "the engine is not running, or listens elsewhere: start it, or name it with \
-                     --host or DOCKER_HOST"
+                     DOCKER_HOST"
                 }
                 ConnectFailure::PermissionDenied => {
                     "run as root, or add your user to the group that owns the socket (often \
@@ -430,7 +430,7 @@ impl ApiError {
                 ConnectFailure::TooManyFiles => {
                     "raise the limit of open files (`ulimit -n`), or run fewer jobs at once"
                 }
-                ConnectFailure::Other => "check --host, DOCKER_HOST and the network",
+                ConnectFailure::Other => "check DOCKER_HOST and the network",
             }),
             Self::TimedOut { .. } | Self::Lost { .. } => {
                 Some("look at the engine's log; a restart of the engine ends its containers")

@@ -4,7 +4,8 @@
 //!   [`ExecApi`], [`ArchiveApi`]) and [`DockerApi`], which is all of them;
 //! - [`model`]: plain requests and replies, free of any client library's types;
 //! - [`id`]: names and ids that are validated before they can reach a URL;
-//! - [`ApiError`]: what can go wrong, in the cases that a caller would tell apart;
+//! - [`ApiError`]: what can go wrong, in the cases that a caller would tell apart; [`Hint`]: the remedy of an error of any
+//!   crate, and whether a retry may help;
 //! - `BollardDocker` (feature `bollard`): the adapter for a real engine;
 //! - `MockDocker` (feature `mock`): mocks, for tests that ask "was it called, in what order".
 //!
@@ -30,6 +31,7 @@ mod frame;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;
+mod hint;
 pub mod id;
 mod log;
 #[cfg(feature = "mock")]
@@ -43,6 +45,7 @@ pub use api::{
 #[cfg(feature = "bollard")]
 pub use bollard::{BollardDocker, Endpoint, EndpointError, EndpointSources, TlsFiles};
 pub use error::{ApiError, ConnectFailure, Operation};
+pub use hint::Hint;
 pub use id::{
     ContainerId, ContainerName, ExecId, ImageReference, InvalidId, NetworkId, NetworkName,
     VolumeName,

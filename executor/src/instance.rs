@@ -60,14 +60,14 @@ impl InstanceError {
     /// What a person can do about it.
     pub fn hint(&self) -> &'static str {
         match self {
-            Self::Unusable { .. } => {
-                "name a folder that you may write to with --state-dir or BERTH_STATE_DIR"
-            }
+            Self::Unusable { .. } => "name a folder that you may write to with BERTH_STATE_DIR",
             Self::Foreign { .. } => {
-                "name a folder of your own with --state-dir or BERTH_STATE_DIR, or take the right to \
+                "name a folder of your own with BERTH_STATE_DIR, or take the right to \
                  write to it from others: chmod o-w"
             }
-            Self::Malformed { .. } => "remove that file, or name another folder with --state-dir",
+            Self::Malformed { .. } => {
+                "remove that file, or name another folder with BERTH_STATE_DIR"
+            }
         }
     }
 }

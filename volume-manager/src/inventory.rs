@@ -57,7 +57,7 @@ impl RemovalError {
                 Some(format!("if nobody needs it, `docker volume rm {volume}`"))
             }
             // Not the owner's name itself: anybody may have written it, and a hint gets pasted.
-            Self::OtherOwner { .. } => Some("if it is yours, give its owner with --owner".into()),
+            Self::OtherOwner { .. } => Some("if it is yours, give its `owner`".into()),
             Self::InUse { .. } => {
                 Some("wait until the job has ended, or remove the containers first".into())
             }

@@ -43,6 +43,7 @@ mod docker;
 mod error;
 mod explain;
 mod fingerprint;
+mod hint;
 mod identity;
 mod inventory;
 mod kind;

@@ -226,8 +226,7 @@ fn reference(text: &str) -> Result<ImageReference, Failure> {
 
 #[allow(clippy::needless_pass_by_value, reason = "it stands in `map_err`")]
 fn refused(error: JobError) -> Failure {
-    let hint = error.hint();
-    Failure::from_error(&error, Some(hint))
+    Failure::explain(&error)
 }
 
 fn pull_policy(text: &str) -> Result<PullPolicy, String> {

@@ -135,10 +135,7 @@ impl RunArguments {
             }
             Ok(runner)
         });
-        checked.map_err(|error| {
-            let hint = error.hint();
-            Failure::from_error(&error, Some(hint))
-        })
+        checked.map_err(|error| Failure::explain(&error))
     }
 
     /// The time limit as a person reads it.

@@ -94,7 +94,7 @@ impl ExplainArguments {
 
     pub(crate) fn spec(&self) -> Result<VolumeSpec, Failure> {
         let reader = self.reader.reader()?;
-        reader.read(&self.spec).map_err(|error| Failure::from_spec(&error))
+        reader.read(&self.spec).map_err(|error| Failure::explain(&error))
     }
 }
 

@@ -75,10 +75,8 @@ impl WorkspaceArguments {
             if fs::symlink_metadata(output).is_ok() && !output.is_dir() {
                 return Err(no_folder("--output", output, "a folder, or a path that is free"));
             }
-            let artifacts = Artifacts::new(&self.artifacts).map_err(|error| {
-                let hint = error.hint().map(str::to_owned);
-                Failure::from_error(&error, hint)
-            })?;
+            let artifacts =
+                Artifacts::new(&self.artifacts).map_err(|error| Failure::explain(&error))?;
             transfers = transfers.with_artifacts(artifacts, output);
         }
         Ok(transfers)
@@ -94,14 +92,11 @@ fn refuse_socket(
     folder: &str,
 ) -> Result<(), Failure> {
     let spec = SpecReader::new(OperatingSystem::Linux).read(&format!("{path}:{folder}"));
-    let demand = VolumeDemand::new([spec.map_err(|error| Failure::from_spec(&error))?]);
+    let demand = VolumeDemand::new([spec.map_err(|error| Failure::explain(&error))?]);
     let scope = Scope::new(&*config.owner, &*job.project, job.trust);
     let policy = config.policy.clone().with_host_paths(true);
     let origin = Provenance::new("", std::time::SystemTime::UNIX_EPOCH);
-    plan(&demand, &scope, &origin, &policy).map(drop).map_err(|error| {
-        let hint = error.hint();
-        Failure::from_error(&error, Some(hint))
-    })
+    plan(&demand, &scope, &origin, &policy).map(drop).map_err(|error| Failure::explain(&error))
 }
 
 fn no_folder(option: &str, path: &Path, instead: &str) -> Failure {

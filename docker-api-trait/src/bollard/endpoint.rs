@@ -173,7 +173,7 @@ impl EndpointError {
     pub fn hint(&self) -> Option<&'static str> {
         Some(match self {
             Self::Scheme { .. } | Self::Incomplete { .. } => {
-                "use unix:///path/to/docker.sock or tcp://host:port in --host or DOCKER_HOST"
+                "use unix:///path/to/docker.sock or tcp://host:port in DOCKER_HOST"
             }
             Self::Unverified { .. } => {
                 "set DOCKER_TLS_VERIFY=1, and DOCKER_CERT_PATH to a folder with ca.pem, cert.pem and key.pem"

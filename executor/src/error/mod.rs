@@ -2,6 +2,7 @@
 //! [`JobError`](crate::JobError).
 
 mod cleanup;
+mod hint;
 mod image;
 mod prepare;
 mod resume;

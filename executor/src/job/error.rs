@@ -186,7 +186,7 @@ impl JobError {
             Self::Variable { .. } => "write it as NAME=value".to_owned(),
             Self::LongVariable { .. } | Self::LongEnvironment { .. } => {
                 "give large values to the job as files: `file = true` for a variable, or \
-                 `--secret-file`"
+                 `secret_file`"
                     .to_owned()
             }
             Self::LongArgument { .. } => {

@@ -166,7 +166,7 @@ impl ConfigError {
             }
             Self::DuplicateKey { .. } => "remove one of the two".to_owned(),
             Self::Strict { .. } => {
-                "correct or remove the keys, or leave out --strict-config".to_owned()
+                "correct or remove the keys, or leave out strict_config".to_owned()
             }
             Self::WrongType { expected, .. } | Self::Value { expected, .. } => {
                 format!("give {expected}")
