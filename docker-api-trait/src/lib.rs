@@ -7,6 +7,9 @@
 //! - [`ApiError`]: what can go wrong, in the cases that a caller would tell apart; [`Hint`]: the remedy of an error of any
 //!   crate, and whether a retry may help;
 //! - `BollardDocker` (feature `bollard`): the adapter for a real engine;
+//! - [`RefusalCause`]: why an engine refuses a container, from its words;
+//! - `SteadyDocker` (feature `steady`): a decorator that repeats what is safe to repeat and waits for an engine that is
+//!   unreachable;
 //! - `MockDocker` (feature `mock`): mocks, for tests that ask "was it called, in what order".
 //!
 //! This crate knows nothing of jobs, caches or policy.
@@ -37,6 +40,9 @@ mod log;
 #[cfg(feature = "mock")]
 mod mock;
 pub mod model;
+mod refusal;
+#[cfg(feature = "steady")]
+mod steady;
 
 pub use api::{
     ArchiveApi, ArchiveStream, Attachment, ContainerApi, ContainerInput, DockerApi, ExecApi,
@@ -61,3 +67,6 @@ pub use model::{
     NetworkPlace, NetworkRequest, PathDetails, PathKind, Propagation, PullProgress, PullRequest,
     RegistryCredential, Relabel, Signal, Ulimit, Volume, VolumeRequest, VolumeUsage, WaitCondition,
 };
+pub use refusal::{PlatformMismatch, RefusalCause};
+#[cfg(feature = "steady")]
+pub use steady::{EngineEvent, EngineObserver, LATE_EFFECT, RetryPolicy, SteadyDocker};

@@ -47,7 +47,6 @@ mod cancel;
 mod commands;
 mod config;
 mod describe;
-mod engine_error;
 mod error;
 mod event;
 mod executor;
@@ -67,7 +66,6 @@ mod refusal;
 mod report;
 mod run;
 mod shell;
-mod steady;
 mod sweep;
 mod workspace;
 
@@ -79,7 +77,7 @@ pub use config::{
     normalize_file_text, read_config,
 };
 pub use describe::describe;
-pub use engine_error::RefusalCause;
+pub use docker_api_trait::{EngineEvent, EngineObserver, RefusalCause, RetryPolicy, SteadyDocker};
 pub use error::{
     CleanupError, ImageError, PrepareError, ResumeError, RunError, StepError, TransferError,
     UnknownStep,
@@ -116,7 +114,6 @@ pub use report::{
 pub use run::progress::JobProgress;
 pub use run::stages::PreparedJob;
 pub use run::transfer::Transfers;
-pub use steady::{EngineEvent, EngineObserver, RetryPolicy, SteadyDocker};
 pub use sweep::{Death, Kept, Leftover, Sweep, SweepReport, Verdict};
 pub use volume_manager::{BuildStrategy, Trust};
 pub use workspace::{

@@ -1,19 +1,26 @@
-//! What an engine means that refuses a container: whether its network or a volume is not there any
-//! more. Only its words tell, so that they decide as little as possible.
+//! Which error of a run a refusal of the engine is: of a container, of its network or of a volume. The
+//! causes come from `docker-api-trait`; here they meet the plan.
 
-use docker_api_trait::{ApiError, DockerApi, LabelFilter, Operation};
+use docker_api_trait::{ApiError, DockerApi, LabelFilter, RefusalCause};
 use volume_manager::{PreparedVolume, PreparedVolumes, VolumeKind, label};
 
 use crate::{JobPlan, NetworkPlan, PrepareError};
 
+/// Returns the error for a refusal: with its cause if that is known.
+pub(crate) fn classify(refused: ApiError) -> PrepareError {
+    match RefusalCause::of(&refused) {
+        Some(cause) => PrepareError::Refused { cause, source: refused },
+        None => refused.into(),
+    }
+}
+
 /// The error with the volume in it whose directory is missing, if that is what it says.
 pub(crate) fn of_a_volume(volumes: &PreparedVolumes, error: PrepareError) -> PrepareError {
     let PrepareError::Engine(source) = error else { return error };
-    let words = words(&source).unwrap_or_default();
+    let lost = source.lost_volume();
     let is_lost = |volume: &&PreparedVolume| {
         let is_volume = volume.kind().is_managed() || volume.kind() == VolumeKind::Named;
-        // More between the two is something else: of a volume with a device, that one is missing.
-        is_volume && words.contains(&format!("/{}/_data: no such file or directory", volume.name()))
+        is_volume && lost == Some(volume.name())
     };
     match volumes.volumes.iter().find(is_lost) {
         Some(lost) => {
@@ -33,7 +40,7 @@ pub(crate) async fn of_the_network(
     refusal: &ApiError,
 ) -> Option<PrepareError> {
     let NetworkPlan::Own(own) = &plan.network else { return None };
-    if !may_be_of_a_network(refusal) {
+    if !refusal.may_name_missing_network() {
         return None;
     }
     let found = docker.list_networks(&[LabelFilter::equals(label::RUN, &plan.run)]).await.ok()?;
@@ -41,25 +48,9 @@ pub(crate) async fn of_the_network(
     (!is_there).then(|| PrepareError::NetworkVanished { network: own.name.to_string() })
 }
 
-fn may_be_of_a_network(refusal: &ApiError) -> bool {
-    matches!(refusal, ApiError::NotFound { operation: Operation::StartContainer, .. })
-        || words(refusal).is_some_and(|words| words.contains("network"))
-}
-
-/// What an engine has said that has refused something.
-fn words(error: &ApiError) -> Option<&str> {
-    match error {
-        ApiError::NotFound { message, .. }
-        | ApiError::Rejected { message, .. }
-        | ApiError::Conflict { message, .. }
-        | ApiError::Engine { message, .. } => Some(message),
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use docker_api_trait::NetworkApi as _;
+    use docker_api_trait::{NetworkApi as _, Operation};
     use testkit::FakeDocker;
 
     use super::*;
@@ -128,15 +119,16 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_is_looked_into_when_something_is_missing_or_it_speaks_of_a_network() {
-        assert!(may_be_of_a_network(&error(404, "network x not found")));
-        // As a program may be missing, so may a network: the words are the engine's own.
-        assert!(may_be_of_a_network(&error(404, "not found")));
-        assert!(may_be_of_a_network(&error(500, "unable to find network with name or ID x")));
-        let image = ApiError::from_status(Operation::CreateContainer, 404, "No such image: x");
-        assert!(!may_be_of_a_network(&image));
-        assert!(!may_be_of_a_network(&error(400, "exec: \"sh\": executable file not found")));
-        assert!(!may_be_of_a_network(&error(500, "no space left on device")));
+    fn a_refusal_with_a_known_cause_keeps_the_words_of_the_engine() {
+        let refused = classify(error(400, "Unknown runtime specified kata"));
+        let PrepareError::Refused { cause: RefusalCause::Runtime, .. } = &refused else {
+            panic!("{refused:?}")
+        };
+        assert!(!refused.is_retryable() && refused.hint().is_some());
+        let shown = crate::describe(&refused);
+        assert!(shown.contains("Unknown runtime specified kata"), "{shown}");
+        assert!(classify(error(500, "port is already allocated")).is_retryable());
+        assert!(matches!(classify(error(500, "unknown words")), PrepareError::Engine(_)));
     }
 
     #[tokio::test]

@@ -37,7 +37,8 @@ impl Hint for VolumeError {
             | Self::NotRemoved { source, .. }
             | Self::Closed { source } => source.is_transient(),
             Self::InUse { .. } => true,
-            Self::Mismatch { .. }
+            Self::Cancelled
+            | Self::Mismatch { .. }
             | Self::Foreign { .. }
             | Self::Vanished { .. }
             | Self::Unadoptable { .. } => false,

@@ -9,8 +9,8 @@ use super::{
     UnknownStep,
 };
 use crate::{
-    AllowError, ConfigError, CredentialError, InstanceError, JobError, MaskError, PullPolicyError,
-    WorkspaceError,
+    AllowError, ConfigError, CredentialError, FailureReason, InstanceError, JobError, MaskError,
+    PullPolicyError, WorkspaceError,
 };
 
 /// Implements the trait by the methods of the error.
@@ -43,7 +43,16 @@ macro_rules! implement_for_refusal {
     )+};
 }
 
-implement!(CleanupError, ImageError, PrepareError, ResumeError, RunError, StepError, TransferError);
+implement!(
+    CleanupError,
+    FailureReason,
+    ImageError,
+    PrepareError,
+    ResumeError,
+    RunError,
+    StepError,
+    TransferError
+);
 implement_for_refusal!(
     AllowError,
     ConfigError,

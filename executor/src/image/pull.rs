@@ -3,7 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use docker_api_trait::{
-    ApiError, DockerApi, ImageReference, PullProgress, PullRequest, RegistryCredential,
+    ApiError, DockerApi, ImageReference, PlatformMismatch, PullProgress, PullRequest,
+    RegistryCredential,
 };
 use futures_util::StreamExt as _;
 
@@ -11,11 +12,7 @@ use super::{
     AuthConfig, BrokenCredentials, CredentialHelpers, CredentialSources, Flights, Progress,
     PullFault, PullKey, PullPolicy, RegistryImage, Resolved, WatchError, retry_pull, watch_stalls,
 };
-use crate::{
-    ImageError, ImagePlan, JobEvent, JobPlan, describe,
-    engine_error::{PlatformMismatch, platform_mismatch},
-    redact::RedactingObserver,
-};
+use crate::{ImageError, ImagePlan, JobEvent, JobPlan, describe, redact::RedactingObserver};
 
 /// Brings images to the engine. Clones share pulls that are under way.
 #[derive(Debug, Clone)]
@@ -230,8 +227,8 @@ impl Attempts<'_> {
                 }
                 (PullPolicy::Never, Some(missing)) => {
                     let image = image.reference.clone();
-                    self.failed(match platform_mismatch(&missing) {
-                        Some(PlatformMismatch { wanted, found }) => {
+                    self.failed(match missing.platform_mismatch() {
+                        Some(PlatformMismatch { wanted, found, .. }) => {
                             ImageError::Platform { image, wanted, found }
                         }
                         None => ImageError::Missing { image },

@@ -2,7 +2,9 @@
 
 use std::{convert::Infallible, pin::pin, sync::OnceLock, time::Duration};
 
-use docker_api_trait::{ApiError, ContainerId, DockerApi, LabelFilter, NetworkId, Operation};
+use docker_api_trait::{
+    ApiError, ContainerId, DockerApi, LATE_EFFECT, LabelFilter, NetworkId, Operation,
+};
 use futures_util::future;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
@@ -12,8 +14,7 @@ use crate::{
     Cancel, CleanupError, CleanupFailure, CleanupReport, JobPlan, NetworkPlan, ObjectKind,
     RemovedObject,
     run::{
-        Inputs, Run, interrupt,
-        removal::{self, LATE_EFFECT},
+        Inputs, Run, interrupt, removal,
         state::{RunState, Trace},
     },
 };

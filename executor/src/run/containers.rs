@@ -10,7 +10,6 @@ use volume_manager::PreparedVolumes;
 use crate::{
     ContainerPlan, FailureReason, ImagePlan, JobEvent, JobPlan, PrepareError, Process,
     RefusalCause,
-    engine_error::classify,
     image::Use,
     refusal,
     run::{
@@ -173,7 +172,7 @@ impl Inputs<'_> {
             if error.is_unknown_user() {
                 return PrepareError::Start { source: error };
             }
-            vanished(classify(error), &plan.name)
+            vanished(refusal::classify(error), &plan.name)
         };
         let (input, output) = attached.map_err(gone)?;
         let session = Session::new(id.clone(), input, output, exit.map_err(gone)?);
@@ -210,7 +209,7 @@ impl Inputs<'_> {
         if let Some(error) = refusal::of_the_network(self.docker, self.plan, &refused).await {
             return Err(error.into());
         }
-        Err(match classify(refused) {
+        Err(match refusal::classify(refused) {
             PrepareError::Engine(
                 source @ (ApiError::NotFound { .. } | ApiError::Rejected { .. }),
             ) => PrepareError::Start { source },
@@ -232,7 +231,7 @@ pub(super) fn not_created(
         {
             PrepareError::NameTaken { name: name.to_owned(), source }
         }
-        error => refusal::of_a_volume(volumes, classify(error)),
+        error => refusal::of_a_volume(volumes, refusal::classify(error)),
     }
 }
 

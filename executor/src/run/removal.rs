@@ -8,8 +8,6 @@ use volume_manager::VolumeError;
 
 use crate::CleanupError;
 
-/// A request that was sent just before its connection broke takes effect within this time.
-pub(crate) const LATE_EFFECT: Duration = Duration::from_secs(1);
 /// Between two looks at what is on its way.
 const POLL: Duration = Duration::from_millis(100);
 /// How long a network may be in use. A container that was removed is out of it in a moment; one of

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, mem, sync::Arc, time::Duration};
 
 use docker_api_trait::{
-    ApiError, ContainerId, DockerApi, LabelFilter, NetworkId, Operation, VolumeName,
+    ApiError, ContainerId, DockerApi, LATE_EFFECT, LabelFilter, NetworkId, Operation, VolumeName,
 };
 use futures_util::{StreamExt as _, future, stream};
 use tokio::time::{Instant, sleep_until, timeout_at};
@@ -13,10 +13,7 @@ use super::{
     Kept, Leftover, SweepReport, Verdict,
     decide::{Facts, Question, verdict},
 };
-use crate::{
-    CleanupError, CleanupFailure, Instances, Life, ObjectKind,
-    run::removal::{self, LATE_EFFECT},
-};
+use crate::{CleanupError, CleanupFailure, Instances, Life, ObjectKind, run::removal};
 
 /// So many removals are under way at once.
 const CONCURRENCY: usize = 16;

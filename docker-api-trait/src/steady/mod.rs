@@ -6,7 +6,8 @@ mod docker;
 mod event;
 mod link;
 mod policy;
+mod roles;
 
-pub use docker::SteadyDocker;
+pub use docker::{LATE_EFFECT, SteadyDocker};
 pub use event::{EngineEvent, EngineObserver};
 pub use policy::RetryPolicy;

@@ -1,8 +1,6 @@
 //! What to do about a request that failed. Pure.
 
-use docker_api_trait::{ApiError, ConnectFailure, Operation};
-
-use crate::RefusalCause;
+use crate::{ApiError, ConnectFailure, Operation, RefusalCause};
 
 /// What sending a request a second time does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

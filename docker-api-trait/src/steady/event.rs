@@ -2,7 +2,7 @@
 
 use std::{fmt::Debug, time::Duration};
 
-use docker_api_trait::{ApiError, Operation};
+use crate::{ApiError, Operation};
 
 /// Something about the connection to the engine. It concerns every job on the same handle.
 #[derive(Debug)]

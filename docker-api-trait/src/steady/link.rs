@@ -8,15 +8,15 @@ use std::{
     time::Duration,
 };
 
-use docker_api_trait::{ApiError, DockerApi, EngineInfo, Operation};
 use tokio::time::{Instant, sleep, timeout_at};
 
-use crate::run::interrupt;
-
 use super::{EngineEvent, EngineObserver, RetryPolicy};
+use crate::{ApiError, DockerApi, EngineInfo, Operation};
 
 /// How long the last look may take.
 const LAST_LOOK: Duration = Duration::from_secs(1);
+/// A longer outage has no representable end.
+const MAX_OUTAGE: Duration = Duration::from_hours(24 * 365 * 30);
 
 /// What is known of the engine.
 #[derive(Debug, Default)]
@@ -179,7 +179,7 @@ impl Link {
                 (Some(since), true) => return Err(gone(operation, since.elapsed(), error)),
                 (Some(since), false) => since,
             };
-            let deadline = interrupt::end(since, self.policy.outage);
+            let deadline = since + self.policy.outage.min(MAX_OUTAGE);
             match timeout_at(deadline + LAST_LOOK, self.engine.info()).await {
                 Ok(Ok(info)) => {
                     self.answered();

@@ -1,11 +1,10 @@
 //! Why an engine refuses a container, from its words: the one table of causes, with what a person can do
-//! about each. A reply that is not in the table keeps its own words and gets no hint.
+//! about each. A reply that is not in the table keeps its own words and gets no hint. Callers branch on
+//! the causes and read no words themselves.
 
 use std::fmt;
 
-use docker_api_trait::{ApiError, Operation};
-
-use crate::PrepareError;
+use crate::{ApiError, Operation};
 
 /// Why an engine refuses to create or start a container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -198,40 +197,62 @@ impl RefusalCause {
     }
 }
 
-/// Returns the error for a refusal: with its cause when that is known.
-pub(crate) fn classify(refused: ApiError) -> PrepareError {
-    match RefusalCause::of(&refused) {
-        Some(cause) => PrepareError::Refused { cause, source: refused },
-        None => refused.into(),
-    }
-}
-
-/// The platforms of an image that the engine has for another one.
+/// The platforms of an image that the engine has for another platform than the requested one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct PlatformMismatch {
-    /// The platform that was asked for.
-    pub(crate) wanted: String,
+#[non_exhaustive]
+pub struct PlatformMismatch {
+    /// The platform that was requested.
+    pub wanted: String,
     /// The platform that the engine has, if it says so.
-    pub(crate) found: Option<String>,
+    pub found: Option<String>,
 }
 
-/// Returns the platforms if the engine has the image that it calls missing, for another platform.
-pub(crate) fn platform_mismatch(missing: &ApiError) -> Option<PlatformMismatch> {
-    let ApiError::NotFound { operation: Operation::CreateContainer, message } = missing else {
-        return None;
-    };
-    if let Some((_, platforms)) =
-        message.split_once("does not match the specified platform: wanted ")
-    {
-        let (wanted, found) = platforms.split_once(", actual: ")?;
-        let found = Some(found.trim().to_owned()).filter(|found| !found.is_empty());
-        return Some(PlatformMismatch { wanted: wanted.to_owned(), found });
+impl ApiError {
+    /// Returns the platforms if the engine has the image that it calls missing, for another platform.
+    pub fn platform_mismatch(&self) -> Option<PlatformMismatch> {
+        let Self::NotFound { operation: Operation::CreateContainer, message } = self else {
+            return None;
+        };
+        if let Some((_, platforms)) =
+            message.split_once("does not match the specified platform: wanted ")
+        {
+            let (wanted, found) = platforms.split_once(", actual: ")?;
+            let found = Some(found.trim().to_owned()).filter(|found| !found.is_empty());
+            return Some(PlatformMismatch { wanted: wanted.to_owned(), found });
+        }
+        // If an engine with containerd's store has several platforms, it names none of them.
+        let (_, wanted) =
+            message.split_once("was found but does not provide the specified platform (")?;
+        let wanted = wanted.split(')').next().unwrap_or(wanted);
+        Some(PlatformMismatch { wanted: wanted.to_owned(), found: None })
     }
-    // Of several platforms that an engine with containerd's store has it names none.
-    let (_, wanted) =
-        message.split_once("was found but does not provide the specified platform (")?;
-    let wanted = wanted.split(')').next().unwrap_or(wanted);
-    Some(PlatformMismatch { wanted: wanted.to_owned(), found: None })
+
+    /// Returns the name of the volume whose directory is missing on the engine's host, if that is why the
+    /// engine refused the request. It may be any volume of the engine.
+    pub fn lost_volume(&self) -> Option<&str> {
+        // Other text between the two has another reason: the device of a volume is missing.
+        let (before, _) =
+            self.refusal_message()?.split_once("/_data: no such file or directory")?;
+        before.rsplit_once('/').map(|(_, volume)| volume)
+    }
+
+    /// Returns whether the engine may have refused a container because its network does not exist. The
+    /// words are ambiguous, so the caller lists the networks.
+    pub fn may_name_missing_network(&self) -> bool {
+        matches!(self, Self::NotFound { operation: Operation::StartContainer, .. })
+            || self.refusal_message().is_some_and(|words| words.contains("network"))
+    }
+
+    /// Returns the words of an engine that refused a request.
+    fn refusal_message(&self) -> Option<&str> {
+        match self {
+            Self::NotFound { message, .. }
+            | Self::Rejected { message, .. }
+            | Self::Conflict { message, .. }
+            | Self::Engine { message, .. } => Some(message),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for RefusalCause {
