@@ -73,7 +73,7 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<u8, Failure> {
         });
         let mut obedience = std::pin::pin!(signal::obey(&cancel, &stage, arguments.quiet));
         let result = tokio::select! {
-            result = executor.run_plan_with(&plan, &transfers, sink, &cancel) => Ok(result),
+            result = executor.planned_job(&plan).transfers(transfers.clone()).sink(sink).cancel(&cancel).run() => Ok(result),
             Err(error) = &mut obedience => Err(Failure::from_error(&error, None)),
         };
         if let Some(sweep) = sweep

@@ -17,7 +17,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE};
 use docker_api_trait::{BollardDocker, DockerApi, Endpoint, ImageReference};
 use executor::{
     Cancel, Command as JobCommand, Event, Executor, ExecutorConfig, FailureReason, JobEvent,
-    JobOutcome, JobSpec, NullSink, Observer, PullPolicy, RegistryLogin, Trust,
+    JobOutcome, JobSpec, Observer, PullPolicy, RegistryLogin, Trust,
 };
 use helpers::{Project, WAIT, docker, docker_says, stderr, stdout, unique, variable};
 use testkit::{Backend, Passage, Proxy, WireRequest, suite};
@@ -375,7 +375,7 @@ async fn jobs_at_once_share_a_pull_with_those_of_the_same_password_only() {
         job.registries.push(RegistryLogin::new(&image.registry, user(), &secret));
         jobs.spawn(async move {
             let cancel = Cancel::new();
-            let result = executor.run(&job, Box::new(NullSink), &cancel).await;
+            let result = executor.job(&job).cancel(&cancel).run().await;
             (secret, result.unwrap().outcome)
         });
     }

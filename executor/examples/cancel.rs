@@ -21,7 +21,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         JobSpec::new("my-project", Trust::Trusted, image.parse::<ImageReference>()?, script);
     job.after_script = Some(Command::script("echo and the after-script ran")?);
     let (cancel, log) = (Cancel::new(), MemorySink::new());
-    let running = executor.run(&job, Box::new(log.clone()), &cancel);
+    let running = executor.job(&job).sink(log.clone()).cancel(&cancel).run();
     let stop = async {
         tokio::time::sleep(Duration::from_secs(5)).await;
         cancel.stop();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use docker_api_trait::{BollardDocker, Endpoint, EndpointSources, ImageReference};
-use executor::{Cancel, Command, Executor, ExecutorConfig, JobOutcome, JobSpec, NullSink, Trust};
+use executor::{Command, Executor, ExecutorConfig, JobOutcome, JobSpec, Trust};
 
 #[tokio::main(flavor = "current_thread")]
 #[allow(clippy::print_stdout, reason = "the example talks to a person")]
@@ -17,7 +17,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut job =
         JobSpec::new("my-project", Trust::Trusted, image, Command::script("date > /cache/now")?);
     job.volumes.push("/cache".to_owned());
-    let result = executor.run(&job, Box::new(NullSink), &Cancel::new()).await?;
+    let result = executor.job(&job).run().await?;
     match result.outcome {
         JobOutcome::Succeeded => println!("caches: {:?}", result.volumes.states()),
         JobOutcome::Failed(reason) => println!("failed: {}", reason.as_str()),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use docker_api_trait::{BollardDocker, Endpoint, EndpointSources, ImageReference, LogSource};
 use executor::{
-    Cancel, Command, Executor, ExecutorConfig, JobOutcome, JobSpec, MemorySink, ServiceSpec, Trust,
+    Command, Executor, ExecutorConfig, JobOutcome, JobSpec, MemorySink, ServiceSpec, Trust,
 };
 
 #[tokio::main(flavor = "current_thread")]
@@ -26,7 +26,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut job = JobSpec::new("my-project", Trust::Trusted, image, Command::script(fetch)?);
     job.services.push(web);
     let log = MemorySink::new();
-    let result = executor.run(&job, Box::new(log.clone()), &Cancel::new()).await?;
+    let result = executor.job(&job).sink(log.clone()).run().await?;
     match result.outcome {
         JobOutcome::Succeeded => print!("the service says {}", log.text(LogSource::Stdout)),
         JobOutcome::Failed(reason) => println!("failed: {}", reason.as_str()),

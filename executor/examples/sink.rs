@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use docker_api_trait::{
     BollardDocker, Endpoint, EndpointSources, ImageReference, LogChunk, LogSource,
 };
-use executor::{Cancel, Command, Executor, ExecutorConfig, JobSpec, LogSink, Trust, Variable};
+use executor::{Command, Executor, ExecutorConfig, JobSpec, LogSink, Trust, Variable};
 
 /// Shows each step's output between two lines, and errors with a sign.
 #[derive(Debug)]
@@ -45,6 +45,6 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut job =
         JobSpec::new("my-project", Trust::Trusted, image.parse::<ImageReference>()?, script);
     job.variables.push(Variable::new("TOKEN", "hush-hush")?.masked());
-    executor.run(&job, Box::new(Console), &Cancel::new()).await?;
+    executor.job(&job).sink(Console).run().await?;
     Ok(())
 }

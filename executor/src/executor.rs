@@ -1,43 +1,47 @@
 //! Running whole jobs.
 
-use std::{future::Future, sync::Arc, time::SystemTime};
+#[cfg(feature = "bollard")]
+mod connect;
+mod job_run;
+mod lifecycle;
+mod stages;
 
-use docker_api_trait::{DockerApi, Input};
-use futures_util::FutureExt as _;
-use tracing::Instrument as _;
+use std::{sync::Arc, time::SystemTime};
+
+use docker_api_trait::DockerApi;
 use volume_manager::{DockerVolumeManager, VolumeManager};
 
+pub use self::{
+    job_run::JobRun,
+    stages::{PrepareFailure, Script, ScriptError},
+};
 use crate::{
-    AuthConfig, Cancel, Event, ExecutorConfig, Instances, JobError, JobEvent, JobPlan, JobResult,
-    JobSpec, LogSink, Observer, RunContext, SteadyDocker, Transfers,
+    AuthConfig, Event, ExecutorConfig, InstanceError, Instances, JobError, JobEvent, JobPlan,
+    JobSpec, Observer, RunContext, SteadyDocker,
     host::plan_aside,
     image::Images,
-    redact::RedactingObserver,
-    run::{
-        Run,
-        evidence::Evidence,
-        span::job_span,
-        supervise::{Supervisor, caught},
-        when::Failure,
-    },
+    run::{evidence::Evidence, supervise::Supervisor},
 };
 
 /// Runs jobs on an engine.
 ///
+/// [`connect`](Self::connect) is the short way to one; [`job`](Self::job) runs a job.
+///
 /// # Contract
 /// - Jobs may run concurrently on one executor; each is cleaned up by itself. Pulls of one image are
 ///   shared.
-/// - [`run`](Self::run) always cleans up before it returns, whatever the outcome, and its result
-///   says what it could not remove. All that it makes carries the run's labels from the moment of
-///   its creation.
-/// - To stop a job, use its [`Cancel`] and await the result. A job whose future is dropped instead is
-///   stopped at once and cleaned up by a task of its own; [`idle`](Self::idle) waits for that. So is
-///   one whose sink or observer panics: it fails with [`RunError::Panicked`](crate::RunError::Panicked). When the process
-///   dies, or the runtime ends before, what the job made stays until it is swept by its labels: what
-///   [`run`](Self::run) made, as soon as its process is dead.
-/// - Stage by stage, [`prepare`](Self::prepare), [`run_step`](Self::run_step) and
-///   [`finish`](Self::finish) do the same; whoever calls them decides which steps run. A job that was
-///   prepared can be carried on by another process with [`resume`](Self::resume).
+/// - [`JobRun::run`] always cleans up before it returns, whatever the outcome, and its result says what
+///   it could not remove. Everything that it creates carries the run's labels from the moment of its
+///   creation.
+/// - To stop a job, use its [`Cancel`](crate::Cancel) and await the result. A job whose future is dropped
+///   instead is stopped at once and cleaned up by a task of its own; [`idle`](Self::idle) waits for that.
+///   So is one whose sink or observer panics: it fails with
+///   [`RunError::Panicked`](crate::RunError::Panicked). When the process dies, or the runtime ends before,
+///   what the job created stays until it is swept by its labels, which is as soon as its process is dead.
+/// - Stage by stage, [`prepare`](Self::prepare), [`run_step`](Self::run_step),
+///   [`run_script`](Self::run_script) and [`finish`](Self::finish) do the same, and the caller decides
+///   which steps run. A job that was prepared can be carried on by another process with
+///   [`resume`](Self::resume).
 /// - Must be used within a tokio runtime with time; its futures can be spawned.
 #[derive(Debug, Clone)]
 pub struct Executor {
@@ -122,102 +126,67 @@ impl Executor {
         &self.config
     }
 
-    /// A run's context with the lock of this executor, for a plan that the same executor
-    /// [runs](Self::run_plan). For a job that another process is to carry on, use
-    /// [`RunContext::draw`]: it would be swept when this process ends.
+    /// Returns a context for a run of this executor: planned with it, everything that a job creates
+    /// carries the label of a lock that this process holds. When the process is killed, the next
+    /// [`Sweep`](crate::Sweep) removes what is left.
     ///
-    /// Once every run with such a context has been cleaned up by this executor, its lock file is
-    /// removed with the executor. Otherwise the file remains and causes the next sweep.
+    /// For a job that another process is to carry on, use [`RunContext::draw`]: with this context a
+    /// sweep would remove the job when this process ends. Once every run with such a context has been
+    /// cleaned up by this executor, the lock file is removed with the executor. Otherwise the file
+    /// remains, and the next sweep removes it.
     pub async fn context(&self) -> RunContext {
-        let (context, unheld) = self.evidence.context().await;
-        if let Some(error) = &unheld {
-            let event = JobEvent::NoInstance(error);
-            self.observer.event(&Event::new(&context.run, "", SystemTime::now(), &event));
+        let (context, error) = self.evidence.attach(RunContext::draw()).await;
+        if let Some(error) = &error {
+            self.report_missing_lock(&context.run, "", error);
         }
         context
     }
 
-    /// Plans a job and runs it. All that it makes carries the label of a lock that this process holds, in
-    /// [the user's state directory](Instances::of_user) unless another is
-    /// [given](Self::with_instances): when the process is killed, the next [`Sweep`](crate::Sweep) with
-    /// that directory removes what it left. Where no lock can be held the job runs all the same, and the
-    /// observer gets [`JobEvent::NoInstance`].
+    fn report_missing_lock(&self, run: &str, job: &str, error: &InstanceError) {
+        let event = JobEvent::NoInstance(error);
+        self.observer.event(&Event::new(run, job, SystemTime::now(), &event));
+    }
+
+    /// Plans a job for a run of this executor, with its [`context`](Self::context).
     ///
-    /// What it mounts of the host is judged by what it is on this very host, as
-    /// by [`plan()`](crate::plan()): a link to an engine's socket is refused. Of an engine on another
-    /// machine, links of this one say nothing: use [`plan()`](crate::plan()) and [`run_plan`](Self::run_plan).
+    /// What it mounts of the host is judged by what it is on this very host, as by
+    /// [`plan()`](crate::plan()): a link to an engine's socket is refused. For an engine on another
+    /// machine, use [`plan_for_remote_engine`](crate::plan_for_remote_engine), as links of this one say
+    /// nothing.
     ///
     /// # Errors
-    /// [`JobError`] when the job cannot be planned: nothing was started then, and no request sent.
-    /// Whatever happens later is part of the result.
-    pub async fn run(
-        &self,
-        job: &JobSpec,
-        sink: Box<dyn LogSink>,
-        cancel: &Cancel,
-    ) -> Result<JobResult, JobError> {
-        let (context, unheld) = self.evidence.context().await;
+    /// [`JobError`] when the job cannot be run as it is described, or may not.
+    pub async fn plan(&self, job: &JobSpec) -> Result<JobPlan, JobError> {
+        self.plan_for(job, RunContext::draw()).await
+    }
+
+    async fn plan_for(&self, job: &JobSpec, context: RunContext) -> Result<JobPlan, JobError> {
+        let (context, error) = self.evidence.attach(context).await;
         let plan = plan_aside(job, &self.config, context).await?;
-        if let Some(error) = &unheld {
-            let observer = RedactingObserver::new(Arc::clone(&self.observer), &plan);
-            observer.event(&JobEvent::NoInstance(error));
+        if let Some(error) = &error {
+            self.report_missing_lock(&plan.run, &job.id, error);
         }
-        Ok(self.run_plan(&plan, sink, cancel).await)
+        Ok(plan)
     }
 
-    /// Runs a plan. A plan is for one run: its names and labels are that run's.
+    /// Returns a job that is about to run. [`JobRun::run`] plans it as [`plan`](Self::plan) does, and
+    /// runs it:
     ///
-    /// When the process dies, a container ends as soon as its step does: its shell reads from it.
-    pub async fn run_plan(
-        &self,
-        plan: &JobPlan,
-        sink: Box<dyn LogSink>,
-        cancel: &Cancel,
-    ) -> JobResult {
-        self.run_plan_with(plan, &Transfers::none(), sink, cancel).await
+    /// ```
+    /// # use executor::{Executor, JobSpec, JobError, JobResult, MemorySink};
+    /// # async fn example(executor: Executor, spec: JobSpec) -> Result<JobResult, JobError> {
+    /// let log = MemorySink::new();
+    /// executor.job(&spec).sink(log.clone()).run().await
+    /// # }
+    /// ```
+    pub fn job(&self, job: &JobSpec) -> JobRun {
+        JobRun::new(self, job.clone(), RunContext::draw())
     }
 
-    /// Runs a plan with a project's files brought into its build folder before the steps, and
-    /// artifacts taken from there after them. As [`run_plan`](Self::run_plan) otherwise.
-    ///
-    /// Files that cannot be brought make the job fail before its first step, artifacts that cannot be
-    /// had after its last one; a script's own failure goes before that.
-    pub async fn run_plan_with(
-        &self,
-        plan: &JobPlan,
-        transfers: &Transfers,
-        sink: Box<dyn LogSink>,
-        cancel: &Cancel,
-    ) -> JobResult {
-        let cancel = cancel.child();
-        let job = self.carry_out(plan.clone(), transfers.clone(), sink, cancel.clone());
-        self.supervisor.run(cancel, job.boxed()).await
-    }
-
-    /// A run of a plan as a future that owns all it needs, for a caller that has tasks of its own:
-    /// [`run_plan_with`](Self::run_plan_with) is this in a task that outlives its caller.
-    ///
-    /// One that is dropped cleans nothing up: what it made stays until it is swept by its labels.
-    pub fn carry_out(
-        &self,
-        plan: JobPlan,
-        transfers: Transfers,
-        mut sink: Box<dyn LogSink>,
-        cancel: Cancel,
-    ) -> impl Future<Output = JobResult> + Send + use<> {
-        let executor = self.clone();
-        let span = job_span(&plan);
-        let job = async move {
-            let mut job = match executor.prepare_job(&plan, Input::Once, &cancel).await {
-                Ok(job) => job,
-                Err(result) => return *result,
-            };
-            let mut run = Run::new(&executor, &mut job, &cancel);
-            let work = run.work(&transfers, &mut *sink);
-            let failed = caught(work.map(Ok).boxed()).await;
-            let failed = failed.unwrap_or_else(|panicked| Some(Failure::Before(panicked)));
-            executor.end(job, failed, &cancel).await
-        };
-        job.instrument(span)
+    /// Returns a planned job that is about to run. A plan is for one run: its names and labels are that
+    /// run's.
+    pub fn planned_job(&self, plan: &JobPlan) -> JobRun<JobPlan> {
+        let context = RunContext::new(plan.run.clone(), String::new(), SystemTime::now());
+        JobRun::new(self, plan.clone(), context)
     }
 }

@@ -321,13 +321,24 @@ mod tests {
             crate::Executor::new(docker, Arc::new(volumes), host.config.clone()).without_instance();
         let sink = || Box::new(crate::NullSink);
         let cancel = crate::Cancel::new();
-        let refused =
-            executor.run(&Host::job(&host.at("sock")), sink(), &cancel).await.unwrap_err();
+        let refused = executor
+            .job(&Host::job(&host.at("sock")))
+            .sink(sink())
+            .cancel(&cancel)
+            .run()
+            .await
+            .unwrap_err();
         let JobError::Volumes(PlanError::EngineSocketReached { .. }) = refused else {
             panic!("{refused:?}")
         };
         assert_eq!(engine.calls(), []);
-        let ran = executor.run(&Host::job(&host.at("srv/data")), sink(), &cancel).await.unwrap();
+        let ran = executor
+            .job(&Host::job(&host.at("srv/data")))
+            .sink(sink())
+            .cancel(&cancel)
+            .run()
+            .await
+            .unwrap();
         assert!(matches!(ran.outcome, crate::JobOutcome::Succeeded), "{:?}", ran.outcome);
     }
 

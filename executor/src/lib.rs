@@ -36,7 +36,7 @@
 //! let image: ImageReference = "busybox".parse()?;
 //! let mut job = JobSpec::new("my-project", Trust::Trusted, image, Command::script("make")?);
 //! job.volumes.push("/cache".to_owned());
-//! let result = executor.run(&job, Box::new(NullSink), &Cancel::new()).await?;
+//! let result = executor.job(&job).run().await?;
 //! assert!(matches!(result.outcome, JobOutcome::Succeeded));
 //! # Ok::<_, Box<dyn std::error::Error>>(())
 //! # })?;
@@ -83,7 +83,7 @@ pub use error::{
     UnknownStep,
 };
 pub use event::{Event, JobEvent, Observer};
-pub use executor::Executor;
+pub use executor::{Executor, JobRun, PrepareFailure, Script, ScriptError};
 pub use host::plan;
 pub use image::{
     AllowError, AllowKind, AuthConfig, BrokenCredentials, CredentialError, PolicySource, PullFault,
@@ -111,8 +111,8 @@ pub use report::{
     CleanupFailureReport, CleanupSummary, JobReport, LogReport, ObjectReport, ServiceReport,
     StepReport, TimeoutReport, TimingsReport, TransferReport, VolumeReport,
 };
+pub use run::prepared::PreparedJob;
 pub use run::progress::JobProgress;
-pub use run::stages::PreparedJob;
 pub use run::transfer::Transfers;
 pub use sweep::{Death, Kept, Leftover, Sweep, SweepReport, Verdict};
 pub use volume_manager::{BuildStrategy, Trust};

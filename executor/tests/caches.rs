@@ -10,7 +10,7 @@ use common::Events;
 use docker_api_trait::{ApiError, DockerApi, ImageReference, Operation};
 use executor::{
     Cancel, Command, Executor, ExecutorConfig, FailureReason, JobOutcome, JobResult, JobSpec,
-    NullSink, Phase, PrepareError, RunContext, RunError, Trust, plan,
+    Phase, PrepareError, RunContext, RunError, Trust, plan,
 };
 use testkit::{FakeDocker, Fault, FaultKind, FaultyDocker, ScriptedRun, Side, Site};
 use tokio::{sync::Notify, time::sleep};
@@ -35,7 +35,7 @@ fn job() -> JobSpec {
 
 async fn run(engine: &FakeDocker) -> JobResult {
     let executor = executor_with(engine, ExecutorConfig::new("ci"));
-    executor.run(&job(), Box::new(NullSink), &Cancel::new()).await.unwrap()
+    executor.job(&job()).run().await.unwrap()
 }
 
 #[track_caller]
@@ -63,7 +63,7 @@ async fn a_cache_that_vanishes_under_a_job_is_told_of_and_is_reported_as_recreat
         Executor::with_engine_as_is(Arc::new(faulty), Arc::new(volumes), ExecutorConfig::new("ci"))
             .without_instance()
             .with_observer(Arc::new(events.clone()));
-    let result = executor.run(&job(), Box::new(NullSink), &Cancel::new()).await.unwrap();
+    let result = executor.job(&job()).run().await.unwrap();
     assert!(matches!(result.outcome, JobOutcome::Succeeded), "{:?}", result.outcome);
     assert_eq!(result.volumes.states(), [Some(VolumeState::Recreated)]);
     assert_eq!(events.count("CacheVanished"), 1, "{:?}", events.texts());
@@ -112,7 +112,7 @@ async fn a_cache_without_its_folder_is_made_anew_once_where_that_is_wanted() {
         let config = if wanted { rebuilding() } else { ExecutorConfig::new("ci") };
         let events = Events::default();
         let executor = executor_with(&engine, config).with_observer(Arc::new(events.clone()));
-        let result = executor.run(&job(), Box::new(NullSink), &Cancel::new()).await.unwrap();
+        let result = executor.job(&job()).run().await.unwrap();
         let what = format!("{wanted} {times}: {:?}", result.outcome);
         assert_eq!(matches!(result.outcome, JobOutcome::Succeeded), succeeds, "{what}");
         assert_eq!(events.count("CacheRebuilt"), rebuilt, "{what}");
@@ -142,7 +142,7 @@ async fn a_cache_that_others_hold_is_not_made_anew() {
     let lost = name.clone();
     engine.refuse_once(Operation::StartContainer, move || lost_folder(&lost));
     let executor = executor_with(&engine, rebuilding());
-    let result = executor.run(&job(), Box::new(NullSink), &Cancel::new()).await.unwrap();
+    let result = executor.job(&job()).run().await.unwrap();
     let JobOutcome::Failed(FailureReason::System { error }) = &result.outcome else {
         panic!("{:?}", result.outcome)
     };
@@ -178,7 +178,7 @@ async fn assert_only_a_cache(engine: &FakeDocker, what: &str) {
     assert!(engine.volumes().len() <= 1, "{what}: {:?}", engine.volumes());
     // The folder may still be lost.
     let executor = executor_with(engine, rebuilding());
-    let result = executor.run(&job(), Box::new(NullSink), &Cancel::new()).await.unwrap();
+    let result = executor.job(&job()).run().await.unwrap();
     assert!(matches!(result.outcome, JobOutcome::Succeeded), "{what}: {:?}", result.outcome);
     assert_eq!(engine.volumes().len(), 1, "{what}: {:?}", engine.volumes());
 }
@@ -187,7 +187,7 @@ async fn assert_only_a_cache(engine: &FakeDocker, what: &str) {
 async fn a_job_that_makes_its_cache_anew_leaves_nothing_whatever_befalls_its_requests() {
     let calls = {
         let (_, faulty, executor) = lost().await;
-        let result = executor.run(&job(), Box::new(NullSink), &Cancel::new()).await.unwrap();
+        let result = executor.job(&job()).run().await.unwrap();
         assert!(matches!(result.outcome, JobOutcome::Succeeded), "{:?}", result.outcome);
         faulty.calls().len()
     };
@@ -198,7 +198,7 @@ async fn a_job_that_makes_its_cache_anew_leaves_nothing_whatever_befalls_its_req
             let what = format!("{number} {side:?} {kind:?}");
             let (engine, faulty, executor) = lost().await;
             faulty.inject(Fault { site: Site::Nth(number), side, kind });
-            let result = executor.run(&job(), Box::new(NullSink), &Cancel::new()).await.unwrap();
+            let result = executor.job(&job()).run().await.unwrap();
             assert!(faulty.met() > 0, "{what} was never met");
             let told: Vec<_> = result.cleanup.failed.iter().map(|one| one.name.clone()).collect();
             let untold = engine.containers().into_iter().find(|one| !told.contains(&one.name));
@@ -214,7 +214,7 @@ async fn a_job_that_makes_its_cache_anew_leaves_nothing_whatever_befalls_its_req
 #[tokio::test(start_paused = true)]
 async fn a_job_that_makes_its_cache_anew_is_stopped_and_let_go_of_at_any_moment() {
     let (_, faulty, executor) = lost().await;
-    executor.run(&job(), Box::new(NullSink), &Cancel::new()).await.unwrap();
+    executor.job(&job()).run().await.unwrap();
     let calls = faulty.calls();
     let removal = calls.iter().position(|call| call.operation == Operation::RemoveVolume).unwrap();
     for (number, side) in (0..calls.len()).flat_map(|number| Side::BOTH.map(|side| (number, side)))
@@ -231,7 +231,7 @@ async fn a_job_that_makes_its_cache_anew_is_stopped_and_let_go_of_at_any_moment(
                 Box::pin(std::future::ready(()))
             });
             let job = job();
-            let run = executor.run(&job, Box::new(NullSink), &cancel);
+            let run = executor.job(&job).cancel(&cancel).run();
             let result = tokio::select! {
                 biased;
                 () = reached.notified() => None,
@@ -268,7 +268,7 @@ async fn of_jobs_that_have_lost_a_cache_together_none_takes_anothers_new_one_awa
     });
     let events = Events::default();
     let executor = executor.with_observer(Arc::new(events.clone()));
-    let result = executor.run(&job(), Box::new(NullSink), &Cancel::new()).await.unwrap();
+    let result = executor.job(&job()).run().await.unwrap();
     assert!(matches!(result.outcome, JobOutcome::Succeeded), "{:?}", result.outcome);
     assert_eq!(result.volumes.states(), [Some(VolumeState::Reused)]);
     let name = engine.volume_names().remove(0);

@@ -19,8 +19,7 @@ use docker_api_trait::{
 };
 use executor::{
     Cancel, Executor, ExecutorConfig, FailureReason, Instances, JobReport, JobResult, JobSpec,
-    Life, NullSink, ObjectKind, Observer, Phase, ServiceSpec, Sweep, TimedPart, Transfers, Trust,
-    plan,
+    Life, ObjectKind, Observer, Phase, ServiceSpec, Sweep, TimedPart, Trust, plan,
 };
 use testkit::{FakeDocker, Fault, FaultKind, FaultyDocker, ScriptedRun, Site, suite};
 use tokio::time::{Instant, sleep};
@@ -57,7 +56,7 @@ async fn run_with(engine: &FakeDocker, fault: Fault) -> (JobResult, Duration) {
     let faulty = FaultyDocker::with_faults(Arc::new(engine.clone()), [fault]);
     let begin = Instant::now();
     let run = on(Arc::new(faulty));
-    let result = run.run(&large_job(), Box::new(NullSink), &Cancel::new()).await.unwrap();
+    let result = run.job(&large_job()).run().await.unwrap();
     (result, begin.elapsed())
 }
 
@@ -108,7 +107,7 @@ async fn a_time_limit_ends_the_job_of_a_mute_engine() {
         faulty.inject(Fault::before(Site::From(faulty.calls().len()), FaultKind::Hang));
     };
     let cancel = Cancel::new();
-    let run = executor.run(&job, Box::new(NullSink), &cancel);
+    let run = executor.job(&job).cancel(&cancel).run();
     let (result, ()) = tokio::join!(run, mute);
     let (result, took) = (result.unwrap(), begin.elapsed());
     let reason = failure(&result, Phase::Script, false);
@@ -144,7 +143,7 @@ async fn a_run_holds_a_lock_until_its_executor_ends() {
     let instances = Instances::open(state.path()).unwrap();
     let engine = large_engine();
     let executor = executor_with(&engine, config("ci")).with_instances(instances.clone());
-    let result = executor.run(&large_job(), Box::new(NullSink), &Cancel::new()).await.unwrap();
+    let result = executor.job(&large_job()).run().await.unwrap();
     common::assert_clean(&engine, &result);
     let makers = makers(&engine);
     assert_eq!(makers.len(), 2);
@@ -162,7 +161,7 @@ async fn a_sweep_takes_what_a_dead_executor_left() {
     engine.script(ScriptedRun::never_ends());
     let executor = executor_with(&engine, config("ci")).with_instances(instances.clone());
     let plan = plan(&large_job(), executor.config(), &executor.context().await).unwrap();
-    let run = executor.carry_out(plan, Transfers::none(), Box::new(NullSink), Cancel::new());
+    let run = executor.planned_job(&plan).run_unsupervised();
     // As with a process that dies: nothing is cleaned up.
     assert!(tokio::time::timeout(seconds(5), run).await.is_err());
     let report = sweep(&engine, state.path()).run().await.unwrap();
@@ -185,7 +184,7 @@ async fn a_job_runs_though_no_lock_can_be_held() {
     let observer: Arc<dyn Observer> = Arc::new(events.clone());
     let executor = executor_with(&engine, config("ci")).with_instances(instances);
     let executor = executor.with_observer(observer);
-    let result = executor.run(&large_job(), Box::new(NullSink), &Cancel::new()).await.unwrap();
+    let result = executor.job(&large_job()).run().await.unwrap();
     common::assert_succeeded(&result);
     assert_eq!(events.count("NoInstance"), 1);
 }
@@ -200,13 +199,13 @@ async fn claims_the_lock_again_after_a_failed_claim() {
     let executor = executor.with_observer(Arc::new(events.clone()));
     let aside = state.path().with_extension("aside");
     std::fs::rename(state.path(), &aside).unwrap();
-    let result = executor.run(&large_job(), Box::new(NullSink), &Cancel::new()).await.unwrap();
+    let result = executor.job(&large_job()).run().await.unwrap();
     common::assert_succeeded(&result);
     assert_eq!(events.count("NoInstance"), 1);
     let makers_before = makers(&engine);
     assert!(makers_before.iter().all(|maker| instances.life(maker) == Life::Unknown));
     std::fs::rename(&aside, state.path()).unwrap();
-    executor.run(&large_job(), Box::new(NullSink), &Cancel::new()).await.unwrap();
+    executor.job(&large_job()).run().await.unwrap();
     assert_eq!(events.count("NoInstance"), 1);
     let later = makers(&engine).split_off(makers_before.len());
     assert!(!later.is_empty());
@@ -227,7 +226,7 @@ async fn a_plan_with_the_executors_context_leaves_no_lock_file() {
             let job = executor.prepare(&plan, &Cancel::new()).await.unwrap();
             executor.finish(job, &Cancel::new()).await
         } else {
-            executor.run_plan(&plan, Box::new(NullSink), &Cancel::new()).await
+            executor.planned_job(&plan).run().await
         };
         common::assert_clean(&engine, &result);
         drop(executor);
@@ -271,7 +270,7 @@ async fn killed_program() {
     job.services.push(service);
     let executor = Executor::with_engine_as_is(docker, volumes, config(&owner))
         .with_observer(Arc::new(Shouting));
-    executor.run(&job, Box::new(NullSink), &Cancel::new()).await.unwrap();
+    executor.job(&job).run().await.unwrap();
 }
 
 /// Says when the step begins.

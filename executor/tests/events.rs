@@ -11,8 +11,7 @@ use std::{
 
 use common::{image, step};
 use executor::{
-    Cancel, Event, Executor, ExecutorConfig, JobEvent, JobReport, JobSpec, NullSink, Observer,
-    Trust,
+    Cancel, Event, Executor, ExecutorConfig, JobEvent, JobReport, JobSpec, Observer, Trust,
 };
 use testkit::{FakeDocker, ScriptedRun};
 use volume_manager::InMemoryVolumeManager;
@@ -46,8 +45,8 @@ async fn events_of_concurrent_jobs_name_their_run_and_job() {
     let (first, second, cancel) = (job("1"), job("2"), Cancel::new());
     let before = SystemTime::now();
     let (first, second) = tokio::join!(
-        executor.run(&first, Box::new(NullSink), &cancel),
-        executor.run(&second, Box::new(NullSink), &cancel),
+        executor.job(&first).cancel(&cancel).run(),
+        executor.job(&second).cancel(&cancel).run(),
     );
     let after = SystemTime::now();
     let events = recorder.0.lock().unwrap();

@@ -15,8 +15,8 @@ use common::{
 use docker_api_trait::{ApiError, ImageApi, ImageReference, Operation};
 use executor::{
     AuthConfig, Cancel, Event, ExecutorConfig, FailureReason, ImageError, JobEvent, JobResult,
-    JobSpec, NullSink, Observer, Phase, PrepareError, PullFault, PullPolicy, RefusalCause,
-    RegistryLogin, RunError, Variable,
+    JobSpec, Observer, Phase, PrepareError, PullFault, PullPolicy, RefusalCause, RegistryLogin,
+    RunError, Variable,
 };
 use futures_util::FutureExt as _;
 use testkit::{FakeDocker, ScriptedRun};
@@ -44,7 +44,7 @@ async fn watched(
 ) -> (JobResult, Events) {
     let events = Events::default();
     let executor = executor_with(engine, config).with_observer(Arc::new(events.clone()));
-    let result = executor.run(job, Box::new(NullSink), &Cancel::new()).await.unwrap();
+    let result = executor.job(job).run().await.unwrap();
     assert_clean(engine, &result);
     (result, events)
 }
@@ -170,7 +170,7 @@ async fn a_tag_that_moves_after_the_pull_changes_nothing() {
         let executor = executor_with(&engine, policies(&[policy]));
         let executor = executor.with_observer(Arc::new(Mover(engine.clone())));
         let job = job_of("busybox");
-        let result = executor.run(&job, Box::new(NullSink), &Cancel::new()).await.unwrap();
+        let result = executor.job(&job).run().await.unwrap();
         assert_succeeded(&result);
         let moved = engine.inspect_image(&image("busybox")).await.unwrap().id;
         let used = engine.container_requests().last().unwrap().image.clone();
@@ -297,7 +297,7 @@ async fn credentials_come_from_the_job_its_variable_or_the_user() {
                 executor = executor.with_auth_config(config);
             }
         }
-        let result = executor.run(&job, Box::new(NullSink), &Cancel::new()).await.unwrap();
+        let result = executor.job(&job).run().await.unwrap();
         assert_succeeded(&result);
         let credential = engine.pull_requests()[0].credential.clone().unwrap();
         assert_eq!((credential.username.as_str(), credential.server.as_str()), ("ci", REGISTRY));
@@ -315,7 +315,7 @@ async fn a_credential_is_shown_to_its_own_registry_alone() {
         job.variables.push(Variable::new("DOCKER_AUTH_CONFIG", auths(other)).unwrap());
         let config = AuthConfig::parse("config.json", &auths(other)).unwrap();
         let executor = executor(&engine).with_auth_config(config);
-        let result = executor.run(&job, Box::new(NullSink), &Cancel::new()).await.unwrap();
+        let result = executor.job(&job).run().await.unwrap();
         assert_fault(&result, PullFault::Refused);
         assert!(engine.pull_requests().last().unwrap().credential.is_none(), "{other}");
     }
@@ -362,7 +362,7 @@ async fn a_broken_source_of_credentials_fails_no_job_with_a_public_image() {
         let executor = executor_with(&engine, policies(&[PullPolicy::Always]))
             .with_auth_config(AuthConfig::broken(user))
             .with_observer(Arc::clone(&events) as _);
-        let result = executor.run(&job, Box::new(NullSink), &Cancel::new()).await.unwrap();
+        let result = executor.job(&job).run().await.unwrap();
         assert_succeeded(&result);
         let events = events.0.lock().unwrap();
         assert_eq!(events.len(), 2, "{events:?}");
@@ -402,7 +402,7 @@ async fn eight_jobs_share_a_pull_and_survive_the_one_who_began_it() {
     engine.script(ScriptedRun::exits(0));
     let (executor, job) = (executor(&engine), job_of("busybox"));
     let cancels: Vec<_> = (0..8).map(|_| Cancel::new()).collect();
-    let runs = cancels.iter().map(|cancel| executor.run(&job, Box::new(NullSink), cancel));
+    let runs = cancels.iter().map(|cancel| executor.job(&job).cancel(cancel).run());
     let runs = futures_util::future::join_all(runs);
     let first = async {
         sleep(Duration::from_millis(50)).await;
@@ -430,7 +430,7 @@ async fn jobs_with_other_credentials_pull_for_themselves() {
     let executor = executor(&engine);
     let (mut allowed, other) = (job_of(PRIVATE), job_of(PRIVATE));
     allowed.registries.push(RegistryLogin::new(REGISTRY, "ci", "s3cret"));
-    let run = |job| executor.run(job, Box::new(NullSink), Box::leak(Box::new(Cancel::new())));
+    let run = |job| executor.job(job).cancel(Box::leak(Box::new(Cancel::new()))).run();
     let (allowed, other) = tokio::join!(run(&allowed), run(&other));
     assert_succeeded(&allowed.unwrap());
     assert_fault(&other.unwrap(), PullFault::Refused);

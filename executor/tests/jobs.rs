@@ -43,7 +43,7 @@ fn job() -> JobSpec {
 }
 
 async fn run(engine: &FakeDocker) -> JobResult {
-    executor(engine).run(&job(), Box::new(NullSink), &Cancel::new()).await.unwrap()
+    executor(engine).job(&job()).run().await.unwrap()
 }
 
 /// Runs the job and asks it to stop after a second.
@@ -55,7 +55,7 @@ async fn run_and_stop(engine: &FakeDocker, sink: Box<dyn LogSink>, kill: bool) -
     };
     let executor = executor(engine);
     let job = job();
-    tokio::join!(executor.run(&job, sink, &cancel), stop).0.unwrap()
+    tokio::join!(executor.job(&job).sink(sink).cancel(&cancel).run(), stop).0.unwrap()
 }
 
 #[track_caller]
@@ -93,7 +93,7 @@ async fn reuses_the_cache_volume_across_jobs_of_one_project() {
     for (project, trust) in [("other", Trust::Trusted), ("app", Trust::Untrusted)] {
         let mut job = job();
         (job.project, job.trust) = (project.to_owned(), trust);
-        let result = executor(&engine).run(&job, Box::new(NullSink), &Cancel::new()).await.unwrap();
+        let result = executor(&engine).job(&job).run().await.unwrap();
         assert_eq!(result.volumes.states(), [Some(VolumeState::Created)], "{project} {trust:?}");
     }
 }
@@ -103,8 +103,7 @@ async fn the_outputs_are_kept_apart_and_delivered_whole() {
     let engine = engine();
     engine.script(ScriptedRun::exits(0).prints_stdout("one").prints_stderr("two"));
     let sink = MemorySink::new();
-    let result =
-        executor(&engine).run(&job(), Box::new(sink.clone()), &Cancel::new()).await.unwrap();
+    let result = executor(&engine).job(&job()).sink(sink.clone()).run().await.unwrap();
     assert_eq!(result.log, LogEnd::Complete);
     assert_eq!(sink.text(LogSource::Stdout), "one");
     assert_eq!(sink.text(LogSource::Stderr), "two");
@@ -179,7 +178,7 @@ async fn a_volumes_secrets_are_not_in_what_the_engine_says_of_it() {
             ApiError::from_status(Operation::StartContainer, 500, words)
         });
         let executor = executor_with(&engine, config.clone());
-        let result = executor.run(&job(), Box::new(NullSink), &Cancel::new()).await.unwrap();
+        let result = executor.job(&job()).run().await.unwrap();
         let report = serde_json::to_string(&JobReport::from(&result)).unwrap();
         assert!(report.contains("password=…") && !report.contains("hunter2"), "{report}");
     }
@@ -214,7 +213,7 @@ async fn a_job_that_takes_too_long_is_stopped() {
     engine.script(ScriptedRun::never_ends());
     let mut job = job();
     job.timeout = Some(Duration::from_secs(5));
-    let result = executor(&engine).run(&job, Box::new(NullSink), &Cancel::new()).await.unwrap();
+    let result = executor(&engine).job(&job).run().await.unwrap();
     assert!(
         matches!(result.outcome, JobOutcome::Failed(FailureReason::Timeout { .. })),
         "{:?}",
@@ -324,7 +323,7 @@ async fn temporary_volumes_go_whatever_the_outcome() {
         let mut config = ExecutorConfig::new("ci");
         config.policy = Policy::default().with_cache_disabled(true);
         let executor = executor_with(&engine, config);
-        let result = executor.run(&job(), Box::new(NullSink), &Cancel::new()).await.unwrap();
+        let result = executor.job(&job()).run().await.unwrap();
         assert_eq!(result.cleanup.removed.len(), 2);
         assert!(engine.volumes().is_empty());
         assert_clean(&engine, &result);
@@ -352,7 +351,7 @@ async fn a_sink_that_fails_does_not_fail_the_job_but_the_log_says_so() {
     let engine = engine();
     engine.script(ScriptedRun::exits(0).prints_stdout("one"));
     let sink = Box::new(BadSink { stalls: false });
-    let result = executor(&engine).run(&job(), sink, &Cancel::new()).await.unwrap();
+    let result = executor(&engine).job(&job()).sink(sink).run().await.unwrap();
     assert!(matches!(result.outcome, JobOutcome::Succeeded), "{:?}", result.outcome);
     assert!(matches!(result.log, LogEnd::Truncated(Truncation::Sink(_))), "{:?}", result.log);
 }
@@ -414,7 +413,7 @@ async fn among_the_hosts_processes_a_job_is_killed_and_not_asked() {
         let mut job = job();
         job.timeout = Some(Duration::from_secs(5));
         let executor = executor_with(&engine, config);
-        let result = executor.run(&job, Box::new(NullSink), &Cancel::new()).await.unwrap();
+        let result = executor.job(&job).run().await.unwrap();
         let outcome = &result.outcome;
         let timed_out = matches!(outcome, JobOutcome::Failed(FailureReason::Timeout { .. }));
         assert!(timed_out, "{outcome:?}");
@@ -429,7 +428,7 @@ async fn a_job_can_be_spawned_whole_or_stage_by_stage() {
     let executor = executor(&engine);
     let whole = tokio::spawn({
         let executor = executor.clone();
-        async move { executor.run(&job(), Box::new(NullSink), &Cancel::new()).await }
+        async move { executor.job(&job()).run().await }
     });
     let staged = tokio::spawn(async move {
         let plan = plan(&job(), executor.config(), &RunContext::draw()).unwrap();

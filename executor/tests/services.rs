@@ -39,7 +39,7 @@ fn job_with_db() -> JobSpec {
 async fn watched(engine: &FakeDocker, config: ExecutorConfig) -> (JobResult, Events) {
     let events = Events::default();
     let executor = executor_with(engine, config).with_observer(Arc::new(events.clone()));
-    let result = executor.run(&job_with_db(), Box::new(NullSink), &Cancel::new()).await.unwrap();
+    let result = executor.job(&job_with_db()).run().await.unwrap();
     // Whatever becomes of a service, its job goes on.
     assert_succeeded(&result);
     assert_clean(engine, &result);
@@ -113,7 +113,7 @@ async fn a_service_that_nothing_can_look_at_is_not_reported_as_ready() {
         }
         let events = Events::default();
         let executor = executor(&engine).with_observer(Arc::new(events.clone()));
-        let result = executor.run(&job, Box::new(NullSink), &Cancel::new()).await.unwrap();
+        let result = executor.job(&job).run().await.unwrap();
         let service = &result.services[0];
         assert!(matches!(service.readiness, Readiness::Unknown { .. }), "{service:?}");
         assert!(!service.readiness.is_ready());
@@ -315,7 +315,7 @@ async fn a_service_that_is_refused_is_reported_and_the_job_goes_on() {
             let executor = Executor::with_engine_as_is(docker, Arc::new(volumes), config)
                 .with_observer(Arc::new(events.clone()));
             let job = job_with_db();
-            let result = executor.run(&job, Box::new(NullSink), &Cancel::new()).await.unwrap();
+            let result = executor.job(&job).run().await.unwrap();
             assert_succeeded(&result);
             let service = &result.services[0];
             assert_eq!(service.name, "db");
@@ -377,7 +377,7 @@ async fn of_two_services_with_one_alias_the_first_has_it() {
     job.services.push(ServiceSpec::new(image("db")));
     let events = Events::default();
     let executor = executor(&engine).with_observer(Arc::new(events.clone()));
-    let result = executor.run(&job, Box::new(NullSink), &Cancel::new()).await.unwrap();
+    let result = executor.job(&job).run().await.unwrap();
     let names: Vec<_> = result.services.iter().map(|service| service.name.as_str()).collect();
     assert_eq!(names, ["store", "second"]);
     let requests = engine.container_requests();
@@ -423,7 +423,7 @@ async fn a_network_that_cannot_be_made_fails_the_job_before_its_containers() {
     let executor = executor_with(&engine, config);
     let mut job = job_with_db();
     job.volumes.push("/cache".to_owned());
-    let result = executor.run(&job, Box::new(NullSink), &Cancel::new()).await.unwrap();
+    let result = executor.job(&job).run().await.unwrap();
     assert!(
         matches!(
             error(&result, Phase::Prepare, false),
@@ -485,7 +485,7 @@ async fn on_the_default_bridge_a_job_finds_services_in_its_host_table() {
     job.services[0].aliases.push("store".to_owned());
     // The second program's container is made when its step comes.
     job.steps = vec![program("a"), program("b")];
-    let result = executor.run(&job, Box::new(NullSink), &Cancel::new()).await.unwrap();
+    let result = executor.job(&job).run().await.unwrap();
     assert_succeeded(&result);
     let requests = engine.container_requests();
     let modes = requests.iter().map(|request| request.host.network_mode.as_deref());
@@ -504,7 +504,7 @@ async fn a_users_own_network_is_joined_and_left_alone() {
     let mut config = ExecutorConfig::new("ci");
     config.containers.host.network_mode = Some("shared".to_owned());
     let executor = executor_with(&engine, config);
-    let result = executor.run(&job_with_db(), Box::new(NullSink), &Cancel::new()).await.unwrap();
+    let result = executor.job(&job_with_db()).run().await.unwrap();
     // Nobody made it, so that nothing can be started in it.
     assert!(
         matches!(
@@ -547,8 +547,7 @@ async fn only_a_build_container_may_keep_its_anonymous_volumes() {
         let mut config = ExecutorConfig::new("ci");
         config.containers.keep_anonymous_volumes = keep;
         let executor = executor_with(&engine, config);
-        let result =
-            executor.run(&job_with_db(), Box::new(NullSink), &Cancel::new()).await.unwrap();
+        let result = executor.job(&job_with_db()).run().await.unwrap();
         assert_clean(&engine, &result);
         let kept = engine.removed_alone();
         assert_eq!(kept.len(), usize::from(keep));

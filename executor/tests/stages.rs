@@ -12,7 +12,7 @@ use docker_api_trait::{Input, LogChunk, Operation};
 use executor::{
     Cancel, Executor, ExecutorConfig, FailureReason, JobPlan, JobProgress, JobReport, JobResult,
     JobSpec, LogEnd, LogSink, NullSink, Phase, PreparedJob, ResumeError, RunContext, ServiceSpec,
-    StepOutcome, StepWhen, TimedPart, Transfers, Truncation, UnknownStep, Variable, plan,
+    StepOutcome, StepWhen, TimedPart, Truncation, UnknownStep, Variable, plan,
 };
 use testkit::{FakeDocker, ScriptedRun};
 use tokio::time::{Instant, sleep};
@@ -80,7 +80,7 @@ async fn a_job_can_be_run_stage_by_stage() {
     let executor = executor_with(&engine, config());
     let plan = planned(&large_job());
     let mut job = prepared(&executor, &plan).await;
-    assert_eq!((job.plan(), job.steps().len()), (&plan, 0));
+    assert_eq!((&*job.plan(), job.steps().len()), (&plan, 0));
     engine.script_next(ScriptedRun::exits(0).prints_stdout("<s3cret>"));
     let mut sink = Recorder::default();
     let result = executor.run_step(&mut job, "a", &mut sink, &Cancel::new()).await.unwrap();
@@ -185,7 +185,7 @@ async fn what_is_gone_or_has_ended_cannot_be_carried_on() {
     // A job that was run is over.
     let engine = large_engine();
     let executor = executor_with(&engine, config());
-    assert_succeeded(&executor.run_plan(&plan, Box::new(NullSink), &Cancel::new()).await);
+    assert_succeeded(&executor.planned_job(&plan).run().await);
     not_prepared(executor.resume(&plan).await);
 }
 
@@ -230,7 +230,7 @@ async fn a_prepared_shell_outlives_its_client_and_one_of_a_whole_run_does_not() 
     let executor = common::executor(&engine);
     let job = job([step("a")]);
     let cancel = Cancel::new();
-    let run = executor.carry_out(planned(&job), Transfers::none(), Box::new(NullSink), cancel);
+    let run = executor.planned_job(&planned(&job)).cancel(&cancel).run_unsupervised();
     assert!(tokio::time::timeout(seconds(1), run).await.is_err());
     assert_eq!(inputs(&engine), [Input::Once]);
     sleep(seconds(10)).await;
@@ -241,7 +241,9 @@ async fn a_prepared_shell_outlives_its_client_and_one_of_a_whole_run_does_not() 
 async fn a_preparation_that_fails_is_a_result_and_cleans_up() {
     let engine = FakeDocker::new();
     let executor = executor_with(&engine, config());
-    let result = executor.prepare(&planned(&large_job()), &Cancel::new()).await.unwrap_err();
+    let refused = executor.prepare(&planned(&large_job()), &Cancel::new()).await.unwrap_err();
+    assert!(refused.to_string().contains("could not be prepared: the image"), "{refused}");
+    let result = refused.into_result();
     assert!(
         matches!(failure(&result, Phase::Prepare, false), FailureReason::ImagePull { .. }),
         "{:?}",

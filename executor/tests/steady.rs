@@ -20,7 +20,7 @@ use docker_api_trait::{
 };
 use executor::{
     Cancel, EngineEvent, EngineObserver, Event, Executor, ExecutorConfig, JobEvent, JobOutcome,
-    LogEnd, LogSink, NullSink, Observer, Phase, PrepareError, RetryPolicy, RunError, SteadyDocker,
+    LogEnd, LogSink, Observer, Phase, PrepareError, RetryPolicy, RunError, SteadyDocker,
     Truncation,
 };
 use testkit::{FakeDocker, Fault, FaultKind, FaultyDocker, ScriptedRun, Side, Site};
@@ -399,7 +399,7 @@ async fn a_job_whose_future_is_dropped_is_cleaned_up_all_the_same() {
     let executor = executor(&engine);
     let job = job([step("a")]);
     let cancel = Cancel::new();
-    let run = executor.run(&job, Box::new(NullSink), &cancel);
+    let run = executor.job(&job).cancel(&cancel).run();
     assert!(tokio::time::timeout(seconds(5), run).await.is_err());
     assert_eq!(engine.containers().len(), 1);
     let begin = Instant::now();
@@ -424,7 +424,7 @@ async fn a_panic_of_the_callers_own_code_fails_the_job_and_cleans_it_up() {
     let engine = engine();
     let executor = executor(&engine).with_observer(Arc::new(Panicking));
     let job = job([step("a")]);
-    let result = executor.run(&job, Box::new(NullSink), &Cancel::new()).await.unwrap();
+    let result = executor.job(&job).run().await.unwrap();
     let error = error(&result, Phase::Script, false);
     assert!(matches!(error, RunError::Panicked { .. }), "{error:?}");
     assert_eq!(words(&result), [("a", "failed")]);
@@ -484,7 +484,7 @@ async fn succeeds(
     job.volumes = vec!["/cache".to_owned()];
     engine.refuse_once(fails, status(fails, 500));
     let executor = executor(Arc::new(engine), ExecutorConfig::new("ci")).without_instance();
-    let result = executor.run(&job, Box::new(NullSink), &Cancel::new()).await.unwrap();
+    let result = executor.job(&job).run().await.unwrap();
     (matches!(result.outcome, JobOutcome::Succeeded), result.api_requests)
 }
 

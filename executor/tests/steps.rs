@@ -142,7 +142,7 @@ async fn a_step_with_nothing_to_run_costs_nothing() {
     assert_eq!(words(&result), [("build", "succeeded")]);
     assert_eq!(engine.container_requests().len(), 1);
     job.steps.remove(1);
-    let refused = executor(&engine).run(&job, Box::new(NullSink), &Cancel::new()).await;
+    let refused = executor(&engine).job(&job).run().await;
     assert!(matches!(refused, Err(JobError::NothingToRun)), "{refused:?}");
 }
 
@@ -361,7 +361,7 @@ async fn a_log_that_is_too_long_is_cut_and_the_job_goes_on() {
     let sink = Recorder::default();
     let job = job([step("a"), step("b"), step("c")]);
     let executor = executor_with(&engine, config);
-    let result = executor.run(&job, Box::new(sink.clone()), &Cancel::new()).await.unwrap();
+    let result = executor.job(&job).sink(sink.clone()).run().await.unwrap();
     assert_succeeded(&result);
     assert_eq!(
         sink.told(),
@@ -431,7 +431,7 @@ async fn two_jobs_on_one_executor_do_not_meet() {
     engine.script(ScriptedRun::exits(0).lasting(seconds(1)));
     let executor = executor(&engine);
     let job = with_after_script(four_stages_of_one_image());
-    let run = || async { executor.run(&job, Box::new(NullSink), &Cancel::new()).await.unwrap() };
+    let run = || async { executor.job(&job).run().await.unwrap() };
     let results = tokio::join!(run(), run(), run());
     for result in [&results.0, &results.1, &results.2] {
         assert_succeeded(result);

@@ -260,7 +260,7 @@ async fn a_second_cancellation_kills_at_once() {
         cancel.kill();
     };
     let (executor, job) = (executor(&engine), with_after_script(job([step("a")])));
-    let (result, ()) = tokio::join!(executor.run(&job, Box::new(NullSink), &cancel), people);
+    let (result, ()) = tokio::join!(executor.job(&job).cancel(&cancel).run(), people);
     let result = result.unwrap();
     assert_canceled(&result, Phase::Script);
     assert_eq!(begin.elapsed(), seconds(2));
@@ -281,7 +281,7 @@ async fn a_second_cancellation_ends_the_after_script() {
         cancel.kill();
     };
     let (executor, job) = (executor(&engine), with_after_script(job([step("a")])));
-    let (result, ()) = tokio::join!(executor.run(&job, Box::new(NullSink), &cancel), people);
+    let (result, ()) = tokio::join!(executor.job(&job).cancel(&cancel).run(), people);
     let result = result.unwrap();
     assert_canceled(&result, Phase::Script);
     assert_eq!(begin.elapsed(), seconds(2));
@@ -410,7 +410,7 @@ async fn an_engine_that_hangs_between_steps_keeps_nobody_from_stopping_a_job() {
             tokio::time::sleep(seconds(3)).await;
             cancel.stop();
         };
-        let (result, ()) = tokio::join!(executor.run(&job, Box::new(NullSink), &cancel), people);
+        let (result, ()) = tokio::join!(executor.job(&job).cancel(&cancel).run(), people);
         let result = result.unwrap();
         assert_canceled(&result, Phase::Script);
         assert!(begin.elapsed() <= seconds(10), "{held:?}: {:?}", begin.elapsed());
@@ -487,7 +487,7 @@ async fn each_interruption_is_told_once() {
     let mut limited = job([step("a"), always("b"), always("c")]);
     limited.steps[0].timeout = Some(seconds(1));
     limited.timeout = Some(seconds(5));
-    let result = executor.run(&limited, Box::new(NullSink), &Cancel::new()).await.unwrap();
+    let result = executor.job(&limited).run().await.unwrap();
     assert_timed_out(&result, TimedPart::Step, 1);
     assert_eq!(events.count("Stopping"), 2);
 }

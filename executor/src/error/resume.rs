@@ -3,7 +3,7 @@
 use docker_api_trait::ApiError;
 use volume_manager::VolumeError;
 
-use super::{PrepareError, UnknownStep};
+use super::PrepareError;
 use crate::MaskError;
 
 /// Why a job that another process prepared could not be resumed. Nothing was changed.
@@ -35,9 +35,6 @@ pub enum ResumeError {
         /// The run of the plan.
         plan: String,
     },
-    /// The progress names a step that the plan does not have.
-    #[error(transparent)]
-    UnknownStep(#[from] UnknownStep),
     /// The job's secrets cannot be searched for in its log.
     #[error(transparent)]
     Mask(#[from] MaskError),
@@ -54,7 +51,6 @@ impl ResumeError {
                 Some("prepare the job again; a plan is for one run".to_owned())
             }
             Self::OtherRun { .. } => Some("keep a run's plan and its progress together".to_owned()),
-            Self::UnknownStep(error) => Some(error.hint().to_owned()),
             Self::Mask(error) => Some(error.hint().to_owned()),
         }
     }
@@ -66,9 +62,7 @@ impl ResumeError {
             Self::Volumes(VolumeError::Engine { source, .. }) => source.is_transient(),
             Self::Attach(error) => error.is_retryable(),
             Self::NotPrepared { .. } => true,
-            Self::Volumes(_) | Self::OtherRun { .. } | Self::UnknownStep(_) | Self::Mask(_) => {
-                false
-            }
+            Self::Volumes(_) | Self::OtherRun { .. } | Self::Mask(_) => false,
         }
     }
 }

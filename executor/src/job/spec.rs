@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use volume_manager::{BuildStrategy, Trust};
 
 use super::{
-    CacheSpec, Command, ImageSpec, RegistryLogin, ServiceSpec, StepSpec, Variable, step::Script,
-    time, variable,
+    CacheSpec, Command, ContainerKind, ImageSpec, RegistryLogin, ServiceSpec, StepSpec, Variable,
+    step::Script, time, variable,
 };
 
 /// A job: steps in a build container and, where a step asks for it, in a helper container, with
@@ -58,6 +58,11 @@ pub struct JobSpec {
     pub caches: Vec<CacheSpec>,
     /// What it runs, in order.
     pub steps: Vec<StepSpec>,
+    /// The containers that get a shell even if no step needs it, for scripts that come while the job
+    /// runs ([`Executor::run_script`](crate::Executor::run_script)). With one of them, a job needs no
+    /// steps.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shells: Vec<ContainerKind>,
     /// A script that runs after the steps, whatever became of them, also after a cancellation and
     /// after the script's time is up. Its own failure is reported and changes nothing.
     #[serde(default, with = "after_script", skip_serializing_if = "Option::is_none")]
@@ -128,6 +133,7 @@ impl JobSpec {
             volumes: Vec::new(),
             caches: Vec::new(),
             steps: steps.into_iter().collect(),
+            shells: Vec::new(),
             after_script: None,
             timeout: None,
             prepare_timeout: None,

@@ -38,6 +38,38 @@ pub trait LogSink: Debug + Send {
     }
 }
 
+/// Delegates, so that a sink of any kind can be chosen when the program runs.
+#[async_trait]
+impl<T: LogSink + ?Sized> LogSink for Box<T> {
+    async fn write(&mut self, chunk: &LogChunk) -> io::Result<()> {
+        (**self).write(chunk).await
+    }
+
+    async fn begin(&mut self, step: &str) -> io::Result<()> {
+        (**self).begin(step).await
+    }
+
+    async fn end(&mut self, step: &str) -> io::Result<()> {
+        (**self).end(step).await
+    }
+}
+
+/// Delegates, so that a sink can be lent.
+#[async_trait]
+impl<T: LogSink + ?Sized> LogSink for &mut T {
+    async fn write(&mut self, chunk: &LogChunk) -> io::Result<()> {
+        (**self).write(chunk).await
+    }
+
+    async fn begin(&mut self, step: &str) -> io::Result<()> {
+        (**self).begin(step).await
+    }
+
+    async fn end(&mut self, step: &str) -> io::Result<()> {
+        (**self).end(step).await
+    }
+}
+
 /// How a job's log ended. What was delivered is always a beginning of what was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]

@@ -34,11 +34,14 @@ pub(super) fn build(
     let steps: Vec<&StepSpec> = job.steps.iter().filter(|step| !step.command.is_empty()).collect();
     let after = job.after_script.clone().filter(|script| !script.is_empty());
     let after = after.map(|script| StepSpec::new(JobPlan::AFTER_SCRIPT, script));
-    if steps.is_empty() {
+    if steps.is_empty() && job.shells.is_empty() {
         return Err(JobError::NothingToRun);
     }
     let scripts = &planner.config.scripts;
-    let steps = script::with_sources_scripts(steps.into_iter().cloned().collect(), scripts)?;
+    let steps = steps.into_iter().cloned().collect::<Vec<_>>();
+    // Without steps the job's scripts come at run time, these among them.
+    let steps =
+        if steps.is_empty() { steps } else { script::with_sources_scripts(steps, scripts)? };
     let needs_shell = |step: &StepSpec| {
         step.command.as_script().is_some()
             || step.container == ContainerKind::Build && script::has_build_scripts(scripts)
@@ -47,7 +50,7 @@ pub(super) fn build(
     let mut shells = BTreeMap::new();
     for kind in [ContainerKind::Build, ContainerKind::Helper] {
         let mut own = steps.iter().chain(&after).filter(|step| step.container == kind);
-        if own.any(needs_shell) {
+        if own.any(needs_shell) || job.shells.contains(&kind) {
             check_shell_names(&planner.variables)?;
             let image = image_of(planner, kind);
             let entrypoint = entrypoint(planner, image, notes)?;

@@ -7,7 +7,7 @@ use docker_api_trait::ApiError;
 use super::Redactor;
 use crate::{
     BrokenCredentials, CleanupError, ImageError, PrepareError, ResumeError, RunError, StepError,
-    TransferError, UnknownStep, WorkspaceError,
+    TransferError, WorkspaceError,
 };
 
 impl Redactor {
@@ -113,9 +113,6 @@ impl Redactor {
             E::Attach(error) => E::Attach(self.prepare(error)),
             E::NotPrepared { run, container } => E::NotPrepared { run, container },
             E::OtherRun { progress, plan } => E::OtherRun { progress, plan },
-            E::UnknownStep(UnknownStep { step }) => {
-                E::UnknownStep(UnknownStep { step: self.text(step) })
-            }
             E::Mask(error) => E::Mask(error),
         }
     }

@@ -6,7 +6,7 @@ use volume_manager::VolumeError;
 use super::*;
 use crate::{
     BrokenCredentials, CleanupError, Event, ImageError, JobEvent, Observer, PrepareError,
-    PullFault, RelativePath, ResumeError, StepError, TransferError, UnknownStep, WorkspaceError,
+    PullFault, RelativePath, ResumeError, StepError, TransferError, WorkspaceError,
 };
 
 const SECRET: &str = "hunter22";
@@ -188,7 +188,6 @@ fn no_error_of_a_resumption_or_a_cleanup_shows_a_secret() {
         ResumeError::Attach(PrepareError::Start { source: engine() }),
         ResumeError::NotPrepared { run: name(), container: name() },
         ResumeError::OtherRun { progress: name(), plan: name() },
-        ResumeError::UnknownStep(UnknownStep::new(said())),
     ] {
         let error = redactor.resume(error);
         let text = format!("{} {error:?} {:?}", describe(&error), error.hint());

@@ -6,7 +6,7 @@ use docker_api_trait::{DockerApi, Input};
 use volume_manager::VolumeManager;
 
 use crate::{
-    Cancel, Executor, JobEvent, JobPlan, Masker, PreparedJob,
+    Cancel, JobEvent, JobPlan, Masker,
     image::Images,
     log::Refusal,
     redact::{RedactingObserver, Redactor},
@@ -47,29 +47,6 @@ impl<'a> Deref for Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    /// The run of `job`, which `cancel` stops. Until another limit is [set](Self::limit), a phase is
-    /// interrupted by `cancel` and by the job's own time limit.
-    pub(crate) fn new(
-        executor: &'a Executor,
-        job: &'a mut PreparedJob,
-        cancel: &'a Cancel,
-    ) -> Self {
-        let PreparedJob { plan, state, masker, observer, refusal, input } = job;
-        let inputs = Inputs {
-            docker: &*executor.docker,
-            volumes: &*executor.volumes,
-            observer,
-            images: &executor.images,
-            plan,
-            masker,
-            refusal,
-            cancel,
-            interrupt: Interrupt::of_job(cancel, &plan.timeouts, state.begin),
-            input: *input,
-        };
-        Self { inputs, state }
-    }
-
     /// Sets what may interrupt the phase that begins.
     pub(crate) fn limit(&mut self, interrupt: Interrupt<'a>) {
         self.inputs.interrupt = interrupt;

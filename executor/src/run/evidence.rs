@@ -63,8 +63,8 @@ impl Evidence {
         Self(Arc::new(Shared { place, instance, unclean }))
     }
 
-    /// Draws a run that carries the lock's label; with it comes why there is no lock.
-    pub(crate) async fn context(&self) -> (RunContext, Option<InstanceError>) {
+    /// Returns the context with the lock's label, and why there is no lock if there is none.
+    pub(crate) async fn attach(&self, context: RunContext) -> (RunContext, Option<InstanceError>) {
         let shared = Arc::clone(&self.0);
         let claim = || async move {
             // Locks are files.
@@ -76,9 +76,9 @@ impl Evidence {
             claimed.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
         };
         match self.0.instance.get_or_try_init(claim).await {
-            Ok(Some(instance)) => (RunContext::draw().with_instance(instance), None),
-            Ok(None) => (RunContext::draw(), None),
-            Err(error) => (RunContext::draw(), Some(error)),
+            Ok(Some(instance)) => (context.with_instance(instance), None),
+            Ok(None) => (context, None),
+            Err(error) => (context, Some(error)),
         }
     }
 

@@ -2,15 +2,8 @@
 
 use crate::{
     FailureReason, JobEvent, TimedPart,
-    run::{Inputs, Run},
+    run::{Inputs, Run, state::Reported},
 };
-
-/// An interruption that the observer was told of: of the whole job, or of the step with this number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Reported {
-    limit: Option<TimedPart>,
-    step: usize,
-}
 
 impl Run<'_> {
     /// Records that the run or a part of it failed. Returns the reason without secrets.

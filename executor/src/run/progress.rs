@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     ExitCause, FailureKind, FailureReason, JobPlan, LogEnd, OutcomeKind, ResumeError, RunError,
-    StepOutcome, StepPlan, StepReport, StepResult, Truncation, UnknownStep,
+    StepOutcome, StepReport, StepResult, Truncation,
 };
 
 /// The results of the steps of a run so far, to be written and read by another process:
@@ -41,15 +41,14 @@ impl JobProgress {
             let (progress, plan) = (self.run.clone(), plan.run.clone());
             return Err(ResumeError::OtherRun { progress, plan });
         }
-        let result = |report: &StepReport| {
-            let unknown = || ResumeError::from(UnknownStep::new(&report.name));
-            Ok(read(report, plan, plan.step(&report.name).ok_or_else(unknown)?))
-        };
-        self.steps.iter().map(result).collect()
+        Ok(self.steps.iter().map(|report| read(report, plan)).collect())
     }
 }
 
-fn read(report: &StepReport, plan: &JobPlan, step: &StepPlan) -> StepResult {
+/// The result of a step of the plan, or of a script that was not planned.
+fn read(report: &StepReport, plan: &JobPlan) -> StepResult {
+    let step = plan.step(&report.name);
+    let container = step.map_or(report.container, |step| plan.containers[step.container].kind);
     let outcome = match report.outcome {
         OutcomeKind::Succeeded => StepOutcome::Succeeded,
         OutcomeKind::Skipped => StepOutcome::Skipped,
@@ -62,10 +61,10 @@ fn read(report: &StepReport, plan: &JobPlan, step: &StepPlan) -> StepResult {
         }
     };
     StepResult {
-        name: step.name.clone(),
-        container: plan.containers[step.container].kind,
+        name: report.name.clone(),
+        container,
         outcome,
-        allow_failure: step.allow_failure,
+        allow_failure: step.map_or(report.allow_failure, |step| step.allow_failure),
         duration: Duration::from_millis(report.duration_ms),
         log,
     }
@@ -97,7 +96,9 @@ fn reason(report: &StepReport) -> FailureReason {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Command, ExecutorConfig, JobSpec, RunContext, StepSpec, TimedPart, plan};
+    use crate::{
+        Command, ContainerKind, ExecutorConfig, JobSpec, RunContext, StepSpec, TimedPart, plan,
+    };
     use volume_manager::Trust;
 
     fn planned() -> JobPlan {
@@ -142,15 +143,22 @@ mod tests {
     }
 
     #[test]
-    fn progress_of_another_run_or_job_is_refused() {
+    fn progress_of_another_run_is_refused() {
         let (plan, other) = (planned(), planned());
         let error = JobProgress::none(&other).results(&plan).unwrap_err();
         assert!(matches!(error, ResumeError::OtherRun { .. }), "{error:?}");
+    }
+
+    #[test]
+    fn scripts_that_were_not_planned_are_kept() {
+        let plan = planned();
         let mut progress = JobProgress::none(&plan);
         progress.steps = vec![(&result(StepOutcome::Succeeded, LogEnd::Complete)).into()];
         "c".clone_into(&mut progress.steps[0].name);
-        let error = progress.results(&plan).unwrap_err();
-        assert!(matches!(error, ResumeError::UnknownStep(_)), "{error:?}");
+        progress.steps[0].container = ContainerKind::Helper;
+        let results = progress.results(&plan).unwrap();
+        assert_eq!((results[0].name.as_str(), results[0].container), ("c", ContainerKind::Helper));
+        assert_eq!(JobProgress::new(&plan.run, &results), progress);
     }
 
     #[test]

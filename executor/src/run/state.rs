@@ -8,8 +8,8 @@ use tokio::time::Instant;
 use volume_manager::PreparedVolumes;
 
 use crate::{
-    ArtifactReport, JobPlan, LogEnd, Phase, ServiceResult, StepResult, Timings, Truncation,
-    UploadReport, log::LogLimit, run::failure::Reported, run::service::ServiceLog, shell::Session,
+    ArtifactReport, JobPlan, LogEnd, Phase, ServiceResult, StepResult, TimedPart, Timings,
+    Truncation, UploadReport, log::LogLimit, run::service::ServiceLog, shell::Session,
 };
 
 /// What may exist on the engine because of a creation.
@@ -48,6 +48,13 @@ pub(crate) struct ServiceSlot {
     pub(crate) trace: Trace<ContainerId>,
     pub(crate) log: Option<ServiceLog>,
     pub(crate) result: Option<ServiceResult>,
+}
+
+/// An interruption that the observer was told about: of the whole job, or of the step with this number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Reported {
+    pub(crate) limit: Option<TimedPart>,
+    pub(crate) step: usize,
 }
 
 /// What is known of a run. Every object on the engine is noted here before its creation is requested.

@@ -15,7 +15,7 @@ use crate::{
         Run,
         interrupt::Interrupt,
         supervise::caught,
-        when::{Failure, counts, wants},
+        when::{Failure, counts, first_failure, wants},
     },
 };
 
@@ -25,13 +25,16 @@ const ABORT_TIMEOUT: Duration = Duration::from_secs(2);
 const ABORT_POLL: Duration = Duration::from_millis(100);
 
 impl<'a> Run<'a> {
-    /// Runs the steps that their outcomes ask for, and the after-script. Returns the first failure that
-    /// counts.
+    /// Runs the steps that have not run yet and that their outcomes ask for, and the after-script.
+    /// Returns the first failure that counts.
     pub(crate) async fn run_steps(&mut self, sink: &mut dyn LogSink) -> Option<Failure> {
-        self.state.script_begin = Some(Instant::now());
-        let mut failed: Option<Failure> = None;
+        self.state.script_begin.get_or_insert_with(Instant::now);
+        let mut failed = first_failure(&self.state.steps).map(Failure::Step);
         let plan = self.inputs.plan;
         for step in &plan.steps {
+            if self.has_result(step) {
+                continue;
+            }
             let reason = failed.as_ref().and_then(|failed| failed.reason(&self.state.steps));
             if !wants(step.when, reason) {
                 self.skip(step);
@@ -39,7 +42,7 @@ impl<'a> Run<'a> {
             }
             let interrupt = self.interrupt_of(step);
             let result = match interrupt.check() {
-                Ok(()) => self.run_step(step, sink, interrupt).await,
+                Ok(()) => self.run_step(step, sink, interrupt).await.1,
                 Err(reason) => {
                     let reason = self.fail(reason);
                     self.skip(step);
@@ -50,7 +53,7 @@ impl<'a> Run<'a> {
                 failed = result;
             }
         }
-        if let Some(after) = &plan.after_script {
+        if let Some(after) = plan.after_script.as_ref().filter(|after| !self.has_result(after)) {
             self.run_after_script(after, sink, failed.as_ref()).await;
         }
         failed
@@ -88,13 +91,13 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Runs a step and keeps its result. Returns its failure if that counts.
+    /// Runs a step and keeps its result. Returns it, and the step's failure if that counts.
     pub(crate) async fn run_step(
         &mut self,
         step: &StepPlan,
         sink: &mut dyn LogSink,
         interrupt: Interrupt<'a>,
-    ) -> Option<Failure> {
+    ) -> (StepResult, Option<Failure>) {
         self.state.phase = Phase::Script;
         self.limit(interrupt);
         let begin = Instant::now();
@@ -110,9 +113,9 @@ impl<'a> Run<'a> {
             duration: begin.elapsed(),
             log,
         };
-        let counts = counts(&result);
-        self.record(result);
-        counts.then(|| Failure::Step(self.state.steps.len() - 1))
+        self.record(result.clone());
+        let failed = counts(&result).then(|| Failure::Step(self.state.steps.len() - 1));
+        (result, failed)
     }
 
     /// Runs a step. A panic of the sink or the observer, the only code of others, is its failure.
@@ -160,6 +163,10 @@ impl<'a> Run<'a> {
         };
         // Cleanup removes it in any case.
         let _ = timeout(ABORT_TIMEOUT, end).await;
+    }
+
+    fn has_result(&self, step: &StepPlan) -> bool {
+        self.state.steps.iter().any(|result| result.name == step.name)
     }
 
     fn skip(&mut self, step: &StepPlan) {

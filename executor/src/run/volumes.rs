@@ -84,7 +84,7 @@ impl VolumeObserver for VolumeProgress<'_> {
 }
 
 /// Returns how a job ended, for its volumes.
-pub(super) fn volume_outcome(ended: &Result<(), FailureReason>) -> Outcome {
+pub(crate) fn volume_outcome(ended: &Result<(), FailureReason>) -> Outcome {
     match ended {
         Ok(()) => Outcome::Succeeded,
         Err(FailureReason::Script { .. }) => Outcome::ScriptFailed,

@@ -17,7 +17,7 @@ use docker_api_trait::{DockerApi, ImageReference, LogChunk};
 use executor::{
     Cancel, Command, Event, Executor, ExecutorConfig, FailureReason, JobOutcome, JobResult,
     JobSpec, LogSink, NullSink, Observer, Phase, RunContext, RunError, StepOutcome, StepSpec,
-    StepWhen, Transfers, Trust, plan,
+    StepWhen, Trust, plan,
 };
 use testkit::FakeDocker;
 use tokio::time::sleep;
@@ -43,7 +43,7 @@ pub(crate) async fn run_on(docker: Arc<dyn DockerApi>, job: &JobSpec) -> JobResu
     let executor =
         Executor::with_engine_as_is(docker, Arc::new(volumes), ExecutorConfig::new("ci"))
             .without_instance();
-    executor.run(job, Box::new(NullSink), &Cancel::new()).await.unwrap()
+    executor.job(job).run().await.unwrap()
 }
 
 pub(crate) fn image(name: &str) -> ImageReference {
@@ -87,7 +87,7 @@ pub(crate) async fn run_into(
     job: &JobSpec,
     sink: impl LogSink + 'static,
 ) -> JobResult {
-    executor(engine).run(job, Box::new(sink), &Cancel::new()).await.unwrap()
+    executor(engine).job(job).sink(sink).run().await.unwrap()
 }
 
 /// Runs a job and does something to it after a time.
@@ -103,7 +103,7 @@ pub(crate) async fn run_and(
         sleep(after).await;
         act(&cancel);
     };
-    tokio::join!(executor.run(job, Box::new(sink), &cancel), acting).0.unwrap()
+    tokio::join!(executor.job(job).sink(sink).cancel(&cancel).run(), acting).0.unwrap()
 }
 
 /// Runs a job and does something when it has been polled so often; whether it came to that.
@@ -116,7 +116,7 @@ pub(crate) async fn run_and_after_polls(
     let cancel = Cancel::new();
     let plan = plan(job, executor.config(), &RunContext::draw()).unwrap();
     // Its own await points are meant, not those of a task around it.
-    let run = executor.carry_out(plan, Transfers::none(), Box::new(NullSink), cancel.clone());
+    let run = executor.planned_job(&plan).cancel(&cancel).run_unsupervised();
     let mut run = pin!(run);
     let (mut polled, mut act) = (0, Some(act));
     let result = std::future::poll_fn(|context| {

@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Duration};
 use docker_api_trait::{DockerApi, LogSource, Operation};
 use executor::{
     BuildSpec, Cancel, Executor, ExecutorConfig, FailureReason, ImageSpec, Instances, JobOutcome,
-    JobResult, JobSpec, LogEnd, MemorySink, NullSink, Phase, RetryPolicy, RunContext, ServiceSpec,
-    SteadyDocker, StepOutcome, Sweep, Transfers, plan,
+    JobResult, JobSpec, LogEnd, MemorySink, Phase, RetryPolicy, RunContext, ServiceSpec,
+    SteadyDocker, StepOutcome, Sweep, plan,
 };
 use testkit::{
     Baseline, Call, Delivered, Difference, FakeDocker, Fault, FaultyDocker, ScriptedRun, Side,
@@ -165,7 +165,7 @@ impl Case {
         let executor = self.executor();
         let plan = plan(&self.scenario.job(), executor.config(), &context).unwrap();
         let sink = MemorySink::new();
-        let result = executor.run_plan(&plan, Box::new(sink.clone()), &Cancel::new()).await;
+        let result = executor.planned_job(&plan).sink(sink.clone()).run().await;
         instance.release(!result.cleanup.failed.is_empty());
         (result, sink.text(LogSource::Stdout))
     }
@@ -177,7 +177,7 @@ impl Case {
         let context = RunContext::draw().with_instance(&instance);
         let executor = self.executor();
         let plan = plan(&self.scenario.job(), executor.config(), &context).unwrap();
-        let job = executor.carry_out(plan, Transfers::none(), Box::new(NullSink), Cancel::new());
+        let job = executor.planned_job(&plan).run_unsupervised();
         let mut job = Box::pin(job);
         let mut polled = 0;
         let ended = std::future::poll_fn(|context| {
@@ -233,7 +233,7 @@ impl Case {
         let let_go = tokio::select! {
             biased;
             () = until => true,
-            _ = executor.run_plan(&plan, Box::new(NullSink), &cancel) => false,
+            _ = executor.planned_job(&plan).cancel(&cancel).run() => false,
         };
         executor.idle().await;
         instance.release(false);
@@ -299,7 +299,7 @@ async fn warm(engine: &FakeDocker, scenario: Scenario) {
     let executor = Executor::new(Arc::new(fresh), Arc::new(volumes), ExecutorConfig::new("ci"))
         .without_instance();
     engine.script_first(before);
-    let result = executor.run(&job, Box::new(NullSink), &Cancel::new()).await.unwrap();
+    let result = executor.job(&job).run().await.unwrap();
     assert!(matches!(result.outcome, JobOutcome::Succeeded), "{:?}", result.outcome);
 }
 

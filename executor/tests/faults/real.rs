@@ -128,7 +128,8 @@ async fn run(docker: Arc<dyn DockerApi>, job: &JobSpec, what: &str) -> (JobResul
     let plan = plan(job, executor.config(), &context).unwrap();
     let sink = MemorySink::new();
     let cancel = Cancel::new();
-    let ended = timeout(BOUND, executor.run_plan(&plan, Box::new(sink.clone()), &cancel)).await;
+    let ended =
+        timeout(BOUND, executor.planned_job(&plan).sink(sink.clone()).cancel(&cancel).run()).await;
     let result = ended.unwrap_or_else(|_| panic!("{what} does not end"));
     instance.release(!result.cleanup.failed.is_empty());
     let engine = bare(suite::socket());

@@ -399,7 +399,7 @@ async fn a_cancelled_job_is_gone_within_its_grace_and_two_seconds() {
             Instant::now()
         };
         let (result, stopped) =
-            tokio::join!(lab.executor.run(&job, Box::new(sink), &cancel), people);
+            tokio::join!(lab.executor.job(&job).sink(sink).cancel(&cancel).run(), people);
         let took = stopped.elapsed();
         let result = result.unwrap();
         assert!(matches!(result.outcome, JobOutcome::Failed(FailureReason::Canceled)));

@@ -5,8 +5,8 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use docker_api_trait::{BollardDocker, DockerApi, LogSource, VolumeApi as _};
 use executor::{
     BuildSpec, Cancel, Command, Executor, ExecutorConfig, FailureReason, Instances, JobOutcome,
-    JobResult, JobSpec, MemorySink, NullSink, RetryPolicy, RunContext, RunError, SteadyDocker,
-    StepSpec, Sweep, Trust, plan,
+    JobResult, JobSpec, MemorySink, RetryPolicy, RunContext, RunError, SteadyDocker, StepSpec,
+    Sweep, Trust, plan,
 };
 use testkit::{Baseline, EngineOptions, PrivateEngine, suite};
 use tokio::time::{sleep, timeout};
@@ -105,7 +105,7 @@ impl Lab {
         let instance = self.instances.claim().unwrap();
         let context = RunContext::draw().with_instance(&instance);
         let plan = plan(job, self.executor.config(), &context).unwrap();
-        let result = self.executor.run_plan(&plan, Box::new(NullSink), &Cancel::new()).await;
+        let result = self.executor.planned_job(&plan).run().await;
         instance.release(!result.cleanup.failed.is_empty());
         result
     }
@@ -145,7 +145,7 @@ impl Lab {
         let instance = self.instances.claim().unwrap();
         let context = RunContext::draw().with_instance(&instance);
         let plan = plan(job, self.executor.config(), &context).unwrap();
-        let run = self.executor.run_plan(&plan, Box::new(sink.clone()), cancel);
+        let run = self.executor.planned_job(&plan).sink(sink.clone()).cancel(cancel).run();
         let acting = async {
             until(|| sink.text(LogSource::Stdout).contains("started")).await;
             act.await;

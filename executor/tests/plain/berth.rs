@@ -5,8 +5,7 @@ use std::{io, mem, sync::Arc, sync::Mutex, time::Duration};
 use async_trait::async_trait;
 use docker_api_trait::{BollardDocker, DockerApi, Endpoint, LogChunk, LogSource};
 use executor::{
-    Cancel, Command, Executor, ExecutorConfig, JobSpec, LogSink, StepSpec, StepWhen, Trust,
-    Variable,
+    Command, Executor, ExecutorConfig, JobSpec, LogSink, StepSpec, StepWhen, Trust, Variable,
 };
 use testkit::suite;
 use volume_manager::DockerVolumeManager;
@@ -83,7 +82,7 @@ async fn job(scripts: &[&Script], shell: Shell) -> Vec<Seen> {
     config.containers.host.network_mode = Some("none".to_owned());
     let executor = Executor::with_engine_as_is(docker, volumes, config);
     let sink = Steps::default();
-    let ended = executor.run(&job, Box::new(sink.clone()), &Cancel::new()).await;
+    let ended = executor.job(&job).sink(sink.clone()).run().await;
     let result = match ended {
         Ok(result) => result,
         Err(error) => return vec![Seen::ended(Ended::Otherwise(format!("no plan: {error}")))],

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result, bail};
 use docker_api_trait::{BollardDocker, DockerApi, ImageReference};
-use executor::{Cancel, Command, Executor, ExecutorConfig, JobOutcome, JobSpec, NullSink, Trust};
+use executor::{Command, Executor, ExecutorConfig, JobOutcome, JobSpec, Trust};
 use serde_json::json;
 use tokio::time::Instant;
 use volume_manager::DockerVolumeManager;
@@ -126,7 +126,7 @@ impl Bench {
         );
         job.volumes.push("/cache".parse()?);
         let begin = Instant::now();
-        let result = executor.run(&job, Box::new(NullSink), &Cancel::new()).await?;
+        let result = executor.job(&job).run().await?;
         let took = begin.elapsed();
         match result.outcome {
             JobOutcome::Succeeded => Ok((took, result.api_requests)),

@@ -5,10 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use docker_api_trait::{BollardDocker, DockerApi, ImageReference};
-use executor::{
-    Cancel, Command, Executor, ExecutorConfig, JobError, JobOutcome, JobSpec, NullSink, StepSpec,
-    Trust,
-};
+use executor::{Command, Executor, ExecutorConfig, JobError, JobOutcome, JobSpec, StepSpec, Trust};
 use serde_json::json;
 use tokio::time::Instant;
 use volume_manager::DockerVolumeManager;
@@ -176,7 +173,7 @@ impl Bench {
             JobSpec::with_steps(self.project.clone(), Trust::Trusted, self.image.clone(), steps()?);
         job.volumes = ["/cache", "/builds"].map(ToOwned::to_owned).to_vec();
         let begin = Instant::now();
-        let result = executor.run(&job, Box::new(NullSink), &Cancel::new()).await?;
+        let result = executor.job(&job).run().await?;
         let took = begin.elapsed();
         match result.outcome {
             JobOutcome::Succeeded => {

@@ -5,9 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
 use docker_api_trait::{BollardDocker, ImageReference, LogSource};
-use executor::{
-    Cancel, Command, Executor, ExecutorConfig, JobOutcome, JobSpec, LogEnd, Trust, Variable,
-};
+use executor::{Command, Executor, ExecutorConfig, JobOutcome, JobSpec, LogEnd, Trust, Variable};
 use serde_json::json;
 use tokio::{io::AsyncReadExt as _, time::Instant};
 use volume_manager::DockerVolumeManager;
@@ -168,7 +166,7 @@ impl Bench {
         let text = self.text.expected(masked);
         let repeated = text.len() as u64;
         let sink = Witness::new(&text, hashes);
-        let result = executor.run(&job, Box::new(sink.clone()), &Cancel::new()).await?;
+        let result = executor.job(&job).sink(sink.clone()).run().await?;
         let succeeded = matches!(result.outcome, JobOutcome::Succeeded);
         ensure!(succeeded, "the job to be measured did not succeed: {:?}", result.outcome);
         ensure!(result.log == LogEnd::Complete, "the log is not complete: {:?}", result.log);

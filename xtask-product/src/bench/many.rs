@@ -9,7 +9,7 @@ use docker_api_trait::{
     VolumeApi as _,
 };
 use executor::{
-    Cancel, Command, Executor, ExecutorConfig, ImageSpec, JobOutcome, JobResult, JobSpec, NullSink,
+    Cancel, Command, Executor, ExecutorConfig, ImageSpec, JobOutcome, JobResult, JobSpec,
     ServiceSpec, Trust,
 };
 use futures_util::future;
@@ -154,7 +154,7 @@ impl Bench {
         let jobs: Result<Vec<_>> = (0..self.jobs).map(|index| self.job(index)).collect();
         let (jobs, cancel) = (jobs?, Cancel::new());
         let begin = Instant::now();
-        let runs = jobs.iter().map(|job| executor.run(job, Box::new(NullSink), &cancel));
+        let runs = jobs.iter().map(|job| executor.job(job).cancel(&cancel).run());
         let results = future::join_all(runs).await;
         let took = begin.elapsed();
         let requests = engine.requests_sent();

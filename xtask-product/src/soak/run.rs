@@ -15,8 +15,8 @@ use docker_api_trait::{
 };
 use executor::{
     BuildSpec, Cancel, Command, Executor, ExecutorConfig, FailureReason, Instances, JobOutcome,
-    JobResult, JobSpec, LogSink, NullSink, RetryPolicy, RunContext, SteadyDocker, Sweep, Transfers,
-    Trust, plan,
+    JobResult, JobSpec, LogSink, NullSink, RetryPolicy, RunContext, SteadyDocker, Sweep, Trust,
+    plan,
 };
 use futures_util::{FutureExt as _, StreamExt as _, future::BoxFuture, stream};
 use testkit::FaultyDocker;
@@ -122,7 +122,7 @@ impl Soak {
         let executor = self.executor(Arc::new(self.engine.clone()));
         for project in 0..PROJECTS {
             let job = self.job(project, CANARY)?;
-            let result = executor.run(&job, Box::new(NullSink), &Cancel::new()).await?;
+            let result = executor.job(&job).run().await?;
             if !matches!(result.outcome, JobOutcome::Succeeded) {
                 bail!("a cache could not be made: {:?}", result.outcome);
             }
@@ -186,7 +186,7 @@ impl Soak {
         let mut lost = 0;
         for project in 0..PROJECTS {
             let job = self.job(project, LOOK)?;
-            let result = executor.run(&job, Box::new(NullSink), &Cancel::new()).await?;
+            let result = executor.job(&job).run().await?;
             match &result.outcome {
                 JobOutcome::Succeeded => {}
                 JobOutcome::Failed(FailureReason::Script { exit_code: 3, .. }) => lost += 1,
@@ -276,7 +276,9 @@ impl Soak {
         instance.clone_into(&mut context.instance);
         let plan = plan(&self.job(number % PROJECTS, SCRIPT)?, executor.config(), &context)?;
         let (run, cancel) = (plan.run.clone(), cancel.clone());
-        let job = async move { executor.carry_out(plan, Transfers::none(), sink, cancel).await };
+        let job = async move {
+            executor.planned_job(&plan).sink(sink).cancel(&cancel).run_unsupervised().await
+        };
         Ok((run, job.boxed()))
     }
 
