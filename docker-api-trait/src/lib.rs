@@ -7,6 +7,9 @@
 //! - [`ApiError`]: what can go wrong, in the cases that a caller would tell apart; [`Hint`]: the remedy of an error of any
 //!   crate, and whether a retry may help;
 //! - `BollardDocker` (feature `bollard`): the adapter for a real engine;
+//! - [`Layered`]: an engine behind a [`CallLayer`], which looks at every call by one method; [`delegate_docker_api!`] for
+//!   other wrappers. `&T`, `Arc<T>` and `Box<T>` have the roles of `T`;
+//! - [`Capabilities`]: what an engine does differently from others;
 //! - [`RefusalCause`]: why an engine refuses a container, from its words;
 //! - `SteadyDocker` (feature `steady`): a decorator that repeats what is safe to repeat and waits for an engine that is
 //!   unreachable;
@@ -28,6 +31,7 @@
 pub mod api;
 #[cfg(feature = "bollard")]
 mod bollard;
+mod delegate;
 mod error;
 #[cfg(any(feature = "bollard", test, fuzzing))]
 mod frame;
@@ -36,6 +40,7 @@ mod frame;
 pub mod fuzzing;
 mod hint;
 pub mod id;
+mod layer;
 mod log;
 #[cfg(feature = "mock")]
 mod mock;
@@ -43,6 +48,12 @@ pub mod model;
 mod refusal;
 #[cfg(feature = "steady")]
 mod steady;
+
+// For `delegate_docker_api`, and for implementations of the traits.
+pub use async_trait;
+pub use bytes;
+#[doc(hidden)]
+pub use bytes::Bytes;
 
 pub use api::{
     ArchiveApi, ArchiveStream, Attachment, ContainerApi, ContainerInput, DockerApi, ExecApi,
@@ -56,16 +67,18 @@ pub use id::{
     ContainerId, ContainerName, ExecId, ImageReference, InvalidId, NetworkId, NetworkName,
     VolumeName,
 };
+pub use layer::{CallLayer, Layered};
 pub use log::{LogChunk, LogSource};
 #[cfg(feature = "mock")]
 pub use mock::MockDocker;
 pub use model::{
-    ApiVersion, Consistency, ContainerDetails, ContainerRequest, ContainerStatus, ContainerSummary,
-    CreatedContainer, Device, DeviceRequest, EngineInfo, EngineProduct, EngineVersion, ExecDetails,
-    ExecRequest, ExitStatus, Health, HealthStart, HealthStatus, HostSettings, ImageDetails, Input,
-    LabelFilter, LogDriver, Mount, MountKind, MountPoint, MountSource, Network, NetworkAttachment,
-    NetworkPlace, NetworkRequest, PathDetails, PathKind, Propagation, PullProgress, PullRequest,
-    RegistryCredential, Relabel, Signal, Ulimit, Volume, VolumeRequest, VolumeUsage, WaitCondition,
+    ApiVersion, ArchiveOwner, Capabilities, Consistency, ContainerDetails, ContainerRequest,
+    ContainerStatus, ContainerSummary, CreatedContainer, Device, DeviceRequest, EngineInfo,
+    EngineProduct, EngineVersion, ExecDetails, ExecRequest, ExitStatus, Health, HealthStart,
+    HealthStatus, HostSettings, ImageDetails, Input, LabelFilter, LogDriver, Mount, MountKind,
+    MountPoint, MountSource, Network, NetworkAttachment, NetworkPlace, NetworkRequest, PathDetails,
+    PathKind, Propagation, PullProgress, PullRequest, RegistryCredential, Relabel, Signal, Ulimit,
+    Volume, VolumeRequest, VolumeUsage, WaitCondition,
 };
 pub use refusal::{PlatformMismatch, RefusalCause};
 #[cfg(feature = "steady")]

@@ -12,8 +12,8 @@ use crate::{
     LogStream, NetworkApi, PullStream, SystemApi, VolumeApi,
     id::{ContainerId, ExecId, ImageReference, NetworkId, VolumeName},
     model::{
-        ContainerDetails, ContainerRequest, ContainerSummary, CreatedContainer, EngineInfo,
-        EngineVersion, ExecDetails, ExecRequest, ImageDetails, LabelFilter, Network,
+        Capabilities, ContainerDetails, ContainerRequest, ContainerSummary, CreatedContainer,
+        EngineInfo, EngineVersion, ExecDetails, ExecRequest, ImageDetails, LabelFilter, Network,
         NetworkRequest, PathDetails, PullRequest, Signal, Volume, VolumeRequest, VolumeUsage,
         WaitCondition,
     },
@@ -32,6 +32,9 @@ mockall::mock! {
         async fn info(&self) -> Result<EngineInfo, ApiError>;
         async fn disk_usage(&self) -> Result<Vec<VolumeUsage>, ApiError>;
         fn outages(&self) -> u64;
+        fn is_away(&self) -> bool;
+        fn is_steady(&self) -> bool;
+        fn capabilities(&self) -> Capabilities;
         fn requests_sent(&self) -> u64;
     }
 

@@ -11,9 +11,9 @@ use std::{
 };
 
 use docker_api_trait::{
-    ApiError, BollardDocker, ConnectFailure, ContainerApi, ContainerId, ContainerRequest, Endpoint,
-    EngineProduct, ImageApi as _, LabelFilter, Mount, MountSource, Operation, PullRequest,
-    SystemApi, VolumeApi, VolumeName, WaitCondition,
+    ApiError, BollardDocker, Capabilities, ConnectFailure, ContainerApi, ContainerId,
+    ContainerRequest, Endpoint, ImageApi as _, LabelFilter, Mount, MountSource, Operation,
+    PullRequest, SystemApi, VolumeApi, VolumeName, WaitCondition,
 };
 use futures_util::StreamExt as _;
 use tokio::{
@@ -269,12 +269,12 @@ async fn a_destination_that_podman_would_read_as_options_is_never_sent_there() {
 async fn whose_engine_it_is_any_reply_of_podmans_tells() {
     const OTHER: &[u8] = b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n";
     const PODMAN: &[u8] = b"HTTP/1.1 404 Not Found\r\nLibpod-API-Version: 4.3.1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
-    for (reply, product) in [(OTHER, EngineProduct::Docker), (PODMAN, EngineProduct::Podman)] {
+    for (reply, product) in [(OTHER, Capabilities::DOCKER), (PODMAN, Capabilities::PODMAN)] {
         let socket = Answering::with(Box::leak(Box::new([reply])));
         let engine = socket.engine();
-        assert_eq!(engine.product(), EngineProduct::Docker, "nothing is known yet");
+        assert_eq!(engine.capabilities(), Capabilities::DOCKER, "nothing is known yet");
         let _ = engine.with_own_count().remove_volume(&volume()).await;
-        assert_eq!(engine.product(), product);
+        assert_eq!(engine.capabilities(), product);
         assert_eq!(socket.seen().len(), 1);
     }
 }

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use backon::{ExponentialBuilder, FuturesTimerSleeper, Retryable as _};
-use docker_api_trait::{ApiError, ContainerId, DockerApi, EngineProduct, MountPoint, VolumeName};
+use docker_api_trait::{ApiError, ContainerId, DockerApi, MountPoint, VolumeName};
 use futures_util::{StreamExt as _, stream};
 
 use crate::{
@@ -99,7 +99,7 @@ impl DockerVolumeManager {
             Err(ApiError::NotFound { .. }) => None,
             Err(source) => return Err(failed(wanted, source)),
         };
-        verify::confirm(before, wanted, found.as_ref(), self.engine.product())
+        verify::confirm(before, wanted, found.as_ref(), self.engine.capabilities())
     }
 
     /// Makes unused volumes writable for every user, and returns the names of those.
@@ -189,16 +189,15 @@ impl DockerVolumeManager {
                 return Ok(None);
             }
             let archive = self.engine.download_archive(container, path.as_str()).await?;
-            let product = self.engine.product();
-            let is_untouched = permission::is_untouched(archive, nested, product).await?;
+            let owner = self.engine.capabilities().archive_owner;
+            let is_untouched = permission::is_untouched(archive, nested, owner).await?;
             return Ok(is_untouched.then_some(path));
         }
         Ok(None)
     }
 
-    /// Unpacks the folder headers: all at the container's root, which Docker's engine takes into the
-    /// volumes. Podman unpacks beside them what is not sent to a volume's own path; Docker's engine
-    /// passes over the header of a path itself.
+    /// Unpacks the headers of the directories: all at the container's root where that reaches the volumes,
+    /// else each at its volume's own path. Docker's engine ignores the header of a path itself.
     async fn open(
         &self,
         container: &ContainerId,
@@ -209,7 +208,7 @@ impl DockerVolumeManager {
             let packed = permission::archive(folders.iter().copied(), time);
             packed.map_err(|error| permission::unsendable(&error))
         };
-        if self.engine.product() != EngineProduct::Podman {
+        if self.engine.capabilities().archives_reach_volumes {
             return self.engine.upload_archive(container, "/", archive(roots)?).await;
         }
         let itself = archive(&["."])?;

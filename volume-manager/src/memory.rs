@@ -8,7 +8,7 @@ use std::{
 
 use async_trait::async_trait;
 use docker_api_trait::{
-    ApiError, ContainerId, EngineProduct, MountPoint, Operation, Volume, VolumeName,
+    ApiError, Capabilities, ContainerId, MountPoint, Operation, Volume, VolumeName,
 };
 
 use crate::{
@@ -58,7 +58,7 @@ impl State {
     fn confirm(&self, before: &PreparedVolume) -> Result<PreparedVolume, VolumeError> {
         let Some(wanted) = verify::to_confirm(before) else { return Ok(before.clone().held()) };
         let found = self.volumes.get(wanted.name.as_str());
-        verify::confirm(before, wanted, found, EngineProduct::Docker)
+        verify::confirm(before, wanted, found, Capabilities::DOCKER)
     }
 
     /// Removes the volume that was planned; `None` when another one has its name.

@@ -8,7 +8,7 @@
 //! because its image was missing or it was killed, is opened by the next.
 
 use bytes::Bytes;
-use docker_api_trait::{ApiError, EngineProduct, Operation, PathDetails, PathKind};
+use docker_api_trait::{ApiError, ArchiveOwner, Operation, PathDetails, PathKind};
 use futures_util::{Stream, StreamExt as _};
 
 use crate::{
@@ -57,7 +57,7 @@ pub(crate) fn follow(path: &ContainerPath, target: &str) -> Option<ContainerPath
 pub(crate) async fn is_untouched(
     mut archive: impl Stream<Item = Result<Bytes, ApiError>> + Unpin,
     nested: &[String],
-    product: EngineProduct,
+    owner: ArchiveOwner,
 ) -> Result<bool, ApiError> {
     let mut head = Vec::new();
     while let Some(chunk) = archive.next().await {
@@ -69,15 +69,14 @@ pub(crate) async fn is_untouched(
     }
     Ok(headers(&head).first().is_some_and(|Entry { header, .. }| {
         header.entry_type().is_dir()
-            && is_roots(header, product)
+            && is_roots(header, owner)
             && header.mode().is_ok_and(|mode| mode & 0o7777 == UNTOUCHED)
     }))
 }
 
-/// Whether a header says that its folder is root's. In Podman's archives everything has the numbers of
-/// the container's user; the names are still those of the owner.
-fn is_roots(header: &tar::Header, product: EngineProduct) -> bool {
-    if product == EngineProduct::Podman {
+/// Whether a header says that its folder is root's.
+fn is_roots(header: &tar::Header, owner: ArchiveOwner) -> bool {
+    if owner == ArchiveOwner::ContainerUser {
         let is_root = |name: Option<&[u8]>| name == Some(b"root");
         return is_root(header.username_bytes()) && is_root(header.groupname_bytes());
     }
@@ -195,14 +194,14 @@ mod tests {
     }
 
     fn judged(bytes: &[u8], chunk: usize) -> bool {
-        judged_of(EngineProduct::Docker, bytes, chunk)
+        judged_of(ArchiveOwner::File, bytes, chunk)
     }
 
-    fn judged_of(product: EngineProduct, bytes: &[u8], chunk: usize) -> bool {
+    fn judged_of(owner: ArchiveOwner, bytes: &[u8], chunk: usize) -> bool {
         let chunks: Vec<_> =
             bytes.chunks(chunk).map(|chunk| Ok(Bytes::copy_from_slice(chunk))).collect();
         let nested = ["a/b".to_owned()];
-        is_untouched(stream::iter(chunks), &nested, product).now_or_never().unwrap().unwrap()
+        is_untouched(stream::iter(chunks), &nested, owner).now_or_never().unwrap().unwrap()
     }
 
     #[test]
@@ -239,11 +238,15 @@ mod tests {
             header.set_username(names[0]).unwrap();
             header.set_groupname(names[1]).unwrap();
             let archive = packed(&[("./", header)]);
-            assert_eq!(judged_of(EngineProduct::Podman, &archive, 512), is_untouched, "{names:?}");
+            assert_eq!(
+                judged_of(ArchiveOwner::ContainerUser, &archive, 512),
+                is_untouched,
+                "{names:?}"
+            );
             assert!(!judged(&archive, 512));
         }
         assert!(!judged_of(
-            EngineProduct::Podman,
+            ArchiveOwner::ContainerUser,
             &folder(0, 0, 0o755, tar::EntryType::Directory),
             512
         ));

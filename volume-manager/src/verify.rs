@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use docker_api_trait::{EngineProduct, Volume};
+use docker_api_trait::{Capabilities, Volume};
 
 use crate::{
     error::{VolumeError, VolumeField},
@@ -97,14 +97,14 @@ pub(crate) fn confirm(
     before: &PreparedVolume,
     wanted: &ManagedVolume,
     found: Option<&Volume>,
-    product: EngineProduct,
+    capabilities: Capabilities,
 ) -> Result<PreparedVolume, VolumeError> {
     let Some(found) = found else {
         return Err(VolumeError::Vanished { volume: wanted.name.clone() });
     };
     let held = PreparedVolume { made_by: None, ..before.clone().held() };
-    // Podman does not read the labels of a mount.
-    if product == EngineProduct::Podman && found.labels.is_empty() && !wanted.labels.is_empty() {
+    if !capabilities.labels_mounted_volumes && found.labels.is_empty() && !wanted.labels.is_empty()
+    {
         let differs = properties(wanted, found);
         return differs.map_or_else(|| Ok(held.with_state(VolumeState::Recreated)), Err);
     }
@@ -211,16 +211,16 @@ mod tests {
             (before.state, before.made_by.as_deref()),
             (Some(VolumeState::Reused), Some("1"))
         );
-        let (docker, podman) = (EngineProduct::Docker, EngineProduct::Podman);
-        let now = |found: &Volume, product| confirm(&before, wanted, Some(found), product);
+        let (docker, podman) = (Capabilities::DOCKER, Capabilities::PODMAN);
+        let now = |found: &Volume, engine| confirm(&before, wanted, Some(found), engine);
         for (maker, state) in [
             ("1", VolumeState::Reused),
             ("2", VolumeState::Recreated),
             ("3", VolumeState::Recreated),
         ] {
             let found = made(&asked(maker));
-            for product in [docker, podman] {
-                let now = now(&found, product).unwrap();
+            for engine in [docker, podman] {
+                let now = now(&found, engine).unwrap();
                 assert_eq!((now.state, now.made_by.as_deref()), (Some(state), Some(maker)));
                 assert_eq!((&now.planned, &now.source), (&before.planned, &before.source));
                 assert!(to_confirm(&now).is_none(), "a container holds it");
@@ -236,8 +236,8 @@ mod tests {
         assert!(matches!(now(&bare, podman), Err(VolumeError::Mismatch { .. })));
         "local".clone_into(&mut bare.driver);
         bare.options.insert("device".to_owned(), "/etc".to_owned());
-        for product in [docker, podman] {
-            assert!(matches!(now(&bare, product), Err(VolumeError::Mismatch { .. })));
+        for engine in [docker, podman] {
+            assert!(matches!(now(&bare, engine), Err(VolumeError::Mismatch { .. })));
         }
     }
 

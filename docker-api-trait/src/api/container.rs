@@ -37,11 +37,19 @@ pub trait ContainerInput: Debug + Send {
 }
 
 /// Both ends of a container. The output has to be read, as that of any attachment.
+#[non_exhaustive]
 pub struct Attachment {
     /// What it reads.
     pub input: Box<dyn ContainerInput>,
     /// What it writes from now on.
     pub output: LogStream,
+}
+
+impl Attachment {
+    /// Returns an attachment of these ends.
+    pub fn new(input: Box<dyn ContainerInput>, output: LogStream) -> Self {
+        Self { input, output }
+    }
 }
 
 impl std::fmt::Debug for Attachment {

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use crate::{
     ApiError,
-    model::{EngineInfo, EngineProduct, EngineVersion, VolumeUsage},
+    model::{Capabilities, EngineInfo, EngineVersion, VolumeUsage},
 };
 
 /// What the engine says of itself.
@@ -24,28 +24,20 @@ pub trait SystemApi: Debug + Send + Sync {
     async fn disk_usage(&self) -> Result<Vec<VolumeUsage>, ApiError>;
 
     /// How often this handle has lost contact with its engine in such a way that the engine may
-    /// have been started anew meanwhile. A handle that does not watch over that says 0.
-    fn outages(&self) -> u64 {
-        0
-    }
+    /// have been restarted since. A handle that does not watch over that returns 0.
+    fn outages(&self) -> u64;
 
     /// Whether this handle waits for an engine that takes no connections at present, as while it
-    /// restarts. A handle that does not watch over that says no. No request.
-    fn is_away(&self) -> bool {
-        false
-    }
+    /// restarts. A handle that does not watch over that returns false. No request.
+    fn is_away(&self) -> bool;
 
     /// Whether this handle itself repeats what failed and may be repeated, and waits for an engine that is
     /// unreachable: then a caller need not do so. No request.
-    fn is_steady(&self) -> bool {
-        false
-    }
+    fn is_steady(&self) -> bool;
 
-    /// Whose engine it is, as far as the replies to this handle have told. Without a reply, and where
-    /// nothing is told, it is Docker's. No request.
-    fn product(&self) -> EngineProduct {
-        EngineProduct::Docker
-    }
+    /// What the engine does differently from others, as far as the replies to this handle have told. No
+    /// request.
+    fn capabilities(&self) -> Capabilities;
 
     /// How many requests this handle has sent, counted where they leave for the wire. It only
     /// grows. Clones of a handle share the count.

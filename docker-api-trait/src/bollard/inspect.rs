@@ -8,10 +8,10 @@ use std::{
 
 use serde::Deserialize;
 
-use super::{convert, mount};
+use super::convert;
 use crate::{
     ApiError, ContainerDetails, ContainerId, ContainerStatus, ContainerSummary, Health,
-    HealthStatus, NetworkPlace, Operation, VolumeName,
+    HealthStatus, MountKind, MountPoint, NetworkPlace, Operation, VolumeName,
 };
 
 type Labels = Option<BTreeMap<String, String>>;
@@ -80,19 +80,19 @@ struct Place {
 /// A mount of a container, in an inspection and in a list.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
-pub(super) struct Mounted {
+struct Mounted {
     /// `volume`, `bind`, `tmpfs`, …
     #[serde(rename = "Type")]
-    pub(super) kind: Option<String>,
+    kind: Option<String>,
     /// The volume's name.
-    pub(super) name: Option<String>,
+    name: Option<String>,
     /// The folder on the host.
-    pub(super) source: Option<String>,
+    source: Option<String>,
     /// The folder in the container.
-    pub(super) destination: Option<String>,
+    destination: Option<String>,
     /// Whether it can be written to.
     #[serde(rename = "RW")]
-    pub(super) writable: Option<bool>,
+    writable: Option<bool>,
 }
 
 /// One container of a list.
@@ -125,7 +125,7 @@ pub(super) fn details(id: &ContainerId, reply: Inspected) -> ContainerDetails {
         image: reply.image.unwrap_or_default(),
         networks: reply.network_settings.map(network_places).unwrap_or_default(),
         labels: reply.config.and_then(|config| config.labels).unwrap_or_default(),
-        mounts: mount::mount_points(reply.mounts.unwrap_or_default()),
+        mounts: mount_points(reply.mounts.unwrap_or_default()),
     }
 }
 
@@ -172,6 +172,36 @@ pub(super) fn uses_volume(listed: &Listed, volume: &VolumeName) -> bool {
         serde_json::Value::String(_) => true,
         mounted => mounted.get("Name").and_then(|name| name.as_str()) == Some(volume.as_str()),
     })
+}
+
+/// What an inspection shows as mounted. The engine's order is another one in each reply.
+fn mount_points(found: Vec<Mounted>) -> Vec<MountPoint> {
+    let mut points: Vec<_> = found.into_iter().map(mount_point).collect();
+    points.sort_by(|one, other| one.destination.cmp(&other.destination));
+    points
+}
+
+fn mount_point(found: Mounted) -> MountPoint {
+    MountPoint {
+        kind: match found.kind.as_deref() {
+            Some("volume") => MountKind::Volume,
+            Some("bind") => MountKind::Host,
+            Some("tmpfs") => MountKind::Tmpfs,
+            Some("npipe") => MountKind::Pipe,
+            _ => MountKind::Other,
+        },
+        name: found.name.filter(|name| !name.is_empty()),
+        source: found.source.unwrap_or_default(),
+        destination: without_slash(found.destination.unwrap_or_default()),
+        read_only: found.writable == Some(false),
+    }
+}
+
+/// Podman repeats a destination as it was asked for; Docker's engine cleans it.
+fn without_slash(mut destination: String) -> String {
+    let cleaned = destination.trim_end_matches('/').len().max(1);
+    destination.truncate(cleaned);
+    destination
 }
 
 /// A state, in Docker's words or in Podman's.
@@ -324,5 +354,20 @@ mod tests {
         assert!(used(json!(["/anywhere"])), "the engine has looked for the name itself");
         assert!(!used(json!([{ "Name": "other", "Destination": "cache" }])));
         assert!(!used(json!(null)));
+    }
+
+    #[test]
+    fn mount_points_have_the_order_of_their_destinations() {
+        let found = |kind: &str, destination: &str| Mounted {
+            kind: Some(kind.to_owned()),
+            name: Some(String::new()),
+            destination: Some(destination.to_owned()),
+            writable: Some(false),
+            ..Mounted::default()
+        };
+        let points = mount_points(vec![found("tmpfs", "/b"), found("cluster", "/a/")]);
+        let mut first = MountPoint::new(MountKind::Other, "", "/a");
+        first.read_only = true;
+        assert_eq!((&points[0], points[1].kind), (&first, MountKind::Tmpfs));
     }
 }

@@ -7,8 +7,7 @@ use bollard::models::{
     MountVolumeOptions, MountVolumeOptionsDriverConfig,
 };
 
-use super::inspect::Mounted as Found;
-use crate::{ApiError, Mount, MountKind, MountPoint, MountSource, Operation, Propagation};
+use crate::{ApiError, Mount, MountSource, Operation, Propagation};
 
 /// The two forms in which a request names what is mounted.
 #[derive(Debug, Default)]
@@ -82,36 +81,6 @@ fn engine_mount(mount: &Mount) -> EngineMount {
         }
     }
     engine
-}
-
-/// What an inspection shows as mounted. The engine's order is another one in each reply.
-pub(super) fn mount_points(found: Vec<Found>) -> Vec<MountPoint> {
-    let mut points: Vec<_> = found.into_iter().map(mount_point).collect();
-    points.sort_by(|one, other| one.destination.cmp(&other.destination));
-    points
-}
-
-fn mount_point(found: Found) -> MountPoint {
-    MountPoint {
-        kind: match found.kind.as_deref() {
-            Some("volume") => MountKind::Volume,
-            Some("bind") => MountKind::Host,
-            Some("tmpfs") => MountKind::Tmpfs,
-            Some("npipe") => MountKind::Pipe,
-            _ => MountKind::Other,
-        },
-        name: found.name.filter(|name| !name.is_empty()),
-        source: found.source.unwrap_or_default(),
-        destination: without_slash(found.destination.unwrap_or_default()),
-        read_only: found.writable == Some(false),
-    }
-}
-
-/// Podman repeats a destination as it was asked for; Docker's engine cleans it.
-fn without_slash(mut destination: String) -> String {
-    let cleaned = destination.trim_end_matches('/').len().max(1);
-    destination.truncate(cleaned);
-    destination
 }
 
 fn driver_config(
@@ -203,21 +172,6 @@ mod tests {
         assert_eq!(engine.consistency.as_deref(), Some("delegated"));
         let propagation = engine.bind_options.unwrap().propagation;
         assert_eq!(propagation, Some(MountBindOptionsPropagationEnum::RSLAVE));
-    }
-
-    #[test]
-    fn mount_points_have_the_order_of_their_destinations() {
-        let found = |kind: &str, destination: &str| Found {
-            kind: Some(kind.to_owned()),
-            name: Some(String::new()),
-            destination: Some(destination.to_owned()),
-            writable: Some(false),
-            ..Found::default()
-        };
-        let points = mount_points(vec![found("tmpfs", "/b"), found("cluster", "/a/")]);
-        let mut first = MountPoint::new(MountKind::Other, "", "/a");
-        first.read_only = true;
-        assert_eq!((&points[0], points[1].kind), (&first, MountKind::Tmpfs));
     }
 
     #[test]

@@ -4,9 +4,7 @@ use async_trait::async_trait;
 use serde::Deserialize;
 
 use super::{BollardDocker, convert};
-use crate::{
-    ApiError, EngineInfo, EngineProduct, EngineVersion, Operation, SystemApi, VolumeUsage,
-};
+use crate::{ApiError, Capabilities, EngineInfo, EngineVersion, Operation, SystemApi, VolumeUsage};
 
 #[async_trait]
 impl SystemApi for BollardDocker {
@@ -29,8 +27,21 @@ impl SystemApi for BollardDocker {
         Ok(volumes.unwrap_or_default().into_iter().map(MeasuredVolume::usage).collect())
     }
 
-    fn product(&self) -> EngineProduct {
-        self.transport().product()
+    /// Nothing is watched over here.
+    fn outages(&self) -> u64 {
+        0
+    }
+
+    fn is_away(&self) -> bool {
+        false
+    }
+
+    fn is_steady(&self) -> bool {
+        false
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        self.transport().capabilities()
     }
 
     fn requests_sent(&self) -> u64 {

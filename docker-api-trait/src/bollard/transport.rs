@@ -30,7 +30,7 @@ use serde::Deserialize;
 use tokio::sync::oneshot;
 
 use super::{Endpoint, EndpointError, TlsFiles};
-use crate::{ConnectFailure, EngineProduct};
+use crate::{Capabilities, ConnectFailure};
 
 /// How long an idle connection is kept. An engine keeps its side for longer.
 const IDLE: Duration = Duration::from_secs(20);
@@ -138,11 +138,11 @@ impl Transport {
         Self { pool: self.pool.clone(), sent: Arc::default(), podman: Arc::clone(&self.podman) }
     }
 
-    pub(super) fn product(&self) -> EngineProduct {
+    pub(super) fn capabilities(&self) -> Capabilities {
         if self.podman.load(Ordering::Relaxed) {
-            EngineProduct::Podman
+            Capabilities::PODMAN
         } else {
-            EngineProduct::Docker
+            Capabilities::DOCKER
         }
     }
 

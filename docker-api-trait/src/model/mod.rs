@@ -3,6 +3,7 @@
 //! Requests have constructors and public fields, and may gain fields; replies hold what our callers
 //! read, not all that the engine says.
 
+mod capability;
 mod container;
 mod exec;
 mod host;
@@ -14,6 +15,7 @@ mod path;
 mod system;
 mod volume;
 
+pub use capability::{ArchiveOwner, Capabilities};
 pub use container::{
     ContainerDetails, ContainerRequest, ContainerStatus, ContainerSummary, CreatedContainer,
     ExitStatus, Health, HealthStart, HealthStatus, Input, Signal, WaitCondition,

@@ -52,7 +52,16 @@ pub enum EngineProduct {
     Podman,
 }
 
+/// The first version of the API with an interval for the start period of a health check.
+const START_INTERVAL: ApiVersion = ApiVersion { major: 1, minor: 44 };
+
 impl EngineVersion {
+    /// Returns whether a container may set how its image's health check runs at first, and leave the rest
+    /// to the image. Podman only accepts a whole check.
+    pub fn can_set_health_start(&self) -> bool {
+        self.product == EngineProduct::Docker && self.api_version >= START_INTERVAL
+    }
+
     /// A description of an engine of Docker's.
     pub fn new(
         version: impl Into<String>,
@@ -94,7 +103,23 @@ impl EngineInfo {
 
 #[cfg(test)]
 mod tests {
-    use super::ApiVersion;
+    use super::{ApiVersion, EngineProduct, EngineVersion};
+
+    #[test]
+    fn only_newer_engines_of_docker_set_a_part_of_a_health_check() {
+        let engine = |minor, product| {
+            let api_version = ApiVersion { major: 1, minor };
+            EngineVersion { product, ..EngineVersion::new("x", api_version, "linux", "amd64") }
+        };
+        for (minor, product, expected) in [
+            (43, EngineProduct::Docker, false),
+            (44, EngineProduct::Docker, true),
+            (52, EngineProduct::Docker, true),
+            (44, EngineProduct::Podman, false),
+        ] {
+            assert_eq!(engine(minor, product).can_set_health_start(), expected, "{minor}");
+        }
+    }
 
     #[test]
     fn api_versions_compare_as_numbers_not_as_text() {

@@ -10,8 +10,8 @@ use super::{
     decide::{Repeat, repeat},
 };
 use crate::{
-    ApiError, ArchiveApi, ArchiveStream, Attachment, ContainerApi, ContainerDetails, ContainerId,
-    ContainerRequest, ContainerSummary, CreatedContainer, EngineInfo, EngineProduct, EngineVersion,
+    ApiError, ArchiveApi, ArchiveStream, Attachment, Capabilities, ContainerApi, ContainerDetails,
+    ContainerId, ContainerRequest, ContainerSummary, CreatedContainer, EngineInfo, EngineVersion,
     ExecApi, ExecDetails, ExecId, ExecRequest, ExitFuture, ImageApi, ImageDetails, ImageReference,
     LabelFilter, LogStream, Network, NetworkApi, NetworkId, NetworkRequest, Operation, PathDetails,
     PullRequest, PullStream, Signal, SystemApi, Volume, VolumeApi, VolumeName, VolumeRequest,
@@ -46,8 +46,8 @@ impl SystemApi for SteadyDocker {
         self.link.is_away()
     }
 
-    fn product(&self) -> EngineProduct {
-        self.engine.product()
+    fn capabilities(&self) -> Capabilities {
+        self.engine.capabilities()
     }
 
     fn requests_sent(&self) -> u64 {

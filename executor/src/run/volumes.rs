@@ -4,7 +4,7 @@
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
-use docker_api_trait::{ContainerId, ContainerName, EngineProduct, Operation};
+use docker_api_trait::{ContainerId, ContainerName, Operation};
 use futures_util::future;
 use volume_manager::{
     AttachReport, Cancellation, Clock, FinishReport, Outcome, PrepareContext, PreparedVolumes,
@@ -112,8 +112,8 @@ impl Inputs<'_> {
     }
 
     /// Attaches to the containers, and has the volumes checked and opened, which this container holds
-    /// from now on. On Podman an attachment initializes a container, which gives an empty volume the
-    /// owner and mode of the image's directory: volumes that were opened before are checked again.
+    /// from now on. Where an attachment prepares the container, it gives an empty volume the owner
+    /// and mode of the image's directory: volumes that were opened before are checked again.
     pub(super) async fn hold_volumes(
         &self,
         attached: impl Future<Output = Result<(), FailureReason>>,
@@ -124,7 +124,7 @@ impl Inputs<'_> {
             attached.await?;
             return Ok(prepared.clone());
         };
-        if self.docker.product() != EngineProduct::Podman {
+        if !self.docker.capabilities().attach_prepares {
             let (attached, held) =
                 future::join(attached, self.check_volumes(holder, prepared)).await;
             attached?;

@@ -8,8 +8,9 @@ use std::{
 
 use async_trait::async_trait;
 use docker_api_trait::{
-    ApiError, ApiVersion, ContainerId, ContainerRequest, ContainerSummary, EngineInfo,
-    EngineVersion, Health, ImageDetails, Operation, SystemApi, Volume, VolumeName, VolumeUsage,
+    ApiError, ApiVersion, Capabilities, ContainerId, ContainerRequest, ContainerSummary,
+    EngineInfo, EngineVersion, Health, ImageDetails, Operation, SystemApi, Volume, VolumeName,
+    VolumeUsage,
 };
 
 use tokio::time::Instant;
@@ -352,6 +353,22 @@ impl SystemApi for FakeDocker {
             usage.collect()
         };
         reply.deliver(Ok(usage)).await
+    }
+
+    fn outages(&self) -> u64 {
+        0
+    }
+
+    fn is_away(&self) -> bool {
+        false
+    }
+
+    fn is_steady(&self) -> bool {
+        false
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::DOCKER
     }
 
     /// One a call, as on a real engine, where a call that finds nobody listening counts too.

@@ -36,7 +36,7 @@ impl FakeDocker {
         let output = output.inspect(move |_| {
             let _ = &held;
         });
-        Ok(Attachment { input, output: output.boxed() })
+        Ok(Attachment::new(input, output.boxed()))
     }
 }
 

@@ -8,15 +8,8 @@ use std::{
     time::Duration,
 };
 
-use async_trait::async_trait;
-use bytes::Bytes;
 use docker_api_trait::{
-    ApiError, ArchiveApi, ArchiveStream, Attachment, ContainerApi, ContainerDetails, ContainerId,
-    ContainerRequest, ContainerSummary, CreatedContainer, DockerApi, EngineInfo, EngineProduct,
-    EngineVersion, ExecApi, ExecDetails, ExecId, ExecRequest, ExitFuture, ImageApi, ImageDetails,
-    ImageReference, LabelFilter, LogStream, Network, NetworkApi, NetworkId, NetworkRequest,
-    Operation, PathDetails, PullRequest, PullStream, Signal, SystemApi, Volume, VolumeApi,
-    VolumeName, VolumeRequest, VolumeUsage, WaitCondition,
+    ApiError, Attachment, CallLayer, DockerApi, ExitFuture, Layered, Operation, delegate_docker_api,
 };
 use futures_util::{future::BoxFuture, stream::BoxStream};
 use tokio::time::sleep;
@@ -71,27 +64,27 @@ struct State {
 /// # })?;
 /// # Ok::<_, Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct FaultyDocker {
-    engine: Arc<dyn DockerApi>,
+    engine: Layered<Arc<dyn DockerApi>, Faults>,
+}
+
+/// The faults, which meet each call on its way to the engine and back.
+#[derive(Clone, Default)]
+struct Faults {
     state: Arc<Mutex<State>>,
 }
 
-impl fmt::Debug for FaultyDocker {
+impl fmt::Debug for Faults {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let faults = self.state().faults.clone();
-        formatter
-            .debug_struct("FaultyDocker")
-            .field("engine", &self.engine)
-            .field("faults", &faults)
-            .finish_non_exhaustive()
+        formatter.debug_list().entries(&self.state().faults).finish()
     }
 }
 
 impl FaultyDocker {
     /// `engine`, without faults yet.
     pub fn new(engine: Arc<dyn DockerApi>) -> Self {
-        Self { engine, state: Arc::default() }
+        Self { engine: Layered::new(engine, Faults::default()) }
     }
 
     /// `engine` with these faults.
@@ -139,6 +132,12 @@ impl FaultyDocker {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
+        self.engine.layer().state()
+    }
+}
+
+impl Faults {
+    fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -181,20 +180,6 @@ impl FaultyDocker {
         }
     }
 
-    /// A call whose reply is all there is.
-    async fn plain<T>(
-        &self,
-        operation: Operation,
-        call: impl Future<Output = Result<T, ApiError>>,
-    ) -> Result<T, ApiError> {
-        let (reply, kind) = self.handing_out(operation, call).await?;
-        match kind {
-            None => Ok(reply),
-            Some(kind) if kind.never_ends() => pending().await,
-            Some(_) => Err(lost(operation)),
-        }
-    }
-
     /// A call that hands out something that may break later.
     async fn handing_out<T>(
         &self,
@@ -208,11 +193,27 @@ impl FaultyDocker {
         let kind = self.side(number, Side::After).await?;
         Ok((reply?, kind))
     }
+}
+
+impl CallLayer for Faults {
+    /// A call whose reply is all there is.
+    async fn call<T: Send>(
+        &self,
+        operation: Operation,
+        call: impl Future<Output = Result<T, ApiError>> + Send,
+    ) -> Result<T, ApiError> {
+        let (reply, kind) = self.handing_out(operation, call).await?;
+        match kind {
+            None => Ok(reply),
+            Some(kind) if kind.never_ends() => pending().await,
+            Some(_) => Err(lost(operation)),
+        }
+    }
 
     async fn stream<T: Send + 'static>(
         &self,
         operation: Operation,
-        call: impl Future<Output = Result<BoxStream<'static, Result<T, ApiError>>, ApiError>>,
+        call: impl Future<Output = Result<BoxStream<'static, Result<T, ApiError>>, ApiError>> + Send,
     ) -> Result<BoxStream<'static, Result<T, ApiError>>, ApiError> {
         let (stream, kind) = self.handing_out(operation, call).await?;
         match kind {
@@ -222,148 +223,25 @@ impl FaultyDocker {
             kind => Ok(broken(stream, kind, operation)),
         }
     }
-}
 
-#[async_trait]
-impl SystemApi for FaultyDocker {
-    async fn version(&self) -> Result<EngineVersion, ApiError> {
-        self.plain(Operation::Version, self.engine.version()).await
-    }
-
-    async fn info(&self) -> Result<EngineInfo, ApiError> {
-        self.plain(Operation::Info, self.engine.info()).await
-    }
-
-    async fn disk_usage(&self) -> Result<Vec<VolumeUsage>, ApiError> {
-        self.plain(Operation::DiskUsage, self.engine.disk_usage()).await
-    }
-
-    fn outages(&self) -> u64 {
-        self.engine.outages()
-    }
-
-    fn is_away(&self) -> bool {
-        self.engine.is_away()
-    }
-
-    fn product(&self) -> EngineProduct {
-        self.engine.product()
-    }
-
-    fn requests_sent(&self) -> u64 {
-        self.engine.requests_sent()
-    }
-}
-
-#[async_trait]
-impl ImageApi for FaultyDocker {
-    async fn inspect_image(&self, image: &ImageReference) -> Result<ImageDetails, ApiError> {
-        self.plain(Operation::InspectImage, self.engine.inspect_image(image)).await
-    }
-
-    async fn pull_image(&self, request: &PullRequest) -> Result<PullStream, ApiError> {
-        self.stream(Operation::PullImage, self.engine.pull_image(request)).await
-    }
-
-    async fn import_image(&self, image: &ImageReference, archive: Bytes) -> Result<(), ApiError> {
-        self.plain(Operation::ImportImage, self.engine.import_image(image, archive)).await
-    }
-}
-
-#[async_trait]
-impl VolumeApi for FaultyDocker {
-    async fn create_volume(&self, request: &VolumeRequest) -> Result<Volume, ApiError> {
-        self.plain(Operation::CreateVolume, self.engine.create_volume(request)).await
-    }
-
-    async fn inspect_volume(&self, name: &VolumeName) -> Result<Volume, ApiError> {
-        self.plain(Operation::InspectVolume, self.engine.inspect_volume(name)).await
-    }
-
-    async fn list_volumes(&self, labels: &[LabelFilter]) -> Result<Vec<Volume>, ApiError> {
-        self.plain(Operation::ListVolumes, self.engine.list_volumes(labels)).await
-    }
-
-    async fn remove_volume(&self, name: &VolumeName) -> Result<(), ApiError> {
-        self.plain(Operation::RemoveVolume, self.engine.remove_volume(name)).await
-    }
-
-    async fn prune_volumes(&self, labels: &[LabelFilter]) -> Result<Vec<String>, ApiError> {
-        self.plain(Operation::PruneVolumes, self.engine.prune_volumes(labels)).await
-    }
-}
-
-#[async_trait]
-impl NetworkApi for FaultyDocker {
-    async fn create_network(&self, request: &NetworkRequest) -> Result<NetworkId, ApiError> {
-        self.plain(Operation::CreateNetwork, self.engine.create_network(request)).await
-    }
-
-    async fn inspect_network(&self, id: &NetworkId) -> Result<Network, ApiError> {
-        self.plain(Operation::InspectNetwork, self.engine.inspect_network(id)).await
-    }
-
-    async fn list_networks(&self, labels: &[LabelFilter]) -> Result<Vec<Network>, ApiError> {
-        self.plain(Operation::ListNetworks, self.engine.list_networks(labels)).await
-    }
-
-    async fn remove_network(&self, id: &NetworkId) -> Result<(), ApiError> {
-        self.plain(Operation::RemoveNetwork, self.engine.remove_network(id)).await
-    }
-}
-
-#[async_trait]
-impl ContainerApi for FaultyDocker {
-    async fn create_container(
+    async fn attach(
         &self,
-        request: &ContainerRequest,
-    ) -> Result<CreatedContainer, ApiError> {
-        self.plain(Operation::CreateContainer, self.engine.create_container(request)).await
-    }
-
-    async fn inspect_container(&self, id: &ContainerId) -> Result<ContainerDetails, ApiError> {
-        self.plain(Operation::InspectContainer, self.engine.inspect_container(id)).await
-    }
-
-    async fn list_containers(
-        &self,
-        labels: &[LabelFilter],
-    ) -> Result<Vec<ContainerSummary>, ApiError> {
-        self.plain(Operation::ListContainers, self.engine.list_containers(labels)).await
-    }
-
-    async fn list_containers_using(
-        &self,
-        volume: &VolumeName,
-    ) -> Result<Vec<ContainerSummary>, ApiError> {
-        self.plain(Operation::ListContainers, self.engine.list_containers_using(volume)).await
-    }
-
-    async fn attach_container(&self, id: &ContainerId) -> Result<LogStream, ApiError> {
-        self.stream(Operation::AttachContainer, self.engine.attach_container(id)).await
-    }
-
-    async fn attach_container_with_input(&self, id: &ContainerId) -> Result<Attachment, ApiError> {
-        let operation = Operation::AttachContainer;
-        let attach = self.engine.attach_container_with_input(id);
-        let (attachment, kind) = self.handing_out(operation, attach).await?;
+        operation: Operation,
+        call: impl Future<Output = Result<Attachment, ApiError>> + Send,
+    ) -> Result<Attachment, ApiError> {
+        let (attachment, kind) = self.handing_out(operation, call).await?;
         Ok(match kind {
             Some(kind) if kind.is_of_input() => with_faulty_input(attachment, kind),
-            kind => {
-                let Attachment { input, output } = attachment;
-                Attachment { input, output: broken(output, kind, operation) }
-            }
+            kind => Attachment::new(attachment.input, broken(attachment.output, kind, operation)),
         })
     }
 
-    async fn wait_container(
+    async fn wait(
         &self,
-        id: &ContainerId,
-        condition: WaitCondition,
+        operation: Operation,
+        call: impl Future<Output = Result<ExitFuture, ApiError>> + Send,
     ) -> Result<ExitFuture, ApiError> {
-        let operation = Operation::WaitContainer;
-        let wait = self.engine.wait_container(id, condition);
-        let (exit, kind) = self.handing_out(operation, wait).await?;
+        let (exit, kind) = self.handing_out(operation, call).await?;
         Ok(match kind {
             Some(kind) if kind.never_ends() => Box::pin(async move {
                 let _kept = exit;
@@ -378,83 +256,6 @@ impl ContainerApi for FaultyDocker {
             None => exit,
         })
     }
-
-    async fn start_container(&self, id: &ContainerId) -> Result<(), ApiError> {
-        self.plain(Operation::StartContainer, self.engine.start_container(id)).await
-    }
-
-    async fn stop_container(&self, id: &ContainerId, grace: Duration) -> Result<(), ApiError> {
-        self.plain(Operation::StopContainer, self.engine.stop_container(id, grace)).await
-    }
-
-    async fn kill_container(&self, id: &ContainerId, signal: Signal) -> Result<(), ApiError> {
-        self.plain(Operation::KillContainer, self.engine.kill_container(id, signal)).await
-    }
-
-    async fn remove_container(&self, id: &ContainerId) -> Result<(), ApiError> {
-        self.plain(Operation::RemoveContainer, self.engine.remove_container(id)).await
-    }
-
-    async fn remove_container_alone(&self, id: &ContainerId) -> Result<(), ApiError> {
-        self.plain(Operation::RemoveContainer, self.engine.remove_container_alone(id)).await
-    }
 }
 
-#[async_trait]
-impl ExecApi for FaultyDocker {
-    async fn create_exec(
-        &self,
-        container: &ContainerId,
-        request: &ExecRequest,
-    ) -> Result<ExecId, ApiError> {
-        self.plain(Operation::CreateExec, self.engine.create_exec(container, request)).await
-    }
-
-    async fn start_exec(&self, id: &ExecId) -> Result<LogStream, ApiError> {
-        self.stream(Operation::StartExec, self.engine.start_exec(id)).await
-    }
-
-    async fn inspect_exec(&self, id: &ExecId) -> Result<ExecDetails, ApiError> {
-        self.plain(Operation::InspectExec, self.engine.inspect_exec(id)).await
-    }
-}
-
-#[async_trait]
-impl ArchiveApi for FaultyDocker {
-    async fn upload_archive(
-        &self,
-        container: &ContainerId,
-        folder: &str,
-        archive: Bytes,
-    ) -> Result<(), ApiError> {
-        let upload = self.engine.upload_archive(container, folder, archive);
-        self.plain(Operation::UploadArchive, upload).await
-    }
-
-    async fn upload_archive_stream(
-        &self,
-        container: &ContainerId,
-        folder: &str,
-        archive: ArchiveStream,
-    ) -> Result<(), ApiError> {
-        let upload = self.engine.upload_archive_stream(container, folder, archive);
-        self.plain(Operation::UploadArchive, upload).await
-    }
-
-    async fn inspect_path(
-        &self,
-        container: &ContainerId,
-        path: &str,
-    ) -> Result<PathDetails, ApiError> {
-        self.plain(Operation::InspectPath, self.engine.inspect_path(container, path)).await
-    }
-
-    async fn download_archive(
-        &self,
-        container: &ContainerId,
-        path: &str,
-    ) -> Result<ArchiveStream, ApiError> {
-        let download = self.engine.download_archive(container, path);
-        self.stream(Operation::DownloadArchive, download).await
-    }
-}
+delegate_docker_api!(FaultyDocker, engine);

@@ -51,11 +51,11 @@ pub(super) fn broken<T: Send + 'static>(
 
 /// `attachment` whose input breaks as `kind` says.
 pub(super) fn with_faulty_input(attachment: Attachment, kind: FaultKind) -> Attachment {
-    let Attachment { input, output } = attachment;
+    let Attachment { input, output, .. } = attachment;
     let (bytes, stalls) = match kind {
         FaultKind::CutInput(bytes) => (bytes, false),
         FaultKind::StallInput(bytes) => (bytes, true),
-        _ => return Attachment { input, output },
+        _ => return Attachment::new(input, output),
     };
     let (breaks, broke) = oneshot::channel::<()>();
     let input = FaultyInput { input: Some(input), left: bytes, stalls, breaks: Some(breaks) };
@@ -71,7 +71,7 @@ pub(super) fn with_faulty_input(attachment: Attachment, kind: FaultKind) -> Atta
     let lost = stream::once(async move { Err(lost(Operation::AttachContainer)) })
         .filter(move |_| ready(broken.load(Ordering::Relaxed)));
     let output = output.take_until(until.boxed()).chain(lost);
-    Attachment { input: Box::new(input), output: output.boxed() }
+    Attachment::new(Box::new(input), output.boxed())
 }
 
 /// An input that takes so many bytes.

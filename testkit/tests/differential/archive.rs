@@ -52,8 +52,9 @@ behaviours! {
         let archive = stream::iter([Ok(begin)]).chain(stream::once(pause)).boxed();
         let mut all = vec![done(lab.engine.upload_archive_stream(&id, "/", archive).await)];
         // The engine notices after us. Podman puts it elsewhere.
-        let podman = lab.engine.version().await.unwrap().product == EngineProduct::Podman;
-        let deadline = Instant::now() + if podman { NEVER } else { LONG };
+        lab.engine.version().await.unwrap();
+        let reaches = lab.engine.capabilities().archives_reach_volumes;
+        let deadline = Instant::now() + if reaches { LONG } else { NEVER };
         let one = loop {
             let one = lab.file(&id, "one").await;
             if one != "not found" || Instant::now() >= deadline {

@@ -3,9 +3,7 @@
 
 use std::time::Duration;
 
-use docker_api_trait::{
-    ApiError, ApiVersion, ContainerId, DockerApi, EngineProduct, EngineVersion, HealthStart,
-};
+use docker_api_trait::{ApiError, ContainerId, DockerApi, EngineVersion, HealthStart};
 use futures_util::future;
 use tokio::time::Instant;
 use volume_manager::PreparedVolumes;
@@ -28,15 +26,12 @@ use crate::{
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 /// A start period is at most this long, however long a service is waited for.
 const MAX_START_PERIOD: Duration = Duration::from_hours(1);
-/// The first version of the API with an interval for the start period.
-const START_INTERVAL: ApiVersion = ApiVersion { major: 1, minor: 44 };
 
 /// How health checks of services run at first: often, for as long as a service is waited for, where the
-/// engine can do that. An image without a check stays without one. Podman does not take a part of a check.
+/// engine can do that. An image without a check stays without one.
 pub(crate) fn health_start(engine: &EngineVersion, wait: Option<Duration>) -> Option<HealthStart> {
     let period = wait?.clamp(CHECK_INTERVAL, MAX_START_PERIOD);
-    let can_set = engine.product == EngineProduct::Docker && engine.api_version >= START_INTERVAL;
-    can_set.then(|| HealthStart::new(period, CHECK_INTERVAL))
+    engine.can_set_health_start().then(|| HealthStart::new(period, CHECK_INTERVAL))
 }
 
 impl Inputs<'_> {
@@ -93,13 +88,12 @@ impl Inputs<'_> {
         all(future::join_all(attached).await)
     }
 
-    /// Whether an attachment was refused because its container cannot be started. Podman makes a
-    /// container ready to start when somebody attaches, so that any refusal may be of that kind. On
-    /// Docker's engine a container that is missing or in conflict was removed by another program.
+    /// Whether an attachment was refused because its container cannot be started. Where an
+    /// attachment prepares the container for its start, any refusal may be of that kind. Elsewhere a container that is missing or in conflict was removed by another program.
     fn recurs_at_start(&self, error: &ApiError) -> bool {
         match error {
             ApiError::NotFound { .. } | ApiError::Conflict { .. } => {
-                self.docker.product() == EngineProduct::Podman
+                self.docker.capabilities().attach_prepares
             }
             error => is_refusal(error),
         }
@@ -206,6 +200,8 @@ pub(crate) async fn service_hosts(
 
 #[cfg(test)]
 mod tests {
+    use docker_api_trait::ApiVersion;
+
     use super::*;
 
     fn engine(minor: u32) -> EngineVersion {
@@ -220,9 +216,6 @@ mod tests {
             let expected = HealthStart::new(wait, CHECK_INTERVAL);
             assert_eq!(health_start(&engine(minor), Some(wait)), Some(expected));
         }
-        let mut podman = engine(44);
-        podman.product = EngineProduct::Podman;
-        assert_eq!(health_start(&podman, Some(wait)), None);
     }
 
     #[test]
