@@ -9,8 +9,11 @@ use std::{
 };
 
 use executor::{
-    AuthConfig, Cancel, Executor, FailureReason, JobOutcome, JobReport, JobResult, LogEnd, LogSink,
-    RunContext, SectionSink, TimedPart, TimestampSink, Truncation, read_user_auth_config,
+    Cancel, Executor, FailureReason, JobOutcome, JobResult, LogSink, RunContext,
+    image::{AuthConfig, read_user_auth_config},
+    log::{LogEnd, SectionSink, TimestampSink, Truncation},
+    outcome::TimedPart,
+    report::JobReport,
 };
 
 use crate::{
@@ -192,8 +195,8 @@ fn show(report: JobReport) {
 }
 
 fn failed_step(result: &JobResult) -> Option<&str> {
-    let failed = |step: &&executor::StepResult| {
-        matches!(step.outcome, executor::StepOutcome::Failed(_)) && !step.allow_failure
+    let failed = |step: &&executor::outcome::StepResult| {
+        matches!(step.outcome, executor::outcome::StepOutcome::Failed(_)) && !step.allow_failure
     };
     result.steps.iter().find(failed).map(|step| step.name.as_str())
 }

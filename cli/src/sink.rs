@@ -6,7 +6,8 @@ use async_trait::async_trait;
 use docker_api_trait::{ApiError, LogChunk, LogSource};
 use executor::{
     EngineEvent, EngineObserver, Event, FailureReason, JobEvent, JobPlan, LogSink, Observer,
-    StepOutcome, StepResult, describe,
+    describe,
+    outcome::{StepOutcome, StepResult},
 };
 use tokio::io::{AsyncWriteExt as _, Stderr, Stdout};
 

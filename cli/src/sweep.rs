@@ -6,7 +6,9 @@ use std::{
 };
 
 use executor::{
-    Instance, InstanceError, Instances, Leftover, Sweep, SweepReport, Verdict, describe,
+    describe,
+    instance::{Instance, InstanceError, Instances},
+    sweep::{Leftover, Sweep, SweepReport, Verdict},
 };
 use serde::Serialize;
 
@@ -242,7 +244,7 @@ impl<'a> Swept<'a> {
 
 #[cfg(test)]
 mod tests {
-    use executor::{Sweep, SweepReport};
+    use executor::sweep::{Sweep, SweepReport};
     use testkit::FakeDocker;
 
     use super::*;

@@ -17,7 +17,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE};
 use docker_api_trait::{BollardDocker, DockerApi, Endpoint, ImageReference};
 use executor::{
     Cancel, Command as JobCommand, Event, Executor, ExecutorConfig, FailureReason, JobEvent,
-    JobOutcome, JobSpec, Observer, PullPolicy, RegistryLogin, Trust,
+    JobOutcome, JobSpec, Observer, Trust, image::PullPolicy, job::RegistryLogin,
 };
 use helpers::{Project, WAIT, docker, docker_says, stderr, stdout, unique, variable};
 use testkit::{Backend, Passage, Proxy, WireRequest, suite};

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use executor::{Instances, Life};
+use executor::instance::{Instances, Life};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::time::Instant;
 

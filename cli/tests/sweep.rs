@@ -15,7 +15,7 @@ use docker_api_trait::{
     BollardDocker, ContainerApi as _, ContainerRequest, Endpoint, EndpointSources, NetworkApi as _,
     NetworkRequest, VolumeApi as _, VolumeRequest,
 };
-use executor::Instances;
+use executor::instance::Instances;
 use helpers::{Project, Running, WAIT, docker, docker_says, stderr, stdout, variable};
 use serde_json::Value;
 use tempfile::TempDir;

@@ -8,7 +8,10 @@ use docker_api_trait::{ContainerRequest, Input, LogDriver, Mount};
 use volume_manager::{PreparedVolume, PreparedVolumes, VolumeDriver};
 
 use self::line::{Line, fields};
-use crate::{JobPlan, NetworkPlan, OwnNetwork, Process, shell};
+use crate::{
+    plan::{JobPlan, NetworkPlan, OwnNetwork, Process},
+    shell,
+};
 
 /// One `docker` line. `Display` quotes its words for a POSIX shell.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -227,7 +230,12 @@ mod tests {
     use volume_manager::Policy;
 
     use super::*;
-    use crate::{Command, ExecutorConfig, JobSpec, RunContext, plan};
+    use crate::{
+        config::ExecutorConfig,
+        host::plan,
+        job::{Command, JobSpec},
+        plan::RunContext,
+    };
     use volume_manager::Trust;
 
     fn lines(volumes: &[&str], script: &str, policy: Policy) -> Vec<String> {

@@ -6,8 +6,11 @@ use docker_api_trait::{EngineVersion, ImageReference, PullProgress};
 use volume_manager::PreparedVolume;
 
 use crate::{
-    ArtifactReport, FailureReason, InstanceError, JobNote, PackProgress, PullPolicy, ServiceResult,
-    StepResult, UploadReport,
+    image::PullPolicy,
+    instance::InstanceError,
+    outcome::{FailureReason, ServiceResult, StepResult},
+    plan::JobNote,
+    workspace::{ArtifactReport, PackProgress, UploadReport},
 };
 
 /// Something that happened to a job, in the order in which it happened.
@@ -67,7 +70,7 @@ pub enum JobEvent<'a> {
     /// A service was started and then waited for.
     ServiceReady(&'a ServiceResult),
     /// A service was not found ready: it was not created or started, ended, was not ready in time, or
-    /// nothing can look at it. [`Readiness::hint`](crate::Readiness::hint) has a remedy. The job goes on,
+    /// nothing can look at it. [`Readiness::hint`](crate::outcome::Readiness::hint) has a remedy. The job goes on,
     /// as in GitLab Runner: whether it can do without is its own business.
     ServiceFailed {
         /// What became of it.
@@ -108,7 +111,7 @@ pub enum JobEvent<'a> {
 pub struct Event<'a> {
     /// The run's unique id: the same as in its labels and in its result.
     pub run: &'a str,
-    /// The job's own id, [`JobSpec::id`](crate::JobSpec::id); empty if it has none.
+    /// The job's own id, [`JobSpec::id`](crate::job::JobSpec::id); empty if it has none.
     pub job: &'a str,
     /// When it happened, by this host's clock.
     pub at: SystemTime,

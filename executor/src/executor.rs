@@ -16,10 +16,14 @@ pub use self::{
     stages::{PrepareFailure, Script, ScriptError},
 };
 use crate::{
-    AuthConfig, Event, ExecutorConfig, InstanceError, Instances, JobError, JobEvent, JobPlan,
-    JobSpec, Observer, RunContext, SteadyDocker,
+    SteadyDocker,
+    config::ExecutorConfig,
+    event::{Event, JobEvent, Observer},
     host::plan_aside,
-    image::Images,
+    image::{AuthConfig, Images},
+    instance::{InstanceError, Instances},
+    job::{JobError, JobSpec},
+    plan::{JobPlan, RunContext},
     run::{evidence::Evidence, supervise::Supervisor},
 };
 
@@ -33,10 +37,10 @@ use crate::{
 /// - [`JobRun::run`] always cleans up before it returns, whatever the outcome, and its result says what
 ///   it could not remove. Everything that it creates carries the run's labels from the moment of its
 ///   creation.
-/// - To stop a job, use its [`Cancel`](crate::Cancel) and await the result. A job whose future is dropped
+/// - To stop a job, use its [`Cancel`](crate::cancel::Cancel) and await the result. A job whose future is dropped
 ///   instead is stopped at once and cleaned up by a task of its own; [`idle`](Self::idle) waits for that.
 ///   So is one whose sink or observer panics: it fails with
-///   [`RunError::Panicked`](crate::RunError::Panicked). When the process dies, or the runtime ends before,
+///   [`RunError::Panicked`](crate::error::RunError::Panicked). When the process dies, or the runtime ends before,
 ///   what the job created stays until it is swept by its labels, which is as soon as its process is dead.
 /// - Stage by stage, [`prepare`](Self::prepare), [`run_step`](Self::run_step),
 ///   [`run_script`](Self::run_script) and [`finish`](Self::finish) do the same, and the caller decides
@@ -128,7 +132,7 @@ impl Executor {
 
     /// Returns a context for a run of this executor: planned with it, everything that a job creates
     /// carries the label of a lock that this process holds. When the process is killed, the next
-    /// [`Sweep`](crate::Sweep) removes what is left.
+    /// [`Sweep`](crate::sweep::Sweep) removes what is left.
     ///
     /// For a job that another process is to carry on, use [`RunContext::draw`]: with this context a
     /// sweep would remove the job when this process ends. Once every run with such a context has been
@@ -151,7 +155,7 @@ impl Executor {
     ///
     /// What it mounts of the host is judged by what it is on this very host, as by
     /// [`plan()`](crate::plan()): a link to an engine's socket is refused. For an engine on another
-    /// machine, use [`plan_for_remote_engine`](crate::plan_for_remote_engine), as links of this one say
+    /// machine, use [`plan_for_remote_engine`](crate::plan::plan_for_remote_engine), as links of this one say
     /// nothing.
     ///
     /// # Errors

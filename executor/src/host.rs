@@ -12,7 +12,11 @@ use std::{
 
 use volume_manager::{HostPath, PlannedSource, Policy, RealPath, VolumePlan};
 
-use crate::{ExecutorConfig, JobError, JobPlan, JobSpec, RunContext, plan_for_remote_engine};
+use crate::{
+    config::ExecutorConfig,
+    job::{JobError, JobSpec},
+    plan::{JobPlan, RunContext, plan_for_remote_engine},
+};
 
 /// As the kernel numbers a file: its device, and its number there.
 type Identity = (u64, u64);
@@ -183,7 +187,7 @@ mod tests {
     use volume_manager::PlanError;
 
     use super::*;
-    use crate::{Command, JobError};
+    use crate::job::{Command, JobError};
     use volume_manager::Trust;
 
     /// A folder with an engine's socket in it, and a job that may mount paths of the host.
@@ -318,9 +322,10 @@ mod tests {
         let docker: Arc<dyn docker_api_trait::DockerApi> = Arc::new(engine.clone());
         let volumes = volume_manager::DockerVolumeManager::new(Arc::clone(&docker));
         let executor =
-            crate::Executor::new(docker, Arc::new(volumes), host.config.clone()).without_instance();
-        let sink = || Box::new(crate::NullSink);
-        let cancel = crate::Cancel::new();
+            crate::executor::Executor::new(docker, Arc::new(volumes), host.config.clone())
+                .without_instance();
+        let sink = || Box::new(crate::log::NullSink);
+        let cancel = crate::cancel::Cancel::new();
         let refused = executor
             .job(&Host::job(&host.at("sock")))
             .sink(sink())
@@ -339,7 +344,7 @@ mod tests {
             .run()
             .await
             .unwrap();
-        assert!(matches!(ran.outcome, crate::JobOutcome::Succeeded), "{:?}", ran.outcome);
+        assert!(matches!(ran.outcome, crate::outcome::JobOutcome::Succeeded), "{:?}", ran.outcome);
     }
 
     #[test]
@@ -405,7 +410,7 @@ mod tests {
             ] {
                 let mut job = Host::job(Path::new("/"));
                 job.volumes.clear();
-                job.variables = vec![crate::Variable::new("ID", value).unwrap()];
+                job.variables = vec![crate::job::Variable::new("ID", value).unwrap()];
                 match plan(&job, &host.config, &RunContext::draw()) {
                     Ok(_) => assert!(allowed, "{value}"),
                     Err(JobError::Volumes(PlanError::HostPathRefused { .. })) => {

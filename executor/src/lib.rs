@@ -45,80 +45,42 @@
 
 mod cancel;
 mod commands;
-mod config;
+pub mod config;
 mod describe;
-mod error;
-mod event;
+pub mod error;
+pub mod event;
 mod executor;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;
 mod host;
-mod image;
-mod instance;
-mod job;
-mod log;
-mod outcome;
-mod plan;
+pub mod image;
+pub mod instance;
+pub mod job;
+pub mod log;
+pub mod outcome;
+pub mod plan;
 mod random;
 mod redact;
 mod refusal;
-mod report;
-mod run;
+pub mod report;
+pub mod run;
 mod shell;
-mod sweep;
-mod workspace;
+pub mod sweep;
+pub mod workspace;
 
 pub use cancel::Cancel;
 pub use commands::{DockerCommand, docker_commands};
-pub use config::{
-    ConfigError, ConfigNote, ConfigNoteKind, ConfiguredEndpoint, ContainerSettings, ExecutorConfig,
-    ImageSettings, NetworkSettings, RunnerConfig, RunnerSelection, ScriptSettings, ServiceSettings,
-    normalize_file_text, read_config,
-};
+pub use config::ExecutorConfig;
 pub use describe::describe;
 pub use docker_api_trait::{EngineEvent, EngineObserver, RefusalCause, RetryPolicy, SteadyDocker};
-pub use error::{
-    CleanupError, ImageError, PrepareError, ResumeError, RunError, StepError, TransferError,
-    UnknownStep,
-};
 pub use event::{Event, JobEvent, Observer};
 pub use executor::{Executor, JobRun, PrepareFailure, Script, ScriptError};
 pub use host::plan;
-pub use image::{
-    AllowError, AllowKind, AuthConfig, BrokenCredentials, CredentialError, PolicySource, PullFault,
-    PullPolicy, PullPolicyError, read_user_auth_config,
-};
-pub use instance::{Instance, InstanceError, Instances, Life};
-pub use job::{
-    BuildSpec, CacheMode, CacheSpec, Command, ContainerKind, ImageSpec, JobError, JobSpec,
-    RegistryLogin, ServiceSpec, StepSpec, StepWhen, Variable,
-};
-pub use log::{
-    LogEnd, LogSink, MIN_MASKED_CHARS, MIN_MASKED_LINE_CHARS, MaskError, MaskStream, Masker,
-    MemorySink, NullSink, SectionSink, TimestampSink, Truncation,
-};
-pub use outcome::{
-    CleanupFailure, CleanupReport, ExitCause, ExitCauseKind, FailureKind, FailureReason,
-    JobOutcome, JobResult, ObjectKind, OutcomeKind, Phase, Readiness, ReadinessKind, RemovedObject,
-    ServiceResult, StepOutcome, StepResult, TimedPart, Timings,
-};
-pub use plan::{
-    ContainerPlan, ImagePlan, JobNote, JobPlan, NetworkPlan, OwnNetwork, PlanVersion, Process,
-    RunContext, Secret, ServicePlan, StepPlan, Timeouts, plan_for_remote_engine,
-};
-pub use report::{
-    CleanupFailureReport, CleanupSummary, JobReport, LogReport, ObjectReport, ServiceReport,
-    StepReport, TimeoutReport, TimingsReport, TransferReport, VolumeReport,
-};
+pub use job::{Command, ImageSpec, JobSpec, ServiceSpec, StepSpec, Variable};
+pub use log::{LogSink, MemorySink, NullSink};
+pub use outcome::{FailureReason, JobOutcome, JobResult};
+pub use plan::{JobPlan, RunContext, plan_for_remote_engine};
 pub use run::prepared::PreparedJob;
-pub use run::progress::JobProgress;
-pub use run::transfer::Transfers;
-pub use sweep::{Death, Kept, Leftover, Sweep, SweepReport, Verdict};
 pub use volume_manager::{BuildStrategy, Trust};
-pub use workspace::{
-    ArchiveFault, ArtifactLimit, ArtifactLimits, ArtifactReport, Artifacts, Changes, Entry,
-    EntryKind, LinkedArtifact, MANIFEST_NAME, Manifest, Owner, PackProgress, PackReport, Packing,
-    ProgressCount, RelativePath, SCRIPT_NAME, STALE_NAME, STALE_STATUS, Scan, SkipReason, Skipped,
-    UploadReport, Workspace, WorkspaceError, read_manifest,
-};
+pub use {async_trait, bytes, docker_api_trait, volume_manager};

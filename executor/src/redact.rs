@@ -11,9 +11,15 @@ mod observer;
 use std::{error::Error, fmt, io, path::PathBuf, sync::Arc};
 
 use crate::{
-    ArtifactReport, CleanupFailure, CleanupReport, FailureReason, JobPlan, JobResult, LogEnd,
-    Readiness, RelativePath, RunError, ServiceResult, Skipped, StepOutcome, StepResult, Truncation,
-    UploadReport, describe,
+    describe::describe,
+    error::RunError,
+    log::{LogEnd, Truncation},
+    outcome::{
+        CleanupFailure, CleanupReport, FailureReason, JobResult, Readiness, ServiceResult,
+        StepOutcome, StepResult,
+    },
+    plan::JobPlan,
+    workspace::{ArtifactReport, RelativePath, Skipped, UploadReport},
 };
 
 pub(crate) use observer::RedactingObserver;

@@ -4,7 +4,10 @@
 use docker_api_trait::{ApiError, DockerApi, LabelFilter, RefusalCause};
 use volume_manager::{PreparedVolume, PreparedVolumes, VolumeKind, label};
 
-use crate::{JobPlan, NetworkPlan, PrepareError};
+use crate::{
+    error::PrepareError,
+    plan::{JobPlan, NetworkPlan},
+};
 
 /// Returns the error for a refusal: with its cause if that is known.
 pub(crate) fn classify(refused: ApiError) -> PrepareError {
@@ -54,7 +57,12 @@ mod tests {
     use testkit::FakeDocker;
 
     use super::*;
-    use crate::{Command, ExecutorConfig, JobSpec, RunContext, StepSpec, plan};
+    use crate::{
+        config::ExecutorConfig,
+        host::plan,
+        job::{Command, JobSpec, StepSpec},
+        plan::RunContext,
+    };
     use volume_manager::Trust;
 
     fn error(status: u16, words: &str) -> ApiError {
@@ -66,7 +74,8 @@ mod tests {
         let step = StepSpec::new("a", Command::script("true").unwrap());
         let mut job = JobSpec::with_steps("app", Trust::Trusted, image, [step]);
         job.volumes = vec!["/cache".to_owned(), "mine:/data".to_owned()];
-        job.build = Some(crate::BuildSpec::new("/builds", volume_manager::BuildStrategy::Clone));
+        job.build =
+            Some(crate::job::BuildSpec::new("/builds", volume_manager::BuildStrategy::Clone));
         let mut config = ExecutorConfig::new("ci");
         config.policy.allow_named_volumes = true;
         plan(&job, &config, &RunContext::draw()).unwrap()
@@ -136,7 +145,7 @@ mod tests {
         let image: docker_api_trait::ImageReference = "busybox".parse().unwrap();
         let step = StepSpec::new("a", Command::script("true").unwrap());
         let mut job = JobSpec::with_steps("app", Trust::Trusted, image.clone(), [step]);
-        job.services.push(crate::ServiceSpec::new(image));
+        job.services.push(crate::job::ServiceSpec::new(image));
         let plan = plan(&job, &ExecutorConfig::new("ci"), &RunContext::draw()).unwrap();
         let NetworkPlan::Own(own) = &plan.network else { panic!("{:?}", plan.network) };
         let docker = FakeDocker::new();

@@ -5,9 +5,15 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ArtifactReport, CleanupReport, ContainerKind, ExitCauseKind, FailureKind, FailureReason,
-    JobResult, LogEnd, ObjectKind, OutcomeKind, Phase, ReadinessKind, ServiceResult, StepOutcome,
-    StepResult, TimedPart, Timings, UploadReport, describe, outcome::timeout_message,
+    describe::describe,
+    job::ContainerKind,
+    log::LogEnd,
+    outcome::{
+        CleanupReport, ExitCauseKind, FailureKind, FailureReason, JobResult, ObjectKind,
+        OutcomeKind, Phase, ReadinessKind, ServiceResult, StepOutcome, StepResult, TimedPart,
+        Timings, timeout_message,
+    },
+    workspace::{ArtifactReport, UploadReport},
 };
 
 /// A job's result, for programs. `schema` changes when a field changes its meaning or goes away;

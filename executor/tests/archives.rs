@@ -5,7 +5,7 @@
 
 mod hostile;
 
-use executor::WorkspaceError;
+use executor::workspace::WorkspaceError;
 use fastrand::Rng;
 use hostile::{Tar, World};
 use tar::EntryType;

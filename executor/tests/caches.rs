@@ -10,7 +10,10 @@ use common::Events;
 use docker_api_trait::{ApiError, DockerApi, ImageReference, Operation};
 use executor::{
     Cancel, Command, Executor, ExecutorConfig, FailureReason, JobOutcome, JobResult, JobSpec,
-    Phase, PrepareError, RunContext, RunError, Trust, plan,
+    RunContext, Trust,
+    error::{PrepareError, RunError},
+    outcome::Phase,
+    plan,
 };
 use testkit::{FakeDocker, Fault, FaultKind, FaultyDocker, ScriptedRun, Side, Site};
 use tokio::{sync::Notify, time::sleep};

@@ -18,8 +18,13 @@ use docker_api_trait::{
     VolumeApi as _,
 };
 use executor::{
-    Cancel, Executor, ExecutorConfig, FailureReason, Instances, JobReport, JobResult, JobSpec,
-    Life, ObjectKind, Observer, Phase, ServiceSpec, Sweep, TimedPart, Trust, plan,
+    Cancel, Executor, ExecutorConfig, FailureReason, JobResult, JobSpec, Observer, ServiceSpec,
+    Trust,
+    instance::{Instances, Life},
+    outcome::{ObjectKind, Phase, TimedPart},
+    plan,
+    report::JobReport,
+    sweep::Sweep,
 };
 use testkit::{FakeDocker, Fault, FaultKind, FaultyDocker, ScriptedRun, Site, suite};
 use tokio::time::{Instant, sleep};

@@ -11,7 +11,7 @@ use std::{
 
 use common::{image, step};
 use executor::{
-    Cancel, Event, Executor, ExecutorConfig, JobEvent, JobReport, JobSpec, Observer, Trust,
+    Cancel, Event, Executor, ExecutorConfig, JobEvent, JobSpec, Observer, Trust, report::JobReport,
 };
 use testkit::{FakeDocker, ScriptedRun};
 use volume_manager::InMemoryVolumeManager;

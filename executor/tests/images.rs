@@ -14,9 +14,12 @@ use common::{
 };
 use docker_api_trait::{ApiError, ImageApi, ImageReference, Operation};
 use executor::{
-    AuthConfig, Cancel, Event, ExecutorConfig, FailureReason, ImageError, JobEvent, JobResult,
-    JobSpec, Observer, Phase, PrepareError, PullFault, PullPolicy, RefusalCause, RegistryLogin,
-    RunError, Variable,
+    Cancel, Event, ExecutorConfig, FailureReason, JobEvent, JobResult, JobSpec, Observer,
+    RefusalCause, Variable,
+    error::{ImageError, PrepareError, RunError},
+    image::{AuthConfig, PullFault, PullPolicy},
+    job::RegistryLogin,
+    outcome::Phase,
 };
 use futures_util::FutureExt as _;
 use testkit::{FakeDocker, ScriptedRun};

@@ -9,9 +9,13 @@ use docker_api_trait::{
     ApiError, DockerApi, ImageReference, LogChunk, LogSource, Operation, Volume,
 };
 use executor::{
-    Cancel, CleanupError, Command, Executor, ExecutorConfig, FailureReason, JobOutcome, JobReport,
-    JobResult, JobSpec, LogEnd, LogSink, MemorySink, NullSink, Phase, PrepareError, RunContext,
-    RunError, StepError, Truncation, plan,
+    Cancel, Command, Executor, ExecutorConfig, FailureReason, JobOutcome, JobResult, JobSpec,
+    LogSink, MemorySink, NullSink, RunContext,
+    error::{CleanupError, PrepareError, RunError, StepError},
+    log::{LogEnd, Truncation},
+    outcome::Phase,
+    plan,
+    report::JobReport,
 };
 use testkit::{FakeDocker, ScriptedRun};
 use tokio::time::{Instant, sleep};

@@ -6,8 +6,10 @@ use std::time::{Duration, SystemTime};
 
 use docker_api_trait::ImageReference;
 use executor::{
-    BuildSpec, CacheSpec, Command, ExecutorConfig, JobSpec, RunContext, ServiceSpec, StepSpec,
-    StepWhen, Trust, Variable, docker_commands, plan_for_remote_engine as plan,
+    Command, ExecutorConfig, JobSpec, RunContext, ServiceSpec, StepSpec, Trust, Variable,
+    docker_commands,
+    job::{BuildSpec, CacheSpec, StepWhen},
+    plan_for_remote_engine as plan,
 };
 use volume_manager::BuildStrategy;
 

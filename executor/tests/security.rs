@@ -9,7 +9,9 @@ use std::{
 };
 
 use docker_api_trait::HostSettings;
-use executor::{ContainerSettings, ExecutorConfig, JobError, JobPlan, JobSpec, RunContext, plan};
+use executor::{
+    ExecutorConfig, JobPlan, JobSpec, RunContext, config::ContainerSettings, job::JobError, plan,
+};
 use fastrand::Rng;
 use serde_json::{Value, json};
 use volume_manager::PlannedSource;

@@ -12,8 +12,10 @@ use common::{
 };
 use docker_api_trait::{DockerApi, Health, HealthStatus, LogDriver, Operation};
 use executor::{
-    Cancel, Executor, ExecutorConfig, FailureReason, JobResult, JobSpec, NullSink, ObjectKind,
-    Phase, PrepareError, Readiness, RunError, ServiceSpec, Variable,
+    Cancel, Executor, ExecutorConfig, FailureReason, JobResult, JobSpec, NullSink, ServiceSpec,
+    Variable,
+    error::{PrepareError, RunError},
+    outcome::{ObjectKind, Phase, Readiness},
 };
 use testkit::{FakeDocker, Fault, FaultKind, FaultyDocker, ScriptedRun, Site};
 use volume_manager::DockerVolumeManager;

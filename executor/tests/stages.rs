@@ -10,9 +10,15 @@ use common::{
 };
 use docker_api_trait::{Input, LogChunk, Operation};
 use executor::{
-    Cancel, Executor, ExecutorConfig, FailureReason, JobPlan, JobProgress, JobReport, JobResult,
-    JobSpec, LogEnd, LogSink, NullSink, Phase, PreparedJob, ResumeError, RunContext, ServiceSpec,
-    StepOutcome, StepWhen, TimedPart, Truncation, UnknownStep, Variable, plan,
+    Cancel, Executor, ExecutorConfig, FailureReason, JobPlan, JobResult, JobSpec, LogSink,
+    NullSink, PreparedJob, RunContext, ServiceSpec, Variable,
+    error::{ResumeError, UnknownStep},
+    job::StepWhen,
+    log::{LogEnd, Truncation},
+    outcome::{Phase, StepOutcome, TimedPart},
+    plan,
+    report::JobReport,
+    run::JobProgress,
 };
 use testkit::{FakeDocker, ScriptedRun};
 use tokio::time::{Instant, sleep};
@@ -349,7 +355,10 @@ async fn a_job_whose_steps_did_not_all_run_is_incomplete() {
     let result = executor.finish(job, &Cancel::new()).await;
     assert_eq!(not_run(&result, Phase::Script), ["a", "always"]);
     let report = JobReport::from(&result);
-    assert_eq!(report.failure_reason.map(executor::FailureKind::as_str), Some("job_incomplete"));
+    assert_eq!(
+        report.failure_reason.map(executor::outcome::FailureKind::as_str),
+        Some("job_incomplete")
+    );
     assert_eq!(report.steps_not_run, ["a", "always"]);
     assert_eq!(
         report.error.as_deref(),

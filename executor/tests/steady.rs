@@ -20,8 +20,10 @@ use docker_api_trait::{
 };
 use executor::{
     Cancel, EngineEvent, EngineObserver, Event, Executor, ExecutorConfig, JobEvent, JobOutcome,
-    LogEnd, LogSink, Observer, Phase, PrepareError, RetryPolicy, RunError, SteadyDocker,
-    Truncation,
+    LogSink, Observer, RetryPolicy, SteadyDocker,
+    error::{PrepareError, RunError},
+    log::{LogEnd, Truncation},
+    outcome::Phase,
 };
 use testkit::{FakeDocker, Fault, FaultKind, FaultyDocker, ScriptedRun, Side, Site};
 use tokio::time::{Instant, sleep};

@@ -11,9 +11,12 @@ use common::{
 };
 use docker_api_trait::{Input, LogSource, Operation};
 use executor::{
-    Cancel, Command, ContainerKind, ExecutorConfig, ExitCause, FailureReason, JobError, JobPlan,
-    JobSpec, LogEnd, MemorySink, NullSink, Phase, PrepareError, RunError, StepError, StepOutcome,
-    StepSpec, StepWhen, Truncation, Variable,
+    Cancel, Command, ExecutorConfig, FailureReason, JobPlan, JobSpec, MemorySink, NullSink,
+    StepSpec, Variable,
+    error::{PrepareError, RunError, StepError},
+    job::{ContainerKind, JobError, StepWhen},
+    log::{LogEnd, Truncation},
+    outcome::{ExitCause, Phase, StepOutcome},
 };
 use testkit::{FakeDocker, ScriptedRun};
 

@@ -14,7 +14,10 @@ use docker_api_trait::{
     ContainerApi as _, ContainerRequest, DockerApi, NetworkApi as _, NetworkRequest,
     SystemApi as _, VolumeApi as _, VolumeRequest,
 };
-use executor::{Instance, Instances, Sweep};
+use executor::{
+    instance::{Instance, Instances},
+    sweep::Sweep,
+};
 use fastrand::Rng;
 use testkit::FakeDocker;
 use volume_manager::label;

@@ -13,8 +13,11 @@ use common::{
 };
 use docker_api_trait::{ApiError, Health, HealthStatus, Operation};
 use executor::{
-    Cancel, CleanupError, ExecutorConfig, FailureReason, JobResult, JobSpec, LogEnd, NullSink,
-    Phase, RunError, ServiceSpec, StepError, StepOutcome, StepWhen, TimedPart, Truncation,
+    Cancel, ExecutorConfig, FailureReason, JobResult, JobSpec, NullSink, ServiceSpec,
+    error::{CleanupError, RunError, StepError},
+    job::StepWhen,
+    log::{LogEnd, Truncation},
+    outcome::{Phase, StepOutcome, TimedPart},
 };
 use testkit::{FakeDocker, ScriptedRun};
 use tokio::time::Instant;

@@ -14,7 +14,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use executor::{
+use executor::workspace::{
     Changes, MANIFEST_NAME, Manifest, Owner, PackReport, SCRIPT_NAME, STALE_NAME, STALE_STATUS,
     Scan, SkipReason, Workspace, WorkspaceError, read_manifest,
 };

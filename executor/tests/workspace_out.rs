@@ -11,7 +11,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use executor::{
+use executor::workspace::{
     ArchiveFault, ArtifactLimit, ArtifactReport, Artifacts, SkipReason, WorkspaceError,
 };
 use futures_util::stream;

@@ -4,7 +4,7 @@
 
 use std::{io, path::Path};
 
-use executor::{RunnerSelection, read_config};
+use executor::config::{RunnerSelection, read_config};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {

@@ -4,7 +4,7 @@
 
 use berth_fuzz::{head_and_rest, pieces};
 use bytes::Bytes;
-use executor::Masker;
+use executor::log::Masker;
 use libfuzzer_sys::fuzz_target;
 
 const MASK: &[u8] = b"[MASKED]";

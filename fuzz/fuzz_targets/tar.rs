@@ -5,7 +5,7 @@
 use std::{fs, io, path::Path};
 
 use bytes::Bytes;
-use executor::{ArtifactLimits, Artifacts};
+use executor::workspace::{ArtifactLimits, Artifacts};
 use futures_util::stream;
 use libfuzzer_sys::fuzz_target;
 

@@ -5,8 +5,8 @@ use std::{fs, path::PathBuf, time::Duration};
 use clap::Args;
 use docker_api_trait::ImageReference;
 use executor::{
-    Command, ImageSpec, JobError, JobSpec, PullPolicy, ServiceSpec, StepSpec, Variable,
-    normalize_file_text,
+    Command, ImageSpec, JobSpec, ServiceSpec, StepSpec, Variable, config::normalize_file_text,
+    image::PullPolicy, job::JobError,
 };
 
 use super::shared::{ScopeArguments, pair};

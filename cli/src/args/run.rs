@@ -3,7 +3,11 @@
 use std::{fs, path::PathBuf, time::Duration};
 
 use clap::Args;
-use executor::{ConfigNote, ExecutorConfig, JobSpec, RunnerConfig, RunnerSelection, Transfers};
+use executor::{
+    ExecutorConfig, JobSpec,
+    config::{ConfigNote, RunnerConfig, RunnerSelection},
+    run::Transfers,
+};
 
 use super::{
     job::JobArguments,
@@ -128,7 +132,7 @@ impl RunArguments {
             selection = selection.named(name);
         }
         let read_file = |path: &std::path::Path| fs::read_to_string(path);
-        let read = executor::read_config(&text, &selection, &read_file);
+        let read = executor::config::read_config(&text, &selection, &read_file);
         let checked = read.and_then(|runner| {
             if self.strict_config {
                 runner.check_strict()?;

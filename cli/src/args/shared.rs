@@ -4,7 +4,7 @@ use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::{Args, ValueEnum};
 use docker_api_trait::{Endpoint, EndpointSources};
-use executor::{ConfiguredEndpoint, ExecutorConfig, JobSpec};
+use executor::{ExecutorConfig, JobSpec, config::ConfiguredEndpoint};
 use volume_manager::{HostPath, PathProblem, Policy, Scope, Trust, VolumeDriver};
 
 use crate::failure::Failure;

@@ -6,7 +6,12 @@ use std::{
 };
 
 use clap::Args;
-use executor::{Artifacts, BuildSpec, ExecutorConfig, JobSpec, Transfers, Workspace};
+use executor::{
+    ExecutorConfig, JobSpec,
+    job::BuildSpec,
+    run::Transfers,
+    workspace::{Artifacts, Workspace},
+};
 use volume_manager::{
     BuildStrategy, ContainerPath, OperatingSystem, Provenance, Scope, SpecReader, VolumeDemand,
     plan,

@@ -5,7 +5,10 @@ use std::{collections::BTreeMap, time::Duration};
 use docker_api_trait::{Device, HostSettings};
 use volume_manager::Policy;
 
-use crate::{ImageSpec, PullPolicy, ServiceSpec, Variable, image::STALL_LIMIT};
+use crate::{
+    image::{PullPolicy, STALL_LIMIT},
+    job::{ImageSpec, ServiceSpec, Variable},
+};
 
 /// Settings of an executor, the same for all its jobs.
 #[derive(Debug, Clone)]
@@ -46,7 +49,7 @@ pub struct ExecutorConfig {
     pub log_limit: Option<u64>,
     /// Whether a cache whose folder somebody has deleted under the engine is removed and made anew, once
     /// a job. Such a cache holds nothing, unless its folder is on a disk that is not mounted just now.
-    /// Default: no, the job fails with [`PrepareError::VolumeLost`](crate::PrepareError::VolumeLost).
+    /// Default: no, the job fails with [`PrepareError::VolumeLost`](crate::error::PrepareError::VolumeLost).
     pub rebuild_caches: bool,
 }
 

@@ -9,8 +9,13 @@ use super::{
     UnknownStep,
 };
 use crate::{
-    AllowError, ConfigError, CredentialError, FailureReason, InstanceError, JobError, MaskError,
-    PullPolicyError, WorkspaceError,
+    config::ConfigError,
+    image::{AllowError, CredentialError, PullPolicyError},
+    instance::InstanceError,
+    job::JobError,
+    log::MaskError,
+    outcome::FailureReason,
+    workspace::WorkspaceError,
 };
 
 /// Implements the trait by the methods of the error.

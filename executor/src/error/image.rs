@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use docker_api_trait::{ApiError, ImageReference};
 
-use crate::{BrokenCredentials, PullFault};
+use crate::image::{BrokenCredentials, PullFault};
 
 /// Why the engine has no image for a container.
 #[derive(Debug, thiserror::Error)]

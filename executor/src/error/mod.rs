@@ -1,5 +1,5 @@
 //! The executor's errors, by the phase of a job in which they occur. Planning has
-//! [`JobError`](crate::JobError).
+//! [`JobError`](crate::job::JobError).
 
 mod cleanup;
 mod hint;

@@ -3,7 +3,7 @@
 use docker_api_trait::ApiError;
 use volume_manager::{VolumeError, VolumeKind};
 
-use crate::{MaskError, RefusalCause};
+use crate::{RefusalCause, log::MaskError};
 
 /// Why volumes, networks or containers could not be prepared.
 #[derive(Debug, thiserror::Error)]

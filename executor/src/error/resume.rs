@@ -4,7 +4,7 @@ use docker_api_trait::ApiError;
 use volume_manager::VolumeError;
 
 use super::PrepareError;
-use crate::MaskError;
+use crate::log::MaskError;
 
 /// Why a job that another process prepared could not be resumed. Nothing was changed.
 #[derive(Debug, thiserror::Error)]

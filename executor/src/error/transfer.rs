@@ -2,7 +2,7 @@
 
 use docker_api_trait::ApiError;
 
-use crate::WorkspaceError;
+use crate::workspace::WorkspaceError;
 
 /// Why files of a project could not be brought to a job, or its artifacts not be fetched.
 #[derive(Debug, thiserror::Error)]

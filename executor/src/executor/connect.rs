@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use docker_api_trait::{BollardDocker, Endpoint, EndpointError, EndpointSources};
 
-use crate::{Executor, ExecutorConfig};
+use crate::{config::ExecutorConfig, executor::Executor};
 
 impl Executor {
     /// Returns an executor for the engine that the environment names, as the Docker CLI finds it:

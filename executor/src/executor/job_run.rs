@@ -7,9 +7,14 @@ use futures_util::{FutureExt as _, future::BoxFuture};
 use tracing::Instrument as _;
 
 use crate::{
-    Artifacts, Cancel, Executor, JobError, JobPlan, JobResult, JobSpec, LogSink, NullSink,
-    RunContext, Transfers, Workspace,
-    run::{span::job_span, supervise::caught, when::Failure},
+    cancel::Cancel,
+    executor::Executor,
+    job::{JobError, JobSpec},
+    log::{LogSink, NullSink},
+    outcome::JobResult,
+    plan::{JobPlan, RunContext},
+    run::{span::job_span, supervise::caught, transfer::Transfers, when::Failure},
+    workspace::{Artifacts, Workspace},
 };
 
 /// A job that is about to run, made by [`Executor::job`] of a [`JobSpec`] or by

@@ -9,12 +9,17 @@ use tracing::Instrument as _;
 use volume_manager::Outcome;
 
 use crate::{
-    Cancel, CleanupReport, Executor, FailureReason, JobOutcome, JobPlan, JobResult, MaskError,
-    Masker, PrepareError, PreparedJob, StepOutcome,
+    cancel::Cancel,
+    error::PrepareError,
+    executor::Executor,
+    log::{MaskError, Masker},
+    outcome::{CleanupReport, FailureReason, JobOutcome, JobResult, StepOutcome},
+    plan::JobPlan,
     redact::RedactingObserver,
     run::{
         Inputs, Run,
         interrupt::Interrupt,
+        prepared::PreparedJob,
         span::trace_end,
         volumes::volume_outcome,
         when::{Failure, final_failure},

@@ -9,15 +9,21 @@ use volume_manager::Outcome;
 
 use super::lifecycle::masker;
 use crate::{
-    ArtifactReport, Artifacts, Cancel, CleanupReport, Command, ContainerKind, ContainerPlan,
-    Executor, JobError, JobOutcome, JobPlan, JobProgress, JobResult, LogSink, Masker, Phase,
-    PreparedJob, Process, ResumeError, StepPlan, StepResult, StepWhen, TransferError, UnknownStep,
-    UploadReport, Workspace,
+    cancel::Cancel,
+    error::{ResumeError, TransferError, UnknownStep},
+    executor::Executor,
+    job::{Command, ContainerKind, JobError, StepWhen},
+    log::{LogSink, Masker},
+    outcome::{CleanupReport, JobOutcome, JobResult, Phase, StepResult},
+    plan::{ContainerPlan, JobPlan, Process, StepPlan},
     run::{
+        prepared::PreparedJob,
+        progress::JobProgress,
         span::job_span,
         state::RunState,
         when::{Failure, first_failure},
     },
+    workspace::{ArtifactReport, Artifacts, UploadReport, Workspace},
 };
 
 /// A job that could not be prepared. It was cleaned up.
@@ -155,7 +161,7 @@ impl Executor {
     /// step must not be under way.
     ///
     /// No step has run as far as this one knows: unless all of them run here, [`finish`](Self::finish)
-    /// ends in [`FailureReason::Incomplete`](crate::FailureReason::Incomplete). After steps in other
+    /// ends in [`FailureReason::Incomplete`](crate::outcome::FailureReason::Incomplete). After steps in other
     /// processes use [`resume_with`](Self::resume_with).
     ///
     /// One that fails changes nothing and can be tried again; [`abandon`](Self::abandon) removes the
@@ -234,7 +240,7 @@ impl Executor {
 
     /// Runs a script that was not planned in a container of a prepared job, for a driver that receives
     /// its scripts while the job runs. The container must have a shell: it has one if a planned step or
-    /// [`JobSpec::shells`](crate::JobSpec::shells) asks for it.
+    /// [`JobSpec::shells`](crate::job::JobSpec::shells) asks for it.
     ///
     /// Its result counts as that of a step, also in [`PreparedJob::progress`]: a script that fails makes
     /// the job fail. Everything else is as for [`run_step`](Self::run_step).
@@ -302,8 +308,8 @@ impl Executor {
     ///
     /// It has succeeded only if every step ran that had to by its `when`, here or in the progress that
     /// was passed on, and none of them failed. Otherwise the outcome is the first failure;
-    /// [`Canceled`](crate::FailureReason::Canceled) when `cancel` was asked to stop; or
-    /// [`Incomplete`](crate::FailureReason::Incomplete), which names the steps.
+    /// [`Canceled`](crate::outcome::FailureReason::Canceled) when `cancel` was asked to stop; or
+    /// [`Incomplete`](crate::outcome::FailureReason::Incomplete), which names the steps.
     pub async fn finish(&self, job: PreparedJob, cancel: &Cancel) -> JobResult {
         let failed = first_failure(&job.state.steps);
         let (executor, cancel) = (self.clone(), cancel.clone());

@@ -12,7 +12,13 @@ use super::{
     AuthConfig, BrokenCredentials, CredentialHelpers, CredentialSources, Flights, Progress,
     PullFault, PullKey, PullPolicy, RegistryImage, Resolved, WatchError, retry_pull, watch_stalls,
 };
-use crate::{ImageError, ImagePlan, JobEvent, JobPlan, describe, redact::RedactingObserver};
+use crate::{
+    describe::describe,
+    error::ImageError,
+    event::JobEvent,
+    plan::{ImagePlan, JobPlan},
+    redact::RedactingObserver,
+};
 
 /// Brings images to the engine. Clones share pulls that are under way.
 #[derive(Debug, Clone)]

@@ -2,7 +2,7 @@
 
 use volume_manager::{ContainerPath, PathProblem, PlanError, SpecError};
 
-use crate::{AllowError, PullPolicyError};
+use crate::image::{AllowError, PullPolicyError};
 
 /// Why a job cannot be planned. Nothing was started; no request was sent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

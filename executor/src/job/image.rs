@@ -8,7 +8,7 @@ use serde::{
     de::{Error, MapAccess, Visitor, value::MapAccessDeserializer},
 };
 
-use crate::PullPolicy;
+use crate::image::PullPolicy;
 
 /// An image, and how it is used. In a job file a name alone stands for an image with nothing else.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -59,7 +59,7 @@ pub struct JobSpec {
     /// What it runs, in order.
     pub steps: Vec<StepSpec>,
     /// The containers that get a shell even if no step needs it, for scripts that come while the job
-    /// runs ([`Executor::run_script`](crate::Executor::run_script)). With one of them, a job needs no
+    /// runs ([`Executor::run_script`](crate::executor::Executor::run_script)). With one of them, a job needs no
     /// steps.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub shells: Vec<ContainerKind>,

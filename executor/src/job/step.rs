@@ -5,7 +5,7 @@ use std::{fmt, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use super::time;
-use crate::JobError;
+use crate::job::JobError;
 
 /// The longest script, in bytes: the shell reads it into memory whole.
 const LONGEST_SCRIPT: usize = 16 * 1024 * 1024;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::JobError;
+use crate::job::JobError;
 
 /// An environment variable. Its value does not show in debug output.
 #[derive(Clone, PartialEq, Eq)]

@@ -106,7 +106,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::MemorySink;
+    use crate::log::MemorySink;
 
     fn sink(memory: &MemorySink) -> SectionSink<MemorySink> {
         SectionSink::new(memory.clone(), || UNIX_EPOCH + Duration::from_millis(1_560_896_352_900))

@@ -19,7 +19,7 @@ const PART: usize = 64 << 10;
 /// back, however long. A step's output begins a line.
 ///
 /// To have the time after a section's marker and not before it, wrap this round a
-/// [`SectionSink`](crate::SectionSink), not the other way round.
+/// [`SectionSink`](crate::log::SectionSink), not the other way round.
 pub struct TimestampSink<S> {
     inner: S,
     clock: Box<dyn Fn() -> SystemTime + Send>,
@@ -95,7 +95,7 @@ mod tests {
     use std::time::{Duration, UNIX_EPOCH};
 
     use super::*;
-    use crate::{MemorySink, SectionSink};
+    use crate::log::{MemorySink, SectionSink};
 
     const TIME: &str = "2018-02-14T00:28:07.133000Z ";
 

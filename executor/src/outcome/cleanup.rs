@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::CleanupError;
+use crate::error::CleanupError;
 
 /// What cleanup did.
 #[derive(Debug, Default)]

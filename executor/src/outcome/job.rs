@@ -7,7 +7,10 @@ use serde::{Deserialize, Serialize};
 use volume_manager::PreparedVolumes;
 
 use super::{CleanupReport, FailureReason, ServiceResult, StepOutcome, StepResult, TimedPart};
-use crate::{ArtifactReport, LogEnd, UploadReport};
+use crate::{
+    log::LogEnd,
+    workspace::{ArtifactReport, UploadReport},
+};
 
 /// How a job ended.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,7 +28,7 @@ pub enum JobOutcome {
 pub struct JobResult {
     /// The run's unique id.
     pub run: String,
-    /// The job's own id, [`JobSpec::id`](crate::JobSpec::id).
+    /// The job's own id, [`JobSpec::id`](crate::job::JobSpec::id).
     pub job: String,
     /// The project that the job belongs to.
     pub project: String,

@@ -140,7 +140,10 @@ mod tests {
                 assert_eq!(written, format!("\"{}\"", $kind.as_str()));
             )*};
         }
-        use crate::{ContainerKind, ObjectKind, Phase, TimedPart};
+        use crate::{
+            job::ContainerKind,
+            outcome::{ObjectKind, Phase, TimedPart},
+        };
         check!(OutcomeKind::Succeeded, OutcomeKind::Failed, OutcomeKind::Skipped);
         check!(FailureKind::ScriptFailure, FailureKind::JobExecutionTimeout);
         check!(FailureKind::JobCanceled, FailureKind::JobIncomplete);

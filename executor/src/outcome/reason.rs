@@ -5,7 +5,10 @@ use std::{error::Error, fmt, sync::Arc, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use super::kind::{ExitCauseKind, FailureKind};
-use crate::{ImageError, PrepareError, RunError, StepError, TransferError, describe};
+use crate::{
+    describe::describe,
+    error::{ImageError, PrepareError, RunError, StepError, TransferError},
+};
 
 /// Why a job failed. The names in reports are GitLab's.
 #[derive(Debug, Clone)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use docker_api_trait::ApiError;
 
 use super::kind::ReadinessKind;
-use crate::{RefusalCause, describe};
+use crate::{RefusalCause, describe::describe};
 
 /// Whether a service was found ready.
 #[derive(Debug, Clone, PartialEq, Eq)]

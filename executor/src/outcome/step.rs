@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{kind::OutcomeKind, reason::FailureReason};
-use crate::{ContainerKind, LogEnd};
+use crate::{job::ContainerKind, log::LogEnd};
 
 /// How a step ended.
 #[derive(Debug, Clone, PartialEq)]

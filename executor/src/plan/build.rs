@@ -13,8 +13,8 @@ use super::{
     script,
 };
 use crate::{
-    AllowKind, ContainerKind, ImageSpec, JobError, StepSpec, StepWhen, Variable,
-    image::AllowList,
+    image::{AllowKind, AllowList},
+    job::{ContainerKind, ImageSpec, JobError, StepSpec, StepWhen, Variable},
     shell::{OWN_PREFIX, is_for_steps_only, is_shell_name, normalized, script_of},
 };
 

@@ -10,7 +10,7 @@ use crate::random;
 pub struct RunContext {
     /// The run's unique id: 32 hexadecimal digits.
     pub run: String,
-    /// The process that carries it out: the [label](crate::Instance::label) of one that gives evidence
+    /// The process that carries it out: the [label](crate::instance::Instance::label) of one that gives evidence
     /// of its life, or anything else for one that does not, or that leaves the job to others. Of
     /// those, only the job's deadline tells that they are dead.
     pub instance: String,
@@ -30,7 +30,7 @@ impl RunContext {
 
     /// The run with the evidence that this process lives. Not for a job that another process carries
     /// on: it would be swept when this one ends.
-    pub fn with_instance(mut self, instance: &crate::Instance) -> Self {
+    pub fn with_instance(mut self, instance: &crate::instance::Instance) -> Self {
         instance.label().clone_into(&mut self.instance);
         self
     }

@@ -4,7 +4,10 @@ use super::{
     JobPlan, NetworkPlan, PlanVersion, RunContext, Secret, Timeouts, build, limit, mask, network,
     planner::Planner, redact::redact_error, service, volumes::volumes,
 };
-use crate::{ExecutorConfig, JobError, JobSpec};
+use crate::{
+    config::ExecutorConfig,
+    job::{JobError, JobSpec},
+};
 
 /// The variable by which a job brings credentials for registries, as in GitLab.
 const REGISTRY_CONFIG: &str = "DOCKER_AUTH_CONFIG";

@@ -1,7 +1,7 @@
 //! What Linux gives to a program: a longer variable, or too many of them, and no program in the container
 //! can be started. The engine does not say so; it starts the container, and that ends at once.
 
-use crate::{JobError, Variable};
+use crate::job::{JobError, Variable};
 
 /// The longest variable or argument in bytes, with its NUL: `MAX_ARG_STRLEN`, 32 pages of 4 KiB.
 const MAX_STRING_BYTES: usize = 131_072;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{JobNote, Secret, StepPlan, planner::Planner, secret::mask_name};
 use crate::{
-    JobError,
+    job::JobError,
     log::{is_too_short_to_mask, mask_forms},
 };
 

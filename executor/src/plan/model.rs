@@ -13,10 +13,14 @@ use super::{
     secret::{Secret, mask_name},
     version::PlanVersion,
 };
-use crate::{ContainerKind, PullPolicy, RegistryLogin, StepWhen, shell};
+use crate::{
+    image::PullPolicy,
+    job::{ContainerKind, RegistryLogin, StepWhen},
+    shell,
+};
 
 /// All that a run will make and do. A function of the job, the configuration and the
-/// [`RunContext`](crate::RunContext); showing it to a person needs no engine.
+/// [`RunContext`](crate::plan::RunContext); showing it to a person needs no engine.
 ///
 /// It can be written and read again, by another process that carries the run on. Written, it has the
 /// job's secrets in it: keep it as safe as those. Debug output has not.
@@ -30,7 +34,7 @@ pub struct JobPlan {
     pub run: String,
     /// The installation that it belongs to.
     pub owner: String,
-    /// The job's own id, as in [`JobSpec::id`](crate::JobSpec::id).
+    /// The job's own id, as in [`JobSpec::id`](crate::job::JobSpec::id).
     #[serde(default)]
     pub job: String,
     /// The project that the job belongs to.
@@ -402,7 +406,7 @@ pub enum JobNote {
     /// A secret is too short to be masked: its text would turn into masks that show it.
     #[error(
         "the secret {name} is not masked: it has fewer than {} characters",
-        crate::MIN_MASKED_CHARS
+        crate::log::MIN_MASKED_CHARS
     )]
     ShortSecret {
         /// The variable, or the registry of a password.

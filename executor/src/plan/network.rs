@@ -7,7 +7,7 @@ use super::{
     object::{labels, object_name},
     planner::Planner,
 };
-use crate::JobError;
+use crate::job::JobError;
 
 /// How a job's containers reach its services: in a network of the run's own unless the configuration
 /// names another.

@@ -7,8 +7,8 @@ use volume_manager::{label, name};
 
 use super::{ImagePlan, JobNote, planner::Planner};
 use crate::{
-    AllowKind, ImageSpec, JobError,
-    image::{AllowList, allowed_policies},
+    image::{AllowKind, AllowList, allowed_policies},
+    job::{ImageSpec, JobError},
 };
 
 /// `berth-LETTER-HINT-RUN`, as in the public format of names.

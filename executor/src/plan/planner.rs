@@ -5,7 +5,10 @@ use std::{collections::BTreeSet, time::Duration};
 use volume_manager::{BuildDemand, ContainerPath, OperatingSystem, Provenance, Scope, SpecReader};
 
 use super::RunContext;
-use crate::{ExecutorConfig, JobError, JobSpec, Variable};
+use crate::{
+    config::ExecutorConfig,
+    job::{JobError, JobSpec, Variable},
+};
 
 /// What all parts of a plan are decided from.
 pub(super) struct Planner<'a> {

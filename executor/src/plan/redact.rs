@@ -3,7 +3,11 @@
 use volume_manager::{ContainerPath, PlanError, SpecError, SpecProblem};
 
 use crate::{
-    AllowError, ExecutorConfig, JobError, JobSpec, Variable, log::mask_forms, redact::Redactor,
+    config::ExecutorConfig,
+    image::AllowError,
+    job::{JobError, JobSpec, Variable},
+    log::mask_forms,
+    redact::Redactor,
 };
 
 /// Returns the error without the values of the job's secrets, which a user may have written into a name,
@@ -150,7 +154,11 @@ fn redact_path(redactor: &Redactor, path: ContainerPath) -> ContainerPath {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Command, RunContext, StepSpec, plan};
+    use crate::{
+        host::plan,
+        job::{Command, StepSpec},
+        plan::RunContext,
+    };
     use volume_manager::Trust;
 
     const SECRET: &str = "s3cret-value";

@@ -3,7 +3,10 @@
 //! As in GitLab Runner, `pre_get_sources_script` and `post_get_sources_script` run in the helper
 //! container, and `pre_build_script` and `post_build_script` in the shell of each build step.
 
-use crate::{Command, ContainerKind, JobError, ScriptSettings, StepSpec};
+use crate::{
+    config::ScriptSettings,
+    job::{Command, ContainerKind, JobError, StepSpec},
+};
 
 const PRE_GET_SOURCES: &str = "pre_get_sources_script";
 const POST_GET_SOURCES: &str = "post_get_sources_script";

@@ -9,7 +9,10 @@ use super::{
     object::{host, labels, object_name, planned_image},
     planner::Planner,
 };
-use crate::{AllowKind, JobError, ServiceSpec, image::AllowList};
+use crate::{
+    image::{AllowKind, AllowList},
+    job::{JobError, ServiceSpec},
+};
 
 /// The variable that names the port to wait for, as in GitLab Runner.
 const PORT: &str = "HEALTHCHECK_TCP_PORT";

@@ -7,8 +7,12 @@ use volume_manager::{Mode, PlanError, Trust};
 
 use super::{JobNote, JobPlan, NetworkPlan, Process, RunContext, plan_for_remote_engine as plan};
 use crate::{
-    AllowError, CacheMode, CacheSpec, Command, ContainerKind, ExecutorConfig, ImageSpec, JobError,
-    JobSpec, PullPolicy, ServiceSpec, StepSpec, Variable,
+    config::ExecutorConfig,
+    image::{AllowError, PullPolicy},
+    job::{
+        CacheMode, CacheSpec, Command, ContainerKind, ImageSpec, JobError, JobSpec, ServiceSpec,
+        StepSpec, Variable,
+    },
 };
 
 mod operator;
@@ -427,7 +431,7 @@ fn a_secret_that_a_later_value_replaces_is_still_masked() {
 fn a_secret_is_masked_without_its_last_line_end() {
     let mut job = job();
     job.variables = vec![Variable::new("KEY", "first-line\r\nlast\r\n").unwrap().masked().file()];
-    job.registries = vec![crate::RegistryLogin::new("a.example", "ci", "pass-word\n")];
+    job.registries = vec![crate::job::RegistryLogin::new("a.example", "ci", "pass-word\n")];
     let plan = planned(&job);
     let secrets: Vec<_> = plan.secrets.iter().map(|secret| secret.0.as_str()).collect();
     assert_eq!(secrets, ["first-line", "first-line\nlast", "first-line\r\nlast", "pass-word"]);
@@ -447,7 +451,7 @@ fn a_secret_that_is_too_short_to_mask_is_named() {
     let mut database = ServiceSpec::new(image("postgres"));
     database.variables = vec![Variable::new("PASSWORD", "$OPEN").unwrap().masked()];
     job.services = vec![database];
-    job.registries = vec![crate::RegistryLogin::new("a.example", "ci", "abc")];
+    job.registries = vec![crate::job::RegistryLogin::new("a.example", "ci", "abc")];
     let plan = planned(&job);
     assert!(plan.secrets.is_empty(), "{}", plan.secrets.len());
     let notes: Vec<_> = plan.notes.iter().map(ToString::to_string).collect();

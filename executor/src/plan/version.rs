@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
-/// The version of the form in which a [`JobPlan`](crate::JobPlan) is written. It has one value: a plan of
+/// The version of the form in which a [`JobPlan`](crate::plan::JobPlan) is written. It has one value: a plan of
 /// another version is refused when it is read, because its fields could mean something else.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]

@@ -6,7 +6,7 @@ use volume_manager::{
 };
 
 use super::planner::{Planner, is_masked};
-use crate::{CacheMode, JobError};
+use crate::job::{CacheMode, JobError};
 
 /// Decides the volumes: the configuration's, the job's, and its caches by their keys.
 pub(super) fn volumes(planner: &Planner<'_>) -> Result<VolumePlan, JobError> {

@@ -6,8 +6,11 @@ use docker_api_trait::ApiError;
 
 use super::Redactor;
 use crate::{
-    BrokenCredentials, CleanupError, ImageError, PrepareError, ResumeError, RunError, StepError,
-    TransferError, WorkspaceError,
+    error::{
+        CleanupError, ImageError, PrepareError, ResumeError, RunError, StepError, TransferError,
+    },
+    image::BrokenCredentials,
+    workspace::WorkspaceError,
 };
 
 impl Redactor {

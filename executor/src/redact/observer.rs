@@ -3,7 +3,10 @@
 use std::{sync::Arc, time::SystemTime};
 
 use super::Redactor;
-use crate::{Event, JobEvent, JobPlan, Observer};
+use crate::{
+    event::{Event, JobEvent, Observer},
+    plan::JobPlan,
+};
 
 /// Hands a job's events on without secrets. All events of a run are emitted here.
 #[derive(Debug)]

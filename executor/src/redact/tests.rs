@@ -5,8 +5,10 @@ use volume_manager::VolumeError;
 
 use super::*;
 use crate::{
-    BrokenCredentials, CleanupError, Event, ImageError, JobEvent, Observer, PrepareError,
-    PullFault, RelativePath, ResumeError, StepError, TransferError, WorkspaceError,
+    error::{CleanupError, ImageError, PrepareError, ResumeError, StepError, TransferError},
+    event::{Event, JobEvent, Observer},
+    image::{BrokenCredentials, PullFault},
+    workspace::{RelativePath, WorkspaceError},
 };
 
 const SECRET: &str = "hunter22";
@@ -103,7 +105,7 @@ fn errors() -> Vec<RunError> {
 
 #[test]
 fn no_event_shows_a_secret() {
-    use crate::{ContainerKind, PullPolicy};
+    use crate::{image::PullPolicy, job::ContainerKind};
     #[derive(Debug, Default)]
     struct Shown(std::sync::Mutex<Vec<String>>);
     impl Observer for Shown {
@@ -244,7 +246,7 @@ fn log_ends_and_cleanups_show_no_secret() {
         assert!(!format!("{end:?}").contains(SECRET), "{end:?}");
     }
     let failed = CleanupFailure {
-        kind: crate::ObjectKind::Volume,
+        kind: crate::outcome::ObjectKind::Volume,
         name: "a".to_owned(),
         error: engine().into(),
     };

@@ -11,8 +11,10 @@ use tokio_util::sync::CancellationToken;
 use volume_manager::{Outcome, label};
 
 use crate::{
-    Cancel, CleanupError, CleanupFailure, CleanupReport, JobPlan, NetworkPlan, ObjectKind,
-    RemovedObject,
+    cancel::Cancel,
+    error::CleanupError,
+    outcome::{CleanupFailure, CleanupReport, ObjectKind, RemovedObject},
+    plan::{JobPlan, NetworkPlan},
     run::{
         Inputs, Run, interrupt, removal,
         state::{RunState, Trace},

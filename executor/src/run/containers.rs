@@ -8,9 +8,12 @@ use futures_util::future;
 use volume_manager::PreparedVolumes;
 
 use crate::{
-    ContainerPlan, FailureReason, ImagePlan, JobEvent, JobPlan, PrepareError, Process,
     RefusalCause,
+    error::PrepareError,
+    event::JobEvent,
     image::Use,
+    outcome::FailureReason,
+    plan::{ContainerPlan, ImagePlan, JobPlan, Process},
     refusal,
     run::{
         Inputs, files,

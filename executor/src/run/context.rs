@@ -6,9 +6,11 @@ use docker_api_trait::{DockerApi, Input};
 use volume_manager::VolumeManager;
 
 use crate::{
-    Cancel, JobEvent, JobPlan, Masker,
+    cancel::Cancel,
+    event::JobEvent,
     image::Images,
-    log::Refusal,
+    log::{Masker, Refusal},
+    plan::JobPlan,
     redact::{RedactingObserver, Redactor},
     run::{interrupt::Interrupt, state::RunState},
 };

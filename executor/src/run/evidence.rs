@@ -8,7 +8,10 @@ use std::{
 use tokio::sync::OnceCell;
 use volume_manager::label;
 
-use crate::{Instance, InstanceError, Instances, JobPlan, RunContext};
+use crate::{
+    instance::{Instance, InstanceError, Instances},
+    plan::{JobPlan, RunContext},
+};
 
 /// Where the lock is held.
 #[derive(Debug)]

@@ -1,7 +1,8 @@
 //! The one way in which a failure leaves a run: without secrets, and with its interruption reported.
 
 use crate::{
-    FailureReason, JobEvent, TimedPart,
+    event::JobEvent,
+    outcome::{FailureReason, TimedPart},
     run::{Inputs, Run, state::Reported},
 };
 

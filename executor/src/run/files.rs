@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use docker_api_trait::{ContainerId, DockerApi};
 
-use crate::{JobPlan, PrepareError, plan::Secret};
+use crate::{
+    error::PrepareError,
+    plan::{JobPlan, Secret},
+};
 
 /// Puts the files into [`JobPlan::FILES`], readable by whoever the image runs as. Nothing is sent when
 /// there are none.

@@ -4,7 +4,11 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
-use crate::{Cancel, FailureReason, TimedPart, Timeouts};
+use crate::{
+    cancel::Cancel,
+    outcome::{FailureReason, TimedPart},
+    plan::Timeouts,
+};
 
 /// What is interrupted may finish the requests that it is in, for so long, so that their effect is
 /// known. Then it is dropped, and cleanup looks for the effect.

@@ -4,8 +4,11 @@ use futures_util::FutureExt as _;
 use tracing::Instrument as _;
 
 use crate::{
-    FailureReason, JobEvent, LogSink, Phase, Transfers, describe,
-    run::{Run, interrupt::Interrupt, supervise::caught, when::Failure},
+    describe::describe,
+    event::JobEvent,
+    log::LogSink,
+    outcome::{FailureReason, Phase},
+    run::{Run, interrupt::Interrupt, supervise::caught, transfer::Transfers, when::Failure},
 };
 
 impl Run<'_> {

@@ -27,3 +27,6 @@ pub(crate) mod volumes;
 pub(crate) mod when;
 
 pub(crate) use context::{Inputs, Run};
+pub use prepared::PreparedJob;
+pub use progress::JobProgress;
+pub use transfer::Transfers;

@@ -7,7 +7,10 @@ use tokio::time::{Instant, timeout};
 use volume_manager::PreparedVolumes;
 
 use crate::{
-    FailureReason, JobEvent, NetworkPlan, Phase, PrepareError,
+    error::PrepareError,
+    event::JobEvent,
+    outcome::{FailureReason, Phase},
+    plan::NetworkPlan,
     run::{
         Run,
         containers::started_shells,

@@ -5,8 +5,11 @@ use std::{fmt, sync::Arc};
 use docker_api_trait::Input;
 
 use crate::{
-    JobPlan, JobProgress, Masker, StepResult, log::Refusal, redact::RedactingObserver,
-    run::state::RunState,
+    log::{Masker, Refusal},
+    outcome::StepResult,
+    plan::JobPlan,
+    redact::RedactingObserver,
+    run::{progress::JobProgress, state::RunState},
 };
 
 /// A job that is ready for its steps. Dropping it detaches from its containers and leaves them.

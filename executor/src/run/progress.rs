@@ -5,13 +5,16 @@ use std::{sync::Arc, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ExitCause, FailureKind, FailureReason, JobPlan, LogEnd, OutcomeKind, ResumeError, RunError,
-    StepOutcome, StepReport, StepResult, Truncation,
+    error::{ResumeError, RunError},
+    log::{LogEnd, Truncation},
+    outcome::{ExitCause, FailureKind, FailureReason, OutcomeKind, StepOutcome, StepResult},
+    plan::JobPlan,
+    report::StepReport,
 };
 
 /// The results of the steps of a run so far, to be written and read by another process:
-/// [`PreparedJob::progress`](crate::PreparedJob::progress) gives it,
-/// [`Executor::resume_with`](crate::Executor::resume_with) takes it.
+/// [`PreparedJob::progress`](crate::run::prepared::PreparedJob::progress) gives it,
+/// [`Executor::resume_with`](crate::executor::Executor::resume_with) takes it.
 ///
 /// Keep it with the run's plan, as safe as that, and write it after each step. A step that is missing in it counts as not
 /// run.
@@ -97,7 +100,11 @@ fn reason(report: &StepReport) -> FailureReason {
 mod tests {
     use super::*;
     use crate::{
-        Command, ContainerKind, ExecutorConfig, JobSpec, RunContext, StepSpec, TimedPart, plan,
+        config::ExecutorConfig,
+        host::plan,
+        job::{Command, ContainerKind, JobSpec, StepSpec},
+        outcome::TimedPart,
+        plan::RunContext,
     };
     use volume_manager::Trust;
 
@@ -110,7 +117,7 @@ mod tests {
 
     fn result(outcome: StepOutcome, log: LogEnd) -> StepResult {
         let duration = Duration::from_millis(1500);
-        let container = crate::ContainerKind::Build;
+        let container = crate::job::ContainerKind::Build;
         StepResult { name: "a".into(), container, outcome, allow_failure: false, duration, log }
     }
 

@@ -5,7 +5,10 @@ use docker_api_trait::{ApiError, DockerApi, VolumeName};
 use volume_manager::{Outcome, PreparedVolumes, VolumeKind, label};
 
 use crate::{
-    CleanupError, FailureReason, JobEvent, PrepareError, RunError, describe,
+    describe::describe,
+    error::{CleanupError, PrepareError, RunError},
+    event::JobEvent,
+    outcome::FailureReason,
     run::{Run, removal},
 };
 

@@ -6,7 +6,7 @@ use docker_api_trait::{ApiError, ContainerId, DockerApi, NetworkId, VolumeName};
 use tokio::time::{Instant, sleep};
 use volume_manager::VolumeError;
 
-use crate::CleanupError;
+use crate::error::CleanupError;
 
 /// Between two looks at what is on its way.
 const POLL: Duration = Duration::from_millis(100);

@@ -5,7 +5,8 @@ use futures_util::future;
 use volume_manager::label;
 
 use crate::{
-    NetworkPlan, Process, ResumeError,
+    error::ResumeError,
+    plan::{NetworkPlan, Process},
     run::{Inputs, Run, containers::first_program, service::service_hosts, state::Trace},
 };
 

@@ -3,8 +3,11 @@
 use docker_api_trait::{ApiError, ContainerStatus, ExitStatus, LogSource};
 
 use crate::{
-    Cancel, ContainerPlan, FailureReason, Masker, MemorySink, TransferError,
-    log::{LogLimit, Pump},
+    cancel::Cancel,
+    error::TransferError,
+    log::{LogLimit, Masker, MemorySink, Pump},
+    outcome::FailureReason,
+    plan::ContainerPlan,
     run::{Inputs, Run, interrupt::Interrupt, step},
     shell::{Ended, Feed, Mark, Session, internal},
 };

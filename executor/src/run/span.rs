@@ -1,6 +1,9 @@
 //! The span of a job, for `tracing`.
 
-use crate::{FailureReason, JobPlan, JobResult, OutcomeKind};
+use crate::{
+    outcome::{FailureReason, JobResult, OutcomeKind},
+    plan::JobPlan,
+};
 
 /// The span of a job. How it ended is recorded at its end.
 pub(crate) fn job_span(plan: &JobPlan) -> tracing::Span {

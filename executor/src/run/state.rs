@@ -8,8 +8,12 @@ use tokio::time::Instant;
 use volume_manager::PreparedVolumes;
 
 use crate::{
-    ArtifactReport, JobPlan, LogEnd, Phase, ServiceResult, StepResult, TimedPart, Timings,
-    Truncation, UploadReport, log::LogLimit, run::service::ServiceLog, shell::Session,
+    log::{LogEnd, LogLimit, Truncation},
+    outcome::{Phase, ServiceResult, StepResult, TimedPart, Timings},
+    plan::JobPlan,
+    run::service::ServiceLog,
+    shell::Session,
+    workspace::{ArtifactReport, UploadReport},
 };
 
 /// What may exist on the engine because of a creation.

@@ -8,9 +8,11 @@ use tokio::time::{Instant, sleep, timeout};
 use tracing::Instrument as _;
 
 use crate::{
-    FailureReason, JobEvent, LogEnd, LogSink, Phase, RunError, StepOutcome, StepPlan, StepResult,
-    TimedPart, Truncation,
-    log::Guard,
+    error::RunError,
+    event::JobEvent,
+    log::{Guard, LogEnd, LogSink, Truncation},
+    outcome::{FailureReason, Phase, StepOutcome, StepResult, TimedPart},
+    plan::StepPlan,
     run::{
         Run,
         interrupt::Interrupt,

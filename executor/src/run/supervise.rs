@@ -6,7 +6,7 @@ use std::{any::Any, panic::AssertUnwindSafe};
 use futures_util::{FutureExt as _, future::BoxFuture};
 use tokio_util::task::TaskTracker;
 
-use crate::{Cancel, FailureReason, RunError};
+use crate::{cancel::Cancel, error::RunError, outcome::FailureReason};
 
 /// The jobs that are under way. Clones know the same ones.
 #[derive(Debug, Clone)]

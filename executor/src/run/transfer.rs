@@ -9,11 +9,15 @@ use docker_api_trait::{ApiError, ContainerId};
 use futures_util::{StreamExt as _, TryStreamExt as _};
 
 use crate::{
-    ArtifactReport, Artifacts, Changes, JobEvent, MANIFEST_NAME, Owner, PackReport, Process,
-    SCRIPT_NAME, STALE_STATUS, TransferError, UploadReport, Workspace, WorkspaceError,
-    read_manifest,
+    error::TransferError,
+    event::JobEvent,
+    plan::Process,
     run::{Run, script::OwnScript},
     shell::quote,
+    workspace::{
+        ArtifactReport, Artifacts, Changes, MANIFEST_NAME, Owner, PackReport, SCRIPT_NAME,
+        STALE_STATUS, UploadReport, Workspace, WorkspaceError, read_manifest,
+    },
 };
 
 /// How often an upload begins anew because a job had changed what was there: once for what is in the
@@ -179,7 +183,7 @@ impl Run<'_> {
         &self,
         container: &ContainerId,
         folder: &str,
-    ) -> Result<Option<crate::Manifest>, TransferError> {
+    ) -> Result<Option<crate::workspace::Manifest>, TransferError> {
         let path = format!("{folder}/{MANIFEST_NAME}");
         match self.docker.download_archive(container, &path).await {
             Ok(archive) => Ok(read_manifest(archive).await?),

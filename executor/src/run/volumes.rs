@@ -12,8 +12,10 @@ use volume_manager::{
 };
 
 use crate::{
-    CleanupFailure, CleanupReport, FailureReason, JobEvent, ObjectKind, PrepareError,
-    RemovedObject, describe,
+    describe::describe,
+    error::PrepareError,
+    event::JobEvent,
+    outcome::{CleanupFailure, CleanupReport, FailureReason, ObjectKind, RemovedObject},
     redact::RedactingObserver,
     run::{
         Inputs,

@@ -1,6 +1,10 @@
 //! Which steps run after what happened, and which failure is the job's. Pure.
 
-use crate::{FailureReason, JobPlan, StepOutcome, StepPlan, StepResult, StepWhen, TimedPart};
+use crate::{
+    job::StepWhen,
+    outcome::{FailureReason, StepOutcome, StepResult, TimedPart},
+    plan::{JobPlan, StepPlan},
+};
 
 /// What made a job fail.
 #[derive(Debug)]

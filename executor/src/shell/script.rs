@@ -1,6 +1,6 @@
 //! What is sent to a supervisor so that it runs something. Pure.
 
-use crate::StepSpec;
+use crate::job::StepSpec;
 
 /// The variables that a step's shell has and its container's environment does not.
 #[derive(Debug)]
@@ -108,7 +108,7 @@ pub(crate) fn is_for_steps_only(name: &str, value: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Command;
+    use crate::job::Command;
 
     #[test]
     fn quoting_makes_one_word_of_any_text() {

@@ -7,7 +7,7 @@ use std::{
 
 use volume_manager::{ObjectLabels, Role, label};
 
-use crate::{Life, ObjectKind};
+use crate::{instance::Life, outcome::ObjectKind};
 
 /// Engines tell ages in whole seconds, and two engines' clocks are not the same: nothing is overdue
 /// before this time after its deadline.

@@ -1,6 +1,10 @@
 //! What a sweep found and did.
 
-use crate::{CleanupError, CleanupFailure, ObjectKind, Verdict};
+use crate::{
+    error::CleanupError,
+    outcome::{CleanupFailure, ObjectKind},
+    sweep::Verdict,
+};
 
 /// An object of ours that is no cache.
 #[derive(Debug, Clone, PartialEq, Eq)]

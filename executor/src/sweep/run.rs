@@ -13,7 +13,12 @@ use super::{
     Kept, Leftover, SweepReport, Verdict,
     decide::{Facts, Question, verdict},
 };
-use crate::{CleanupError, CleanupFailure, Instances, Life, ObjectKind, run::removal};
+use crate::{
+    error::CleanupError,
+    instance::{Instances, Life},
+    outcome::{CleanupFailure, ObjectKind},
+    run::removal,
+};
 
 /// So many removals are under way at once.
 const CONCURRENCY: usize = 16;

@@ -16,7 +16,11 @@ use super::{
     Death, Kept, Sweep, Verdict,
     decide::{Facts, Question, verdict},
 };
-use crate::{CleanupError, Instances, Life, ObjectKind};
+use crate::{
+    error::CleanupError,
+    instance::{Instances, Life},
+    outcome::ObjectKind,
+};
 
 mod lab;
 

@@ -16,8 +16,11 @@ use async_trait::async_trait;
 use docker_api_trait::{DockerApi, ImageReference, LogChunk};
 use executor::{
     Cancel, Command, Event, Executor, ExecutorConfig, FailureReason, JobOutcome, JobResult,
-    JobSpec, LogSink, NullSink, Observer, Phase, RunContext, RunError, StepOutcome, StepSpec,
-    StepWhen, Trust, plan,
+    JobSpec, LogSink, NullSink, Observer, RunContext, StepSpec, Trust,
+    error::RunError,
+    job::StepWhen,
+    outcome::{Phase, StepOutcome},
+    plan,
 };
 use testkit::FakeDocker;
 use tokio::time::sleep;

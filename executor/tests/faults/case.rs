@@ -4,9 +4,14 @@ use std::{sync::Arc, time::Duration};
 
 use docker_api_trait::{DockerApi, LogSource, Operation};
 use executor::{
-    BuildSpec, Cancel, Executor, ExecutorConfig, FailureReason, ImageSpec, Instances, JobOutcome,
-    JobResult, JobSpec, LogEnd, MemorySink, Phase, RetryPolicy, RunContext, ServiceSpec,
-    SteadyDocker, StepOutcome, Sweep, plan,
+    Cancel, Executor, ExecutorConfig, FailureReason, ImageSpec, JobOutcome, JobResult, JobSpec,
+    MemorySink, RetryPolicy, RunContext, ServiceSpec, SteadyDocker,
+    instance::Instances,
+    job::BuildSpec,
+    log::LogEnd,
+    outcome::{Phase, StepOutcome},
+    plan,
+    sweep::Sweep,
 };
 use testkit::{
     Baseline, Call, Delivered, Difference, FakeDocker, Fault, FaultyDocker, ScriptedRun, Side,

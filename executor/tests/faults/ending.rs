@@ -2,8 +2,9 @@
 
 use docker_api_trait::{ApiError, Operation};
 use executor::{
-    FailureReason, JobOutcome, JobResult, Phase, PrepareError, RetryPolicy, RunError, StepError,
-    TimedPart,
+    FailureReason, JobOutcome, JobResult, RetryPolicy,
+    error::{PrepareError, RunError, StepError},
+    outcome::{Phase, TimedPart},
 };
 use testkit::{Call, Fault, FaultKind, Side, Site};
 use volume_manager::VolumeError;

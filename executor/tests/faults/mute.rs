@@ -4,8 +4,9 @@ use std::sync::{Arc, Mutex};
 
 use docker_api_trait::{ApiError, Operation};
 use executor::{
-    FailureReason, JobOutcome, JobResult, Phase, PrepareError, RunError, StepError, StepOutcome,
-    StepResult, TimedPart,
+    FailureReason, JobOutcome, JobResult,
+    error::{PrepareError, RunError, StepError},
+    outcome::{Phase, StepOutcome, StepResult, TimedPart},
 };
 use testkit::{Call, Fault, FaultKind, Side, Site};
 use tokio::time::{Duration, Instant};

@@ -11,8 +11,10 @@ use std::{
 
 use docker_api_trait::{ContainerApi as _, ContainerRequest, Operation, Volume};
 use executor::{
-    FailureReason, JobOutcome, JobResult, Kept, Leftover, Phase, PrepareError, RunError, StepError,
-    Verdict,
+    FailureReason, JobOutcome, JobResult,
+    error::{PrepareError, RunError, StepError},
+    outcome::Phase,
+    sweep::{Kept, Leftover, Verdict},
 };
 use futures_util::{StreamExt as _, stream};
 use testkit::{Call, Fault, FaultKind, Side, Site, VolumeRoot};

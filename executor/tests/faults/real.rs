@@ -12,9 +12,15 @@ use docker_api_trait::{
     NetworkApi as _, Operation, VolumeApi as _,
 };
 use executor::{
-    BuildSpec, Cancel, Command, Executor, ExecutorConfig, FailureReason, Instances, JobOutcome,
-    JobResult, JobSpec, LogEnd, MemorySink, ObjectKind, Phase, PrepareError, RetryPolicy,
-    RunContext, RunError, ServiceSpec, SteadyDocker, StepError, StepSpec, Sweep, Trust, plan,
+    Cancel, Command, Executor, ExecutorConfig, FailureReason, JobOutcome, JobResult, JobSpec,
+    MemorySink, RetryPolicy, RunContext, ServiceSpec, SteadyDocker, StepSpec, Trust,
+    error::{PrepareError, RunError, StepError},
+    instance::Instances,
+    job::BuildSpec,
+    log::LogEnd,
+    outcome::{ObjectKind, Phase},
+    plan,
+    sweep::Sweep,
 };
 use futures_util::{StreamExt as _, stream};
 use testkit::{

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use docker_api_trait::{ApiError, Operation};
 use executor::{
-    FailureReason, JobOutcome, JobResult, LogEnd, Phase, RunError, StepError, TimedPart, Truncation,
+    FailureReason, JobOutcome, JobResult,
+    error::{RunError, StepError},
+    log::{LogEnd, Truncation},
+    outcome::{Phase, TimedPart},
 };
 use testkit::{FakeDocker, Fault, FaultKind, FaultyDocker, ScriptedRun, Side, Site};
 

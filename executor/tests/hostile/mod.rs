@@ -9,7 +9,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use executor::{ArtifactLimits, ArtifactReport, Artifacts, WorkspaceError};
+use executor::workspace::{ArtifactLimits, ArtifactReport, Artifacts, WorkspaceError};
 use futures_util::stream;
 use tar::EntryType;
 

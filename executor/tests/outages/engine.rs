@@ -6,8 +6,10 @@ use docker_api_trait::{
     ApiError, BollardDocker, ContainerApi as _, Endpoint, LogChunk, LogSource, VolumeApi as _,
 };
 use executor::{
-    Cancel, CleanupError, FailureReason, JobOutcome, LogEnd, LogSink, MemorySink, Phase,
-    PrepareError, RunError, StepError, StepOutcome, Truncation,
+    Cancel, FailureReason, JobOutcome, LogSink, MemorySink,
+    error::{CleanupError, PrepareError, RunError, StepError},
+    log::{LogEnd, Truncation},
+    outcome::{Phase, StepOutcome},
 };
 use testkit::{Backend, Difference, EngineOptions, Proxy};
 use tokio::{

@@ -4,9 +4,9 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use docker_api_trait::{BollardDocker, DockerApi, LogSource, VolumeApi as _};
 use executor::{
-    BuildSpec, Cancel, Command, Executor, ExecutorConfig, FailureReason, Instances, JobOutcome,
-    JobResult, JobSpec, MemorySink, RetryPolicy, RunContext, RunError, SteadyDocker, StepSpec,
-    Sweep, Trust, plan,
+    Cancel, Command, Executor, ExecutorConfig, FailureReason, JobOutcome, JobResult, JobSpec,
+    MemorySink, RetryPolicy, RunContext, SteadyDocker, StepSpec, Trust, error::RunError,
+    instance::Instances, job::BuildSpec, plan, sweep::Sweep,
 };
 use testkit::{Baseline, EngineOptions, PrivateEngine, suite};
 use tokio::time::{sleep, timeout};

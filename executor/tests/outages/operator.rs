@@ -12,8 +12,9 @@ use std::{
 
 use docker_api_trait::{BollardDocker, ContainerApi as _, Operation, VolumeApi as _};
 use executor::{
-    Cancel, Command, FailureReason, JobOutcome, JobSpec, Phase, PrepareError, RunError,
-    ServiceSpec, StepSpec,
+    Cancel, Command, FailureReason, JobOutcome, JobSpec, ServiceSpec, StepSpec,
+    error::{PrepareError, RunError},
+    outcome::Phase,
 };
 use testkit::{EngineOptions, FaultyDocker, Side, suite};
 use tokio::{

@@ -5,7 +5,7 @@ use std::{io, mem, sync::Arc, sync::Mutex, time::Duration};
 use async_trait::async_trait;
 use docker_api_trait::{BollardDocker, DockerApi, Endpoint, LogChunk, LogSource};
 use executor::{
-    Command, Executor, ExecutorConfig, JobSpec, LogSink, StepSpec, StepWhen, Trust, Variable,
+    Command, Executor, ExecutorConfig, JobSpec, LogSink, StepSpec, Trust, Variable, job::StepWhen,
 };
 use testkit::suite;
 use volume_manager::DockerVolumeManager;

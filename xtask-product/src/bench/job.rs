@@ -5,7 +5,9 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use docker_api_trait::{BollardDocker, DockerApi, ImageReference};
-use executor::{Command, Executor, ExecutorConfig, JobError, JobOutcome, JobSpec, StepSpec, Trust};
+use executor::{
+    Command, Executor, ExecutorConfig, JobOutcome, JobSpec, StepSpec, Trust, job::JobError,
+};
 use serde_json::json;
 use tokio::time::Instant;
 use volume_manager::DockerVolumeManager;

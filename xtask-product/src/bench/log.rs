@@ -5,7 +5,9 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
 use docker_api_trait::{BollardDocker, ImageReference, LogSource};
-use executor::{Command, Executor, ExecutorConfig, JobOutcome, JobSpec, LogEnd, Trust, Variable};
+use executor::{
+    Command, Executor, ExecutorConfig, JobOutcome, JobSpec, Trust, Variable, log::LogEnd,
+};
 use serde_json::json;
 use tokio::{io::AsyncReadExt as _, time::Instant};
 use volume_manager::DockerVolumeManager;

@@ -8,7 +8,7 @@ use std::{io, time::Duration};
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use anyhow::{Result, ensure};
 use bytes::Bytes;
-use executor::Masker;
+use executor::log::Masker;
 use fastrand::Rng;
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::json;

@@ -14,9 +14,9 @@ use docker_api_trait::{
     NetworkApi as _, SystemApi as _, VolumeApi as _,
 };
 use executor::{
-    BuildSpec, Cancel, Command, Executor, ExecutorConfig, FailureReason, Instances, JobOutcome,
-    JobResult, JobSpec, LogSink, NullSink, RetryPolicy, RunContext, SteadyDocker, Sweep, Trust,
-    plan,
+    Cancel, Command, Executor, ExecutorConfig, FailureReason, JobOutcome, JobResult, JobSpec,
+    LogSink, NullSink, RetryPolicy, RunContext, SteadyDocker, Trust, instance::Instances,
+    job::BuildSpec, plan, sweep::Sweep,
 };
 use futures_util::{FutureExt as _, StreamExt as _, future::BoxFuture, stream};
 use testkit::FaultyDocker;

@@ -1,7 +1,7 @@
 //! A Podman of our own beside Docker's engine: `engine up --podman` and `engine down --podman`.
 //!
 //! Its images, containers and volumes are in a folder of their own, its processes, networks and mounts in
-//! [namespaces](super::alone) of their own, so that nobody's Podman is touched and nothing is left. It
+//! namespaces of their own, so that nobody's Podman is touched and nothing is left. It
 //! reaches no registry: `docker save IMAGE | docker --host unix:///… load` gives it an image.
 
 use std::{

@@ -16,7 +16,11 @@ use super::{
     text::Problem,
     value::Item,
 };
-use crate::{ExecutorConfig, PullPolicy, ServiceSpec, Variable};
+use crate::{
+    config::ExecutorConfig,
+    image::PullPolicy,
+    job::{ServiceSpec, Variable},
+};
 
 /// Reads a file that the configuration names.
 pub(super) type ReadFile<'a> = &'a dyn Fn(&Path) -> io::Result<String>;

@@ -1,4 +1,4 @@
-//! GitLab Runner's own `config.toml`, read into [`ExecutorConfig`](crate::ExecutorConfig).
+//! GitLab Runner's own `config.toml`, read into [`ExecutorConfig`](crate::config::ExecutorConfig).
 //!
 //! What is done with each key is in one table (`table`): read, noted, or refused. A key that is not
 //! there is noted as unknown, so that nothing of a file is ignored silently. `docs/configuration.md` has

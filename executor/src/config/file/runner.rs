@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use volume_manager::ContainerPath;
 
 use super::{ConfigError, ConfigNote};
-use crate::ExecutorConfig;
+use crate::config::ExecutorConfig;
 
 /// Which runner of a file, and for whom.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use docker_api_trait::ImageReference;
 
-use crate::{ImageSpec, JobError, Variable};
+use crate::job::{ImageSpec, JobError, Variable};
 
 /// What is wrong with a text, and what would be accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -10,8 +10,9 @@ use super::{
     model::server,
 };
 use crate::{
-    RegistryLogin, describe,
+    describe::describe,
     image::{RegistryImage, reference::registry},
+    job::RegistryLogin,
 };
 
 /// Where credentials are looked for.

@@ -41,7 +41,7 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::Masker;
+    use crate::log::Masker;
 
     /// A private key as a file has it, with lines of 64 characters and a short last one.
     const KEY: &str = "-----BEGIN PRIVATE KEY-----\n\

@@ -138,7 +138,7 @@ impl fmt::Debug for MaskStream {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Masker;
+    use crate::log::Masker;
 
     /// What the pieces become, and what comes only at the end.
     fn mask(secrets: &[&str], pieces: &[&str]) -> (Vec<String>, String) {

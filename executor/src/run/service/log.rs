@@ -11,7 +11,7 @@ use docker_api_trait::{LogChunk, LogSource, LogStream};
 use futures_util::StreamExt as _;
 use tokio::{task::JoinHandle, time::timeout};
 
-use crate::{MaskStream, Masker};
+use crate::log::{MaskStream, Masker};
 
 /// How much is kept, in bytes: as much as GitLab Runner shows.
 const KEPT: usize = 64 * 1024;

@@ -10,7 +10,7 @@ use super::{
     listen::{MAX_TABLE, Sockets},
     local::LocalProc,
 };
-use crate::NetworkPlan;
+use crate::plan::NetworkPlan;
 
 /// Prints the tables with what every image has that has a shell at all.
 const READ_TABLES: &str = "for t in tcp tcp6 udp udp6; do [ -r /proc/net/$t ] || continue; \

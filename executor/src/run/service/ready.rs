@@ -12,7 +12,7 @@ use super::{
     listen::Sockets,
     probe::{Look, Prober},
 };
-use crate::{NetworkPlan, Readiness, describe, run::interrupt};
+use crate::{describe::describe, outcome::Readiness, plan::NetworkPlan, run::interrupt};
 
 /// Between two looks at a service, at first and at most.
 const FIRST_POLL: Duration = Duration::from_millis(100);

@@ -13,7 +13,10 @@ use super::{
     ready::{Awaited, await_ready},
 };
 use crate::{
-    FailureReason, JobEvent, JobPlan, PrepareError, Readiness, ServicePlan, ServiceResult,
+    error::PrepareError,
+    event::JobEvent,
+    outcome::{FailureReason, Readiness, ServiceResult},
+    plan::{JobPlan, ServicePlan},
     run::{
         Inputs,
         containers::{NotCreated, all, not_created, vanished},

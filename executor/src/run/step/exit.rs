@@ -9,7 +9,9 @@ use tokio::time::sleep;
 
 use super::exit_rules::{AfterLoss, Progress, Unheard};
 use crate::{
-    ContainerPlan, ExitCause, FailureReason, Process, StepError,
+    error::StepError,
+    outcome::{ExitCause, FailureReason},
+    plan::{ContainerPlan, Process},
     run::{Inputs, process},
     shell::{BEGIN_LIMIT, Ended, Feed, Session},
 };

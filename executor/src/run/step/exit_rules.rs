@@ -4,7 +4,10 @@ use std::fmt::Display;
 
 use docker_api_trait::{ApiError, ContainerDetails, ContainerStatus, ExitStatus, ImageReference};
 
-use crate::{ExitCause, FailureReason, StepError};
+use crate::{
+    error::StepError,
+    outcome::{ExitCause, FailureReason},
+};
 
 /// What a container ends with that its engine stops.
 const KILLED: i64 = 137;
@@ -174,7 +177,7 @@ mod tests {
     use docker_api_trait::Operation;
 
     use super::*;
-    use crate::RunError;
+    use crate::error::RunError;
 
     /// A shell in which the step had begun.
     fn shell(image: &ImageReference) -> Unheard<'_> {

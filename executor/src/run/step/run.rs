@@ -2,8 +2,10 @@
 
 use super::exit::ExitClassifier;
 use crate::{
-    FailureReason, LogEnd, LogSink, Process, StepError, StepPlan, Truncation,
-    log::Pump,
+    error::StepError,
+    log::{LogEnd, LogSink, Pump, Truncation},
+    outcome::FailureReason,
+    plan::{Process, StepPlan},
     refusal,
     run::{
         Run, files,

@@ -7,8 +7,8 @@ use futures_util::future;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::{
-    ContainerPlan,
     log::Pump,
+    plan::ContainerPlan,
     run::{Inputs, interrupt, process},
     shell::{Ended, Feed, Session},
 };

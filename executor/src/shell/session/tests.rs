@@ -8,7 +8,11 @@ use futures_util::{FutureExt as _, stream};
 use tokio::{sync::mpsc, time::timeout};
 
 use super::*;
-use crate::{Cancel, MemorySink, log::LogLimit, run::interrupt::Interrupt};
+use crate::{
+    cancel::Cancel,
+    log::{LogLimit, MemorySink},
+    run::interrupt::Interrupt,
+};
 
 const MARK: [u8; 16] = [0xab; 16];
 const NEXT_MARK: [u8; 16] = [0xcd; 16];
@@ -74,7 +78,7 @@ async fn run(session: &mut Session, mark: &Mark) -> (Ended, String) {
     let mut sink = MemorySink::new();
     let (words, cancel) = (sink.clone(), Cancel::new());
     let (mut limit, interrupt) = (LogLimit::new(None), Interrupt::by_kill(&cancel));
-    let masker = crate::Masker::new(Vec::<Vec<u8>>::new()).unwrap();
+    let masker = crate::log::Masker::new(Vec::<Vec<u8>>::new()).unwrap();
     let mut pump = Pump::new(&mut sink, &mut limit, &masker, &interrupt);
     let mut feed = Feed::text("make", mark);
     let Ok(ended) = session.run(&mut feed, &mut pump, pending::<Infallible>()).await;

@@ -311,7 +311,7 @@ async fn an_engine_that_never_comes_to_an_end_does_not_hold_a_sweep_for_ever() {
     let begin = tokio::time::Instant::now();
     let report = sweep.run().await.unwrap();
     assert!(begin.elapsed() <= Duration::from_secs(121), "{:?}", begin.elapsed());
-    let timed_out = |failed: &crate::CleanupFailure| {
+    let timed_out = |failed: &crate::outcome::CleanupFailure| {
         matches!(failed.error, CleanupError::Engine(ApiError::TimedOut { .. }))
     };
     assert!(report.failed.iter().filter(|failed| timed_out(failed)).count() >= 300);

@@ -2,13 +2,13 @@
 
 use super::Key;
 use crate::{
-    PullPolicy,
     config::file::{
         ConfigError, ConfigNoteKind,
         key::Kind,
         text::{Problem, image, word},
         value::Item,
     },
+    image::PullPolicy,
 };
 
 const DEFAULT_IMAGE: &str =

@@ -1,7 +1,11 @@
 //! Keys of `[[runners]]`.
 
 use super::{Key, berth::BERTH, docker::DOCKER};
-use crate::config::file::{ConfigNoteKind, key::Kind, text, text::Problem};
+use crate::config::file::{
+    ConfigNoteKind,
+    key::Kind,
+    text::{self, Problem},
+};
 use volume_manager::{ContainerPath, OperatingSystem, PathProblem};
 
 /// What may be in `executor`.

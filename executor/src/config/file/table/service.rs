@@ -2,8 +2,14 @@
 
 use super::{Key, Keys};
 use crate::{
-    ServiceSpec,
-    config::file::{ConfigError, draft::Draft, key::Kind, text, text::Problem, value::Item},
+    config::file::{
+        ConfigError,
+        draft::Draft,
+        key::Kind,
+        text::{self, Problem},
+        value::Item,
+    },
+    job::ServiceSpec,
 };
 
 pub(super) const SERVICE: Keys = &[KEYS];

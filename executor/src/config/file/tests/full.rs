@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::fixture::read;
-use crate::{PullPolicy, config::file::ConfigNoteKind};
+use crate::{config::file::ConfigNoteKind, image::PullPolicy};
 
 pub(super) const FULL: &str = r#"
 # Written by a registration, then by hand.

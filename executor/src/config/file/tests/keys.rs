@@ -7,8 +7,8 @@ use volume_manager::HostPath;
 
 use super::fixture::{PROFILE, all_keys, in_section, path, read};
 use crate::{
-    PullPolicy,
     config::file::{RunnerConfig, key::Treatment},
+    image::PullPolicy,
 };
 
 /// Table, key, value, and what must hold with it and must not without it.
@@ -19,7 +19,7 @@ const DOCKER: &str = "runners.docker";
 const RUNNER: &str = "runners";
 const SERVICE: &str = "runners.docker.services";
 
-fn image(spec: Option<&crate::ImageSpec>) -> Option<&str> {
+fn image(spec: Option<&crate::job::ImageSpec>) -> Option<&str> {
     spec.map(|spec| spec.name.as_str())
 }
 

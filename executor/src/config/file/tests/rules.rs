@@ -2,10 +2,13 @@
 
 use super::fixture::{PROFILE, docker, in_section, read};
 use crate::{
-    ExecutorConfig, PullPolicy,
-    config::file::{
-        ConfigError, ConfigNote, ConfigNoteKind, RunnerConfig, RunnerSelection, read_config,
+    config::{
+        ExecutorConfig,
+        file::{
+            ConfigError, ConfigNote, ConfigNoteKind, RunnerConfig, RunnerSelection, read_config,
+        },
     },
+    image::PullPolicy,
 };
 
 /// The key that an error is about.

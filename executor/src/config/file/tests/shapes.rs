@@ -2,9 +2,10 @@
 
 use super::fixture::{read, read_named};
 use crate::{
-    Command, JobSpec, RunContext, Variable,
     config::file::{ConfigError, ConfigNote, ConfigNoteKind, RunnerConfig},
-    plan,
+    host::plan,
+    job::{Command, JobSpec, Variable},
+    plan::RunContext,
 };
 use volume_manager::Trust;
 
