@@ -177,7 +177,7 @@ impl Executor {
     /// runs it:
     ///
     /// ```
-    /// # use executor::{Executor, JobSpec, JobError, JobResult, MemorySink};
+    /// # use executor::{Executor, JobResult, JobSpec, MemorySink, job::JobError};
     /// # async fn example(executor: Executor, spec: JobSpec) -> Result<JobResult, JobError> {
     /// let log = MemorySink::new();
     /// executor.job(&spec).sink(log.clone()).run().await

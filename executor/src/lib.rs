@@ -1,11 +1,30 @@
-//! Runs CI jobs in containers.
+//! Runs CI jobs in containers, and keeps their caches in named volumes.
 //!
-//! - [`JobSpec`] and [`ExecutorConfig`] say what to run; [`plan()`] turns them into a [`JobPlan`]
-//!   and sends no request;
-//! - [`Executor`] carries a plan out, on any [`DockerApi`](docker_api_trait::DockerApi) and with
-//!   any [`VolumeManager`](volume_manager::VolumeManager), and returns a [`JobResult`];
-//! - [`LogSink`] takes the job's output, [`Observer`] its progress, [`Cancel`] stops it;
-//! - [`JobReport`] is the result as stable JSON; [`docker_commands`] shows a plan as `docker` lines.
+//! ```no_run
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use executor::{Command, Executor, ImageSpec, JobSpec, MemorySink, Trust};
+//!
+//! let image: ImageSpec = "busybox".parse()?;
+//! let mut job = JobSpec::new("my-project", Trust::Trusted, image, Command::script("make")?);
+//! job.volumes.push("/cache".to_owned());
+//! let log = MemorySink::new();
+//! let result = Executor::connect("my-ci")?.job(&job).sink(log.clone()).run().await?;
+//! println!("{:?}, caches: {:?}", result.outcome, result.volumes.states());
+//! # Ok(()) }
+//! ```
+//!
+//! The types to know:
+//! - [`JobSpec`] says what to run, [`ExecutorConfig`] how; [`plan()`] turns them into a [`JobPlan`]
+//!   without a request;
+//! - [`Executor`] runs jobs, whole ([`Executor::job`]) or stage by stage ([`Executor::prepare`]), on any
+//!   [`DockerApi`](docker_api_trait::DockerApi) and with any
+//!   [`VolumeManager`](volume_manager::VolumeManager);
+//! - [`LogSink`] receives the job's output, [`Observer`] its events; [`Cancel`] stops it;
+//! - [`JobResult`] says how it ended, [`report::JobReport`] the same as stable JSON.
+//!
+//! The rest is in modules by topic: [`job`] and [`config`] go in, [`outcome`], [`event`], [`log`] and
+//! [`report`] come out; [`image`], [`workspace`] and [`sweep`] are the parts with rules of their own;
+//! [`error`] has the errors by phase, all of which implement [`Hint`](docker_api_trait::Hint).
 //!
 //! A failing script is an outcome, not an error. Whatever the outcome, a job is cleaned up, and the
 //! result says what could not be.

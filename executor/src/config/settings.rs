@@ -39,6 +39,10 @@ pub struct ExecutorConfig {
     pub stop_grace: Duration,
     /// How long cleanup may take beside that grace. Default: 60 s.
     pub cleanup_deadline: Duration,
+    /// How long a job may take that has no `timeout` of its own. `None` is without limit; then nothing but
+    /// a process on the same host can tell that the job is dead, so that no other host's sweep removes
+    /// what a crash leaves. Default: 7 days.
+    pub default_timeout: Option<Duration>,
     /// How long may pass until a job's first step begins, when the job says nothing. Default: without
     /// limit.
     pub prepare_timeout: Option<Duration>,
@@ -52,6 +56,9 @@ pub struct ExecutorConfig {
     /// Default: no, the job fails with [`PrepareError::VolumeLost`](crate::error::PrepareError::VolumeLost).
     pub rebuild_caches: bool,
 }
+
+/// Longer than any job that is meant to end.
+const DEFAULT_TIMEOUT: Duration = Duration::from_hours(7 * 24);
 
 impl ExecutorConfig {
     /// The defaults, for the installation `owner`.
@@ -68,6 +75,7 @@ impl ExecutorConfig {
             network: NetworkSettings::default(),
             stop_grace: Duration::from_secs(10),
             cleanup_deadline: Duration::from_mins(1),
+            default_timeout: Some(DEFAULT_TIMEOUT),
             prepare_timeout: None,
             after_script_timeout: Duration::from_mins(5),
             log_limit: None,

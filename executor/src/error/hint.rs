@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     config::ConfigError,
+    executor::{PrepareFailure, ScriptError},
     image::{AllowError, CredentialError, PullPolicyError},
     instance::InstanceError,
     job::JobError,
@@ -66,6 +67,7 @@ implement_for_refusal!(
     JobError,
     MaskError,
     PullPolicyError,
+    ScriptError,
     UnknownStep
 );
 
@@ -76,5 +78,16 @@ impl Hint for WorkspaceError {
 
     fn is_retryable(&self) -> bool {
         false
+    }
+}
+
+/// By the reason of the job's failure.
+impl Hint for PrepareFailure {
+    fn hint(&self) -> Option<Cow<'_, str>> {
+        self.result().failure().and_then(FailureReason::hint).map(Cow::Owned)
+    }
+
+    fn is_retryable(&self) -> bool {
+        self.result().failure().is_some_and(FailureReason::is_retryable)
     }
 }

@@ -169,7 +169,7 @@ impl Executor {
     ///
     /// # Errors
     /// [`ResumeError::NotPrepared`] when a container is gone or does not run;
-    /// [`PrepareError::Engine`], [`PrepareError::Volumes`].
+    /// [`ResumeError::Engine`], [`ResumeError::Volumes`], [`ResumeError::Attach`].
     pub async fn resume(&self, plan: &JobPlan) -> Result<PreparedJob, ResumeError> {
         self.resume_with(plan, &JobProgress::none(plan)).await
     }

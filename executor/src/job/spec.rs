@@ -68,7 +68,7 @@ pub struct JobSpec {
     #[serde(default, with = "after_script", skip_serializing_if = "Option::is_none")]
     pub after_script: Option<Command>,
     /// How long the job may take, from the connection to the last step's end; when it is up, nothing
-    /// of the job runs on. `None` is without limit.
+    /// of the job runs on. `None` is the configuration's, 7 days as a rule.
     #[serde(default, with = "time::optional", skip_serializing_if = "Option::is_none")]
     pub timeout: Option<Duration>,
     /// How long may pass until the first step begins: pulls and services included.

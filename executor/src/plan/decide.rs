@@ -65,7 +65,7 @@ fn decide(
         steps,
         after_script,
         timeouts: Timeouts {
-            job: job.timeout,
+            job: job.timeout.or(config.default_timeout),
             prepare: job.prepare_timeout.or(config.prepare_timeout),
             script: job.script_timeout,
             after_script: job.after_script_timeout.unwrap_or(config.after_script_timeout),

@@ -127,7 +127,7 @@ pub(super) fn is_masked(variables: &[Variable], name: &str) -> bool {
 fn deadline(job: &JobSpec, config: &ExecutorConfig) -> Option<Duration> {
     let cleanup = config.stop_grace.checked_add(config.cleanup_deadline)?;
     let after = job.after_script_timeout.unwrap_or(config.after_script_timeout);
-    job.timeout?.checked_add(cleanup)?.checked_add(after)
+    job.timeout.or(config.default_timeout)?.checked_add(cleanup)?.checked_add(after)
 }
 
 /// Of several variables with one name, the last; in the order of the last ones.

@@ -15,6 +15,7 @@ use crate::{
     },
 };
 
+mod deadline;
 mod operator;
 
 fn image(name: &str) -> ImageReference {
@@ -314,19 +315,6 @@ fn privileges_are_for_the_images_that_are_named() {
     let mut dind = job();
     dind.image = image("docker:27").into();
     assert!(planned_with(&dind, &config).unwrap().containers[0].host.privileged);
-}
-
-#[test]
-fn a_deadline_is_labelled_only_when_there_is_one() {
-    let label = |timeout| {
-        let mut job = job();
-        (job.timeout, job.after_script_timeout) = (timeout, Some(Duration::ZERO));
-        planned(&job).containers[0].labels.get("dev.berth.deadline").cloned()
-    };
-    assert_eq!(label(None), None);
-    // 60 s, then 10 s of grace and 60 s of cleanup.
-    assert_eq!(label(Some(Duration::from_mins(1))).as_deref(), Some("1970-01-01T00:02:10Z"));
-    assert_eq!(label(Some(Duration::MAX)), None, "beyond what a clock can tell");
 }
 
 #[test]

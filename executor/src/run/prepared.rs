@@ -54,7 +54,7 @@ impl PreparedJob {
     }
 
     /// What became of its steps so far, for the process that carries it on with
-    /// [`Executor::resume_with`].
+    /// [`Executor::resume_with`](crate::Executor::resume_with).
     pub fn progress(&self) -> JobProgress {
         JobProgress::new(&self.plan.run, &self.state.steps)
     }

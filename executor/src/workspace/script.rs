@@ -115,7 +115,7 @@ impl Changes {
 impl Scan {
     /// An archive with nothing but a script, for when the engine refused an upload because a job
     /// had put a folder in a file's place, or a file or link in a folder's: run it, and it
-    /// clears the way and ends with [`STALE_STATUS`]. Then send everything.
+    /// clears the way and ends with [`STALE_STATUS`](crate::workspace::STALE_STATUS). Then send everything.
     pub fn repair_archive(&self) -> Vec<u8> {
         let mut script = HEAD.as_bytes().to_vec();
         for (function, folders) in [("g", true), ("f", false)] {

@@ -73,7 +73,7 @@ impl Mode {
     }
 }
 
-/// One volume that a job asks for, as [`SpecReader`] reads it. Whether the job may have it is
+/// One volume that a job asks for, as [`SpecReader`](crate::SpecReader) reads it. Whether the job may have it is
 /// decided later, by the [`Policy`](crate::Policy).
 ///
 /// [`FromStr`](std::str::FromStr) reads the specs of Linux, without variables and with absolute destinations.

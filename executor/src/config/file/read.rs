@@ -36,7 +36,7 @@ const DOCKER_EXECUTORS: [&str; 3] = ["docker", "docker+machine", "docker-autosca
 /// [`ConfigError`], with line and column; of several errors one, as a rule the first.
 ///
 /// ```
-/// use executor::{RunnerSelection, read_config};
+/// use executor::config::{RunnerSelection, read_config};
 ///
 /// let text = r#"
 /// [[runners]]
@@ -50,7 +50,7 @@ const DOCKER_EXECUTORS: [&str; 3] = ["docker", "docker+machine", "docker-autosca
 /// let runner = read_config(text, &selection, &|path| std::fs::read_to_string(path))?;
 /// assert_eq!(runner.config.containers.host.memory, Some(512 << 20));
 /// assert_eq!(runner.config.volumes, ["/cache"]);
-/// # Ok::<_, executor::ConfigError>(())
+/// # Ok::<_, executor::config::ConfigError>(())
 /// ```
 pub fn read_config(
     text: &str,
