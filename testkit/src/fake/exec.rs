@@ -1,6 +1,6 @@
 //! `ExecApi` on the fake.
 
-use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
+use std::{fmt::Write as _, time::Duration};
 
 use async_trait::async_trait;
 use docker_api_trait::{
@@ -14,39 +14,9 @@ use super::{
     FakeDocker, image,
     script::ScriptedRun,
     state::{State, StoredContainer},
+    stored_exec::StoredExec,
     stream::exec_output,
 };
-
-/// The further programs that were prepared.
-#[derive(Debug, Default)]
-pub(super) struct Execs {
-    by_id: BTreeMap<ExecId, StoredExec>,
-    /// How many were ever created.
-    created: u64,
-    /// What those do that ask for no signal, if that was set.
-    script: Option<ScriptedRun>,
-    /// The same for one program.
-    by_program: BTreeMap<String, ScriptedRun>,
-    /// Ports that containers listen on: the image's id, the time from the start on, and the port.
-    listeners: Vec<(String, Duration, u16)>,
-    /// The request of every call that would prepare one.
-    requests: Vec<ExecRequest>,
-}
-
-#[derive(Debug, Clone)]
-struct StoredExec {
-    container: ContainerId,
-    command: Vec<String>,
-    /// The number of the container's run, and of the program in it.
-    place: (usize, usize),
-}
-
-impl Execs {
-    /// Forgets those of a container.
-    pub(super) fn forget(&mut self, container: &ContainerId) {
-        self.by_id.retain(|_, exec| exec.container != *container);
-    }
-}
 
 /// Setting it up, and looking at it.
 impl FakeDocker {

@@ -6,7 +6,7 @@ use docker_api_trait::{ApiError, ContainerId, ContainerRequest, ExitFuture, Oper
 use tokio::time::Instant;
 
 use super::{
-    FakeDocker, image, input::play_steps, life::Failure, network, script::ScriptedRun,
+    FakeDocker, input::play_steps, life::Failure, network, reference, script::ScriptedRun,
     shell::Shell, state::State, stream,
 };
 
@@ -93,7 +93,7 @@ fn program(state: &mut State, request: &ContainerRequest, image: &str) -> Progra
     if Shell::is_for(request) {
         return Program::Shell { greeting: Shell::greeting(request) };
     }
-    let of_image = state.image_scripts.get(&image::canonical(request.image.as_str())).cloned();
+    let of_image = state.image_scripts.get(&reference::canonical(request.image.as_str())).cloned();
     Program::Script(of_image.unwrap_or_else(|| state.next_script()))
 }
 

@@ -13,14 +13,14 @@ use docker_api_trait::{
 use tokio::{sync::watch, time::Instant};
 
 use super::{
-    archive::{UploadedEntry, VolumeRoot},
-    exec::Execs,
-    fault::Faults,
+    admission::Faults,
     life::Life,
     mount::{MountedVolume, clean, innermost},
-    network::{Networks, Place},
     registry::Registry,
     script::ScriptedRun,
+    stored_exec::Execs,
+    stored_network::{Networks, Place},
+    upload::{UploadedEntry, VolumeRoot},
 };
 
 /// Everything behind the lock.

@@ -20,15 +20,6 @@ pub(super) const EXCEPTIONS: &[(&str, &str)] = &[
     ("executor/tests/services.rs", BEFORE),
     ("executor/tests/steady.rs", BEFORE),
     ("executor/tests/time.rs", BEFORE),
-    ("testkit/src/invariant.rs", BEFORE),
-    ("testkit/tests/proxy.rs", BEFORE),
-    ("testkit: fake::docker > fake::archive", BEFORE),
-    ("testkit: fake::docker > fake::image", BEFORE),
-    ("testkit: fake::state > fake::archive", BEFORE),
-    ("testkit: fake::state > fake::exec", BEFORE),
-    ("testkit: fake::state > fake::fault", BEFORE),
-    ("testkit: fake::state > fake::network", BEFORE),
-    ("testkit: fake::state > fake::registry", BEFORE),
     ("volume-manager/tests/security.rs fn squatters", BEFORE),
 ];
 
