@@ -44,7 +44,7 @@ const LIMIT: Duration = Duration::from_mins(2);
 /// ```no_run
 /// # async fn start(docker: std::sync::Arc<dyn docker_api_trait::DockerApi>)
 /// # -> Result<(), Box<dyn std::error::Error>> {
-/// use executor::{Instances, RunContext, Sweep};
+/// use executor::{RunContext, instance::Instances, sweep::Sweep};
 ///
 /// let instances = Instances::open("/var/lib/my-ci".as_ref())?.with_engine("unix:///run/docker.sock");
 /// let instance = instances.claim()?;

@@ -126,7 +126,7 @@ impl<'a> Planner<'a> {
         check_destination(&wanted.folder)?;
         let kept = wanted.strategy.keeps() && !self.policy.disable_cache;
         let source = if kept {
-            self.cache(self.scope, &wanted.folder)?
+            self.cache_or_temporary(self.scope, &wanted.folder)?
         } else {
             PlannedSource::Temporary(self.identity(self.scope, &wanted.folder))
         };
@@ -187,14 +187,6 @@ impl<'a> Planner<'a> {
         if self.policy.disable_cache {
             return Ok(PlannedSource::Temporary(self.identity(scope, destination)));
         }
-        self.cache(scope, destination)
-    }
-
-    fn cache(
-        &self,
-        scope: &Scope,
-        destination: &ContainerPath,
-    ) -> Result<PlannedSource, PlanError> {
         let Some(folder) = &self.policy.cache_dir else {
             let identity = self.identity(scope, destination);
             return Ok(PlannedSource::Cache(PlannedCache::new(identity)));
