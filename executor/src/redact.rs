@@ -120,7 +120,7 @@ impl Redactor {
         CleanupReport { removed, failed: failed.collect() }
     }
 
-    fn log_end(&self, end: LogEnd) -> LogEnd {
+    pub(crate) fn log_end(&self, end: LogEnd) -> LogEnd {
         match end {
             LogEnd::Complete => LogEnd::Complete,
             LogEnd::Truncated(why) => LogEnd::Truncated(match why {

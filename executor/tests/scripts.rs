@@ -63,9 +63,9 @@ async fn a_script_that_fails_or_takes_too_long_is_the_jobs_failure() {
         executor.run_script(&mut job, build, &script, &mut NullSink, &cancel).await.unwrap()
     };
     let script = |name| Script::new(name, "false").unwrap();
-    run(ScriptedRun::exits(1), script("may").allow_failure()).await;
+    run(ScriptedRun::exits(1), script("may").allowed_to_fail()).await;
     let slow = ScriptedRun::exits(0).lasting(Duration::from_hours(1));
-    let late = run(slow, script("slow").timeout(Duration::from_secs(1))).await;
+    let late = run(slow, script("slow").with_timeout(Duration::from_secs(1))).await;
     assert!(format!("{:?}", late.outcome).contains("Timeout"), "{:?}", late.outcome);
     let result = executor.finish(job, &Cancel::new()).await;
     let JobOutcome::Failed(FailureReason::Timeout { what, .. }) = result.outcome else {
@@ -87,6 +87,7 @@ async fn scripts_need_a_shell_and_a_name() {
             ScriptError::NoShell { container: ContainerKind::Helper },
         ),
         (ContainerKind::Build, script(""), ScriptError::Name { name: String::new() }),
+        (ContainerKind::Build, script("a"), ScriptError::Name { name: "a".to_owned() }),
         (
             ContainerKind::Build,
             script("after_script"),
@@ -125,4 +126,23 @@ fn a_prepared_job_can_be_shared_and_a_failed_one_is_an_error() {
     fn error<T: std::error::Error + Send + Sync>() {}
     shared::<PreparedJob>();
     error::<PrepareFailure>();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_step_that_does_not_begin_in_time_is_the_jobs_failure() {
+    let engine = engine();
+    let executor = executor(&engine);
+    let mut spec = job([step("a"), step("b")]);
+    spec.script_timeout = Some(Duration::from_secs(1));
+    let mut job = prepared(&executor, &spec).await;
+    let (cancel, mut sink) = (Cancel::new(), NullSink);
+    executor.run_step(&mut job, "a", &mut sink, &cancel).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let results = executor.run_remaining_steps(&mut job, &mut sink, &cancel).await;
+    assert!(results[0].outcome.is_skipped(), "{results:?}");
+    let result = executor.finish(job, &cancel).await;
+    let JobOutcome::Failed(FailureReason::Timeout { what, .. }) = result.outcome else {
+        panic!("{:?}", result.outcome)
+    };
+    assert_eq!(what, TimedPart::Script);
 }

@@ -138,9 +138,9 @@ impl Executor {
                 Err(result) => return *result,
             };
             let mut run = executor.run_of(&mut job, &cancel);
-            let work = run.work(&transfers, &mut *sink);
-            let failed = caught(work.map(Ok).boxed()).await;
-            let failed = failed.unwrap_or_else(|panicked| Some(Failure::Before(panicked)));
+            let worked = caught(run.work(&transfers, &mut *sink).map(Ok).boxed()).await;
+            let failed =
+                worked.unwrap_or_else(|panicked| Some(Failure::Before(run.fail(panicked))));
             executor.end(job, failed, &cancel).await
         };
         job.instrument(span)

@@ -83,6 +83,7 @@ impl Executor {
         cancel: &Cancel,
     ) -> JobResult {
         let steps = &job.state.steps;
+        let failed = failed.or_else(|| job.state.interrupted.clone().map(Failure::Before));
         let failed = final_failure(&job.plan.steps, steps, failed, cancel.is_stopped());
         let ended = match failed {
             None => Ok(()),
@@ -106,7 +107,8 @@ impl Executor {
             job.state.timings.script = begin.elapsed();
         }
         let begin = Instant::now();
-        let cleanup = self.clean_up(&mut job, volume_outcome(&ended), cancel).await;
+        let outcome = volume_outcome(&ended, &job.state.steps);
+        let cleanup = self.clean_up(&mut job, outcome, cancel).await;
         let PreparedJob { plan, mut state, observer, .. } = job;
         state.timings.cleanup = begin.elapsed();
         let log = state.log_end();
@@ -119,7 +121,7 @@ impl Executor {
             project: plan.project.clone(),
             outcome: match ended {
                 Ok(()) => JobOutcome::Succeeded,
-                Err(reason) => JobOutcome::Failed(observer.redactor().reason(reason)),
+                Err(reason) => JobOutcome::Failed(reason),
             },
             phase: state.phase,
             engine: state.engine,

@@ -15,7 +15,7 @@ use crate::{
     job::{Command, ContainerKind, JobError, StepWhen},
     log::{LogSink, Masker},
     outcome::{CleanupReport, JobOutcome, JobResult, Phase, StepResult},
-    plan::{ContainerPlan, JobPlan, Process, StepPlan},
+    plan::{ContainerPlan, JobPlan, Process, StepPlan, mask_name},
     run::{
         prepared::PreparedJob,
         progress::JobProgress,
@@ -46,15 +46,17 @@ impl fmt::Display for PrepareFailure {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("the job could not be prepared: ")?;
         match &self.0.outcome {
-            JobOutcome::Failed(reason) => {
-                formatter.write_str(&reason.message().unwrap_or_else(|| reason.as_str().to_owned()))
-            }
+            JobOutcome::Failed(reason) => write!(formatter, "{reason}"),
             JobOutcome::Succeeded => formatter.write_str("no reason is known"),
         }
     }
 }
 
-impl std::error::Error for PrepareFailure {}
+impl std::error::Error for PrepareFailure {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.failure().and_then(std::error::Error::source)
+    }
+}
 
 /// A script that was not planned, for [`Executor::run_script`]. Its text does not show in debug output:
 /// it may have secrets in it.
@@ -77,23 +79,25 @@ impl Script {
     }
 
     /// The script with a time limit of its own.
-    pub fn timeout(mut self, limit: Duration) -> Self {
+    pub fn with_timeout(mut self, limit: Duration) -> Self {
         self.timeout = Some(limit);
         self
     }
 
     /// The script, whose failure leaves the job's outcome as it is.
-    pub fn allow_failure(mut self) -> Self {
+    pub fn allowed_to_fail(mut self) -> Self {
         self.allow_failure = true;
         self
     }
 
-    fn planned_in(&self, container: usize) -> Result<StepPlan, ScriptError> {
-        if self.name.is_empty() || self.name == JobPlan::AFTER_SCRIPT {
-            return Err(ScriptError::Name { name: self.name.clone() });
+    fn planned_in(&self, plan: &JobPlan, container: usize) -> Result<StepPlan, ScriptError> {
+        let name = mask_name(&self.name, &plan.secrets);
+        let is_valid = !name.is_empty() && name.len() <= 255 && !name.chars().any(char::is_control);
+        if !is_valid || name == JobPlan::AFTER_SCRIPT || plan.step(&name).is_some() {
+            return Err(ScriptError::Name { name });
         }
         Ok(StepPlan {
-            name: self.name.clone(),
+            name,
             container,
             script: self.command.as_script().unwrap_or_default().to_owned(),
             when: StepWhen::Always,
@@ -119,7 +123,8 @@ pub enum ScriptError {
         /// The container.
         container: ContainerKind,
     },
-    /// The name is empty or reserved.
+    /// The name is empty, longer than 255 bytes, has control characters in it, or is that of a planned
+    /// step or of the after-script.
     #[error("{name:?} is not a valid name for a script")]
     Name {
         /// The name.
@@ -133,8 +138,8 @@ impl ScriptError {
         match self {
             Self::NoShell { .. } => "add the container to the job's `shells`",
             Self::Name { .. } => {
-                "choose a name that is not empty and not `after_script`, which is that of the job's \
-                 after-script"
+                "choose a name of at most 255 bytes without control characters that is not that of a \
+                 planned step or of the after-script"
             }
         }
     }
@@ -219,6 +224,9 @@ impl Executor {
     /// container is started again for a later step. The after-script is stopped by
     /// [`Cancel::kill`] alone.
     ///
+    /// Use `cancel` to stop the step, and await the result: when this future is dropped, the step goes on
+    /// in its container, and only [`finish`](Self::finish) or [`abandon`](Self::abandon) may follow.
+    ///
     /// After a call of a sink has failed, no later step of this [`PreparedJob`] calls one.
     ///
     /// # Errors
@@ -243,7 +251,9 @@ impl Executor {
     /// [`JobSpec::shells`](crate::job::JobSpec::shells) asks for it.
     ///
     /// Its result counts as that of a step, also in [`PreparedJob::progress`]: a script that fails makes
-    /// the job fail. Everything else is as for [`run_step`](Self::run_step).
+    /// the job fail. The text is run as it is: `pre_build_script` and the other scripts of the
+    /// configuration are added to planned steps alone. Everything else is as for
+    /// [`run_step`](Self::run_step).
     ///
     /// # Errors
     /// [`ScriptError`] when the script cannot be run; nothing was run then.
@@ -259,7 +269,7 @@ impl Executor {
             |one: &ContainerPlan| one.kind == container && matches!(one.process, Process::Shell(_));
         let index = job.plan.containers.iter().position(is_shell);
         let index = index.ok_or(ScriptError::NoShell { container })?;
-        let step = script.planned_in(index)?;
+        let step = script.planned_in(&job.plan, index)?;
         let mut run = self.run_of(job, cancel);
         let interrupt = run.interrupt_of(&step);
         Ok(run.run_step(&step, sink, interrupt).await.0)
@@ -312,9 +322,10 @@ impl Executor {
     /// [`Incomplete`](crate::outcome::FailureReason::Incomplete), which names the steps.
     pub async fn finish(&self, job: PreparedJob, cancel: &Cancel) -> JobResult {
         let failed = first_failure(&job.state.steps);
+        let span = job_span(&job.plan);
         let (executor, cancel) = (self.clone(), cancel.clone());
         // A cleanup that has begun is not to be dropped half-way.
         let end = async move { executor.end(job, failed.map(Failure::Step), &cancel).await };
-        self.supervisor.run(Cancel::new(), end.boxed()).await
+        self.supervisor.run(Cancel::new(), end.instrument(span).boxed()).await
     }
 }

@@ -25,4 +25,5 @@ pub use model::{
     StepPlan, Timeouts,
 };
 pub use secret::Secret;
+pub(crate) use secret::mask_name;
 pub use version::PlanVersion;

@@ -18,7 +18,7 @@ impl fmt::Debug for Secret {
 }
 
 /// Returns a name that is shown, without the secrets that are written out in it.
-pub(super) fn mask_name(name: &str, secrets: &[Secret]) -> String {
+pub(crate) fn mask_name(name: &str, secrets: &[Secret]) -> String {
     let secrets = secrets.iter().map(|secret| secret.0.as_str());
     let found: Vec<_> = secrets.filter(|secret| name.contains(secret)).collect();
     match Masker::new(&found) {

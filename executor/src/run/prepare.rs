@@ -68,6 +68,10 @@ impl Run<'_> {
             self.state.network = Trace::Unknown;
         }
         let (volumes, network) = future::join(inputs.prepare_volumes(), network).await;
+        // Kept also when the network fails: they are given back.
+        if let Ok(prepared) = &volumes {
+            self.state.volumes = prepared.clone();
+        }
         match network {
             Ok(trace) => self.state.network = trace,
             Err(source) => {
@@ -77,8 +81,7 @@ impl Run<'_> {
                 return Err(PrepareError::Network { source }.into());
             }
         }
-        self.state.volumes = volumes?;
-        Ok(())
+        volumes.map(drop)
     }
 
     /// Creates the services first: on the default bridge, the job's containers need the addresses of

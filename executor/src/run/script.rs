@@ -1,11 +1,11 @@
 //! The one way to run something in a container: steps, scripts of a driver, and Berth's own short scripts.
 
-use docker_api_trait::{ApiError, ContainerStatus, ExitStatus, LogSource};
+use docker_api_trait::{ApiError, ContainerStatus, ExitStatus, LogSource, Operation};
 
 use crate::{
     cancel::Cancel,
     error::TransferError,
-    log::{LogLimit, Masker, MemorySink, Pump},
+    log::{LogEnd, LogLimit, Masker, MemorySink, Pump, Truncation},
     outcome::FailureReason,
     plan::ContainerPlan,
     run::{Inputs, Run, interrupt::Interrupt, step},
@@ -125,7 +125,14 @@ impl Run<'_> {
         let mut pump = Pump::new(&mut sink, &mut limit, &nothing, &inputs.interrupt);
         let mut feed = Feed::text(&internal(script), &Mark::draw());
         let plan = &inputs.plan.containers[container];
-        match inputs.run_script(session, &mut feed, &mut pump, plan).await {
+        let ended = inputs.run_script(session, &mut feed, &mut pump, plan).await;
+        let log = pump.finish(false, "").await;
+        match ended {
+            // An answer of which a part may be missing must not be taken for a complete one.
+            Ok(Ended::Code(_)) if let LogEnd::Truncated(why @ Truncation::Engine(_)) = log => {
+                let source = why.reason().into();
+                Err(ApiError::Lost { operation: Operation::AttachContainer, source }.into())
+            }
             Ok(Ended::Code(exit_code)) => {
                 let output = written.text(LogSource::Stdout) + &written.text(LogSource::Stderr);
                 Ok(OwnScript { exit_code, output })

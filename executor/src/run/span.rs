@@ -3,15 +3,17 @@
 use crate::{
     outcome::{FailureReason, JobResult, OutcomeKind},
     plan::JobPlan,
+    redact::Redactor,
 };
 
-/// The span of a job. How it ended is recorded at its end.
+/// The span of a job, without its secrets. How it ended is recorded at its end.
 pub(crate) fn job_span(plan: &JobPlan) -> tracing::Span {
+    let redactor = Redactor::of(plan);
     tracing::info_span!(
         "job",
         run = %plan.run,
-        job = %plan.job,
-        project = %plan.project,
+        job = redactor.text(plan.job.clone()),
+        project = redactor.text(plan.project.clone()),
         outcome = tracing::field::Empty,
         failure_reason = tracing::field::Empty,
     )

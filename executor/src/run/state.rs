@@ -9,7 +9,7 @@ use volume_manager::PreparedVolumes;
 
 use crate::{
     log::{LogEnd, LogLimit, Truncation},
-    outcome::{Phase, ServiceResult, StepResult, TimedPart, Timings},
+    outcome::{FailureReason, Phase, ServiceResult, StepResult, TimedPart, Timings},
     plan::JobPlan,
     run::service::ServiceLog,
     shell::Session,
@@ -79,6 +79,8 @@ pub(crate) struct RunState {
     pub(crate) containers: Vec<Slot>,
     pub(crate) services: Vec<ServiceSlot>,
     pub(crate) steps: Vec<StepResult>,
+    /// Why a step that was asked for did not begin.
+    pub(crate) interrupted: Option<FailureReason>,
     /// The interruptions that the observer was told of.
     pub(crate) reported: Vec<Reported>,
     pub(crate) upload: Option<UploadReport>,
@@ -131,6 +133,7 @@ impl RunState {
             containers: plan.containers.iter().map(|_| Slot::default()).collect(),
             services: plan.services.iter().map(|_| ServiceSlot::default()).collect(),
             steps: Vec::new(),
+            interrupted: None,
             reported: Vec::new(),
             upload: None,
             artifacts: None,

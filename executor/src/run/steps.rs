@@ -47,6 +47,7 @@ impl<'a> Run<'a> {
                 Ok(()) => self.run_step(step, sink, interrupt).await.1,
                 Err(reason) => {
                     let reason = self.fail(reason);
+                    self.state.interrupted = Some(reason.clone());
                     self.skip(step);
                     Some(Failure::Before(reason))
                 }
@@ -113,7 +114,7 @@ impl<'a> Run<'a> {
             },
             allow_failure: step.allow_failure,
             duration: begin.elapsed(),
-            log,
+            log: self.redactor().log_end(log),
         };
         self.record(result.clone());
         let failed = counts(&result).then(|| Failure::Step(self.state.steps.len() - 1));

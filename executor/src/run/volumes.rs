@@ -15,7 +15,10 @@ use crate::{
     describe::describe,
     error::PrepareError,
     event::JobEvent,
-    outcome::{CleanupFailure, CleanupReport, FailureReason, ObjectKind, RemovedObject},
+    outcome::{
+        CleanupFailure, CleanupReport, FailureReason, ObjectKind, RemovedObject, StepOutcome,
+        StepResult,
+    },
     redact::RedactingObserver,
     run::{
         Inputs,
@@ -85,14 +88,26 @@ impl VolumeObserver for VolumeProgress<'_> {
     }
 }
 
-/// Returns how a job ended, for its volumes.
-pub(crate) fn volume_outcome(ended: &Result<(), FailureReason>) -> Outcome {
+/// Returns how a job ended, for its volumes. A step that was cut short counts even if the job did not
+/// fail because of it: what it was writing may be incomplete.
+pub(crate) fn volume_outcome(ended: &Result<(), FailureReason>, steps: &[StepResult]) -> Outcome {
+    let cut_short = steps.iter().find_map(|step| match &step.outcome {
+        StepOutcome::Failed(reason) => outcome_of_interruption(reason),
+        StepOutcome::Succeeded | StepOutcome::Skipped => None,
+    });
     match ended {
-        Ok(()) => Outcome::Succeeded,
-        Err(FailureReason::Script { .. }) => Outcome::ScriptFailed,
-        Err(FailureReason::Canceled) => Outcome::Cancelled,
-        Err(FailureReason::Timeout { .. }) => Outcome::TimedOut,
-        Err(_) => Outcome::Crashed,
+        Ok(()) => cut_short.unwrap_or(Outcome::Succeeded),
+        Err(FailureReason::Script { .. }) => cut_short.unwrap_or(Outcome::ScriptFailed),
+        Err(reason) => outcome_of_interruption(reason).unwrap_or(Outcome::Crashed),
+    }
+}
+
+fn outcome_of_interruption(reason: &FailureReason) -> Option<Outcome> {
+    match reason {
+        FailureReason::Script { .. } => None,
+        FailureReason::Canceled => Some(Outcome::Cancelled),
+        FailureReason::Timeout { .. } => Some(Outcome::TimedOut),
+        _ => Some(Outcome::Crashed),
     }
 }
 
@@ -113,8 +128,8 @@ impl Inputs<'_> {
         })
     }
 
-    /// Attaches to the containers, and has the volumes checked and opened, which this container holds
-    /// from now on. Where an attachment prepares the container, it gives an empty volume the owner
+    /// Attaches to the containers, then checks the volumes that `holder` mounts and makes new ones
+    /// writable. Where an attachment prepares the container, it gives an empty volume the owner
     /// and mode of the image's directory: volumes that were opened before are checked again.
     pub(super) async fn hold_volumes(
         &self,
@@ -207,5 +222,42 @@ fn cleanup_report(finished: FinishReport) -> CleanupReport {
     CleanupReport {
         removed: removed.map(|name| RemovedObject { kind, name: name.to_string() }).collect(),
         failed: failed.collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{job::ContainerKind, log::LogEnd, outcome::TimedPart};
+
+    fn step(outcome: StepOutcome) -> StepResult {
+        StepResult {
+            name: "a".to_owned(),
+            container: ContainerKind::Build,
+            outcome,
+            allow_failure: true,
+            duration: Duration::ZERO,
+            log: LogEnd::Complete,
+        }
+    }
+
+    #[test]
+    fn a_step_that_was_cut_short_counts_for_volumes() {
+        let script =
+            || FailureReason::Script { exit_code: 1, cause: crate::outcome::ExitCause::of(1) };
+        let timeout = || FailureReason::Timeout { what: TimedPart::Step, limit: Duration::ZERO };
+        let cut = [step(StepOutcome::Failed(timeout()))];
+        let failed = [step(StepOutcome::Failed(script()))];
+        for (ended, steps, expected) in [
+            (Ok(()), &[][..], Outcome::Succeeded),
+            (Ok(()), &failed[..], Outcome::Succeeded),
+            (Ok(()), &cut[..], Outcome::TimedOut),
+            (Err(script()), &failed[..], Outcome::ScriptFailed),
+            (Err(script()), &cut[..], Outcome::TimedOut),
+            (Err(FailureReason::Canceled), &failed[..], Outcome::Cancelled),
+            (Err(FailureReason::Incomplete { steps: Vec::new() }), &[][..], Outcome::Crashed),
+        ] {
+            assert_eq!(volume_outcome(&ended, steps), expected, "{ended:?} {steps:?}");
+        }
     }
 }

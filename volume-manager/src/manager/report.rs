@@ -8,13 +8,13 @@ use crate::{error::VolumeError, kind::VolumeKind, prepared::PreparedVolumes};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Outcome {
-    /// All steps succeeded.
+    /// The job succeeded, and no step was stopped before its end.
     Succeeded,
-    /// A script failed. Its caches are complete: no step was cut short.
+    /// A script failed, and no step was stopped before its end.
     ScriptFailed,
     /// The job was cancelled.
     Cancelled,
-    /// A time limit was reached.
+    /// A time limit was reached, of the job or of one of its steps.
     TimedOut,
     /// The job did not come to its end for a reason of the runner's, the engine's or the image's; or
     /// its process ended, and another one finishes the volumes.
