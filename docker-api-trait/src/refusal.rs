@@ -207,7 +207,37 @@ pub struct PlatformMismatch {
     pub found: Option<String>,
 }
 
+/// The words of engines about a program that is missing in an image or cannot be run.
+const PROGRAM_WORDS: &[&str] =
+    &["exec: \"", "executable file", "command not found", "command that was not found"];
+
 impl ApiError {
+    /// Whether the engine says that a container's program is missing or cannot be run.
+    pub fn names_a_program(&self) -> bool {
+        self.refusal_message()
+            .is_some_and(|words| PROGRAM_WORDS.iter().any(|one| words.contains(one)))
+    }
+
+    /// Whether the engine says that the image does not have a container's program.
+    pub fn names_missing_program(&self) -> bool {
+        let is_missing = |words: &str| {
+            words.contains("exec: \"")
+                && (words.contains("no such file or directory")
+                    || words.contains("executable file not found"))
+        };
+        self.refusal_message().is_some_and(is_missing)
+    }
+
+    /// Whether a container with this name exists, which is why the engine refused to create another.
+    /// The name of a volume is told apart.
+    pub fn is_container_name_taken(&self, name: &str) -> bool {
+        matches!(
+            self,
+            Self::Conflict { operation: Operation::CreateContainer, message }
+                if message.contains(name)
+        )
+    }
+
     /// Returns the platforms if the engine has the image that it calls missing, for another platform.
     pub fn platform_mismatch(&self) -> Option<PlatformMismatch> {
         let Self::NotFound { operation: Operation::CreateContainer, message } = self else {

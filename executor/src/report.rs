@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
+use volume_manager::{VolumeKind, VolumeState};
 
 use crate::{
     describe::describe,
@@ -128,11 +129,11 @@ pub struct VolumeReport {
     pub name: String,
     /// Where it was mounted.
     pub destination: String,
-    /// `cache`, `temporary`, `named` or `host`.
-    pub kind: String,
+    /// What is mounted.
+    pub kind: VolumeKind,
     /// `created`, `reused`, or `recreated` of a cache that was found and was another one before a
     /// container held it; null for what is the user's own, and when it never got ready.
-    pub state: Option<String>,
+    pub state: Option<VolumeState>,
 }
 
 /// A step of the job.
@@ -338,8 +339,8 @@ impl From<&JobResult> for JobReport {
                 .map(|volume| VolumeReport {
                     name: volume.name().to_owned(),
                     destination: volume.planned.destination.to_string(),
-                    kind: volume.kind().to_string(),
-                    state: volume.state.map(|state| state.as_str().to_owned()),
+                    kind: volume.kind(),
+                    state: volume.state,
                 })
                 .collect(),
             upload: result.upload.as_ref().map(TransferReport::from),

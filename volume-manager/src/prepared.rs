@@ -1,6 +1,7 @@
 //! The volumes of a job, from the plan to their end.
 
 use docker_api_trait::{Mount, VolumeName};
+use serde::{Deserialize, Serialize};
 
 use crate::{
     kind::VolumeKind,
@@ -8,7 +9,8 @@ use crate::{
 };
 
 /// Where the content of a volume comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum VolumeState {
     /// This run created it: it is empty, or filled from the image.

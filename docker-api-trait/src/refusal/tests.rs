@@ -406,3 +406,17 @@ fn a_missing_network_is_possible_if_something_is_missing_or_a_network_is_named()
     assert!(!program.may_name_missing_network());
     assert!(!start_error(500, "no space left on device").may_name_missing_network());
 }
+
+#[test]
+fn words_about_programs_and_names_are_questions_to_the_error() {
+    let error = |status, words| ApiError::from_status(Operation::CreateContainer, status, words);
+    let missing = error(400, "exec: \"/x\": stat /x: no such file or directory: unknown");
+    assert!(missing.names_missing_program() && missing.names_a_program());
+    let podman = error(500, "crun: executable file `x` not found in $PATH");
+    assert!(podman.names_a_program() && !podman.names_missing_program());
+    assert!(!error(500, "no such file or directory").names_missing_program());
+    let taken = "The container name \"/berth-b1\" is already in use";
+    assert!(error(409, taken).is_container_name_taken("berth-b1"));
+    assert!(!error(409, taken).is_container_name_taken("berth-h1"));
+    assert!(!error(500, taken).is_container_name_taken("berth-b1"));
+}

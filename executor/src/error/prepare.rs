@@ -106,7 +106,7 @@ impl PrepareError {
                 Some("switch the engine to Linux containers".to_owned())
             }
             Self::Start { source } if source.is_unknown_user() => source.hint().map(str::to_owned),
-            Self::Start { source } if !names_a_program(source) => None,
+            Self::Start { source } if !source.names_a_program() => None,
             Self::Start { .. } => Some(
                 "a script needs `sh` in the image; without a shell, give a program and its \
                  arguments as separate words"
@@ -178,12 +178,4 @@ fn hint_about_volume(volume: &str, kind: VolumeKind) -> String {
             "its content is lost: `docker volume rm {volume}`, and the next run creates it again"
         ),
     }
-}
-
-/// Whether an engine that did not start a container says that a program is missing or cannot be run.
-fn names_a_program(refused: &ApiError) -> bool {
-    let words = refused.to_string();
-    ["exec: \"", "executable file", "command not found", "command that was not found"]
-        .iter()
-        .any(|needle| words.contains(needle))
 }

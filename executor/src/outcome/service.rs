@@ -99,9 +99,7 @@ impl Readiness {
     pub(crate) fn refused(error: &ApiError) -> Self {
         let why = describe(error);
         let hint = RefusalCause::of(error).and_then(RefusalCause::hint).or_else(|| {
-            let missing = ["no such file or directory", "executable file not found"];
-            let is_missing = missing.iter().any(|words| why.contains(words));
-            (is_missing && why.contains("exec: \"")).then_some(
+            error.names_missing_program().then_some(
                 "check the service's `command` and `entrypoint`: the image must have that program",
             )
         });

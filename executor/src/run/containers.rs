@@ -229,18 +229,11 @@ pub(super) fn not_created(
     volumes: &PreparedVolumes,
 ) -> PrepareError {
     match refused {
-        source @ ApiError::Conflict { operation: Operation::CreateContainer, .. }
-            if is_taken(&source, name) =>
-        {
+        source if source.is_container_name_taken(name) => {
             PrepareError::NameTaken { name: name.to_owned(), source }
         }
         error => refusal::of_a_volume(volumes, refusal::classify(error)),
     }
-}
-
-/// Whether it is a container's name that is taken, and not a volume's.
-fn is_taken(error: &ApiError, name: &str) -> bool {
-    matches!(error, ApiError::Conflict { message, .. } if message.contains(name))
 }
 
 /// A container that is not there was removed by somebody else: it was there before. One that is on its
