@@ -59,6 +59,7 @@ const FLAGS: &[(&str, &str)] = &[
     ("allow_host_options", "--allow-host-options"),
     ("allow_engine_socket", "--allow-engine-socket"),
     ("strict_config", "--strict-config"),
+    ("the setting `rebuild_caches`", "`--rebuild-caches`"),
     ("`secret_file`", "`--secret-file`"),
     ("`owner`", "--owner"),
     ("BERTH_STATE_DIR", "--state-dir or BERTH_STATE_DIR"),
