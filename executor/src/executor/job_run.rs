@@ -1,6 +1,6 @@
 //! One job on its way through an executor, from its description to its result.
 
-use std::{future::Future, path::PathBuf};
+use std::{future::Future, path::PathBuf, time::SystemTime};
 
 use docker_api_trait::Input;
 use futures_util::{FutureExt as _, future::BoxFuture};
@@ -92,9 +92,11 @@ impl JobRun<JobSpec> {
     /// later is part of the result.
     pub fn run(self) -> BoxFuture<'static, Result<JobResult, JobError>> {
         let run = async move {
-            let Self { executor, subject, context, transfers, sink, cancel } = self;
-            let plan = executor.plan_for(&subject, context).await?;
-            let (subject, context) = (Box::new(plan), RunContext::draw());
+            let Self { executor, subject, mut context, transfers, sink, cancel } = self;
+            // The run begins now: it may have waited for its turn.
+            context.now = SystemTime::now();
+            let plan = executor.plan_for(&subject, context.clone()).await?;
+            let subject = Box::new(plan);
             Ok(JobRun { executor, subject, context, transfers, sink, cancel }.run().await)
         };
         run.boxed()

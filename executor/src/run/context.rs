@@ -15,7 +15,8 @@ use crate::{
     run::{interrupt::Interrupt, state::RunState},
 };
 
-/// The read-only half of a [`Run`]. It is `Copy`, so that requests that are sent at once share it
+/// The half of a [`Run`] that its parts share: they read it, and each phase begins with a copy that has
+/// its own limit. It is `Copy`, so that requests that are sent at once share it
 /// while each of them changes its own part of the state.
 #[derive(Clone, Copy)]
 pub(crate) struct Inputs<'a> {
