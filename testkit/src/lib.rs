@@ -35,7 +35,9 @@
 //! # }
 //! ```
 //!
-//! Real engines stay the judge: `tests/differential` sends the same calls to both and compares.
+//! Real engines stay the judge: `tests/differential` sends the same calls to both and compares. With the
+//! feature `docker-api-conformance`, the module `conformance::docker_api` judges engines and wrappers of
+//! your own by these cases.
 //!
 //! [`FaultyDocker`] puts faults between a caller and any engine.
 //!

@@ -10,7 +10,7 @@ use super::state::State;
 /// behaviour was measured: the roles' methods say what that is where it surprises. Clones are handles
 /// to the same engine.
 ///
-/// Containers execute nothing; each start plays a [`ScriptedRun`], on tokio's clock. The engine
+/// Containers execute nothing; each start plays a [`ScriptedRun`](crate::ScriptedRun), on tokio's clock. The engine
 /// needs no task of its own, so it works on any runtime with time, and a test with a paused clock
 /// waits for nothing.
 ///

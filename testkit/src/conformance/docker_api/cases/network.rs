@@ -2,9 +2,9 @@
 
 use docker_api_trait::{ContainerDetails, NetworkAttachment, NetworkId};
 
-use super::*;
+use crate::conformance::docker_api::prelude::*;
 
-impl Lab {
+impl Subject {
     /// A job in a network, with another name there.
     fn job_in(&self, network: &str, hint: &str) -> ContainerRequest {
         let mut request = self.job(hint, Program::Sleeps);
@@ -38,16 +38,16 @@ impl Lab {
 }
 
 behaviours! {
-    a_network_is_looked_at_listed_and_removed(lab)
+    a_network_is_looked_at_listed_and_removed(subject)
     sees [
         "net net false {} 0", "listed net", "ok",
         "not found: network ID not found", "not found: network ID not found", "listed",
     ]; {
-        let id = lab.engine.create_network(&lab.network("net")).await.unwrap();
-        let network = lab.engine.inspect_network(&id).await.unwrap();
-        assert_eq!((&network.id, &network.name), (&id, &lab.name("net")));
+        let id = subject.engine.create_network(&subject.network("net")).await.unwrap();
+        let network = subject.engine.inspect_network(&id).await.unwrap();
+        assert_eq!((&network.id, &network.name), (&id, &subject.name("net")));
         let listed = async || {
-            let listed = lab.engine.list_networks(&lab.filter()).await.unwrap();
+            let listed = subject.engine.list_networks(&subject.filter()).await.unwrap();
             let listed = listed.iter().map(|network| format!(" {}", network.labels["dev.berth.note"]));
             format!("listed{}", listed.collect::<String>())
         };
@@ -58,87 +58,87 @@ behaviours! {
                 network.containers.len()
             ),
             listed().await,
-            done(lab.engine.remove_network(&id).await),
-            lab.about(&id, lab.engine.remove_network(&id).await),
-            lab.about(&id, lab.engine.inspect_network(&id).await.map(drop)),
+            done(subject.engine.remove_network(&id).await),
+            subject.about(&id, subject.engine.remove_network(&id).await),
+            subject.about(&id, subject.engine.inspect_network(&id).await.map(drop)),
             listed().await,
         ]
     }
 
-    a_second_network_of_a_name_is_taken_and_neither_can_be_used(lab)
+    a_second_network_of_a_name_is_taken_and_neither_can_be_used(subject)
     sees [
         "other", "rejected: network NET is ambiguous (2 matches found on name)",
         "created 128", "network NET is ambiguous (2 matches found on name)", "ok", "running 0",
     ]; {
-        let first = lab.engine.create_network(&lab.network("net")).await.unwrap();
-        let second = lab.engine.create_network(&lab.network("net")).await.unwrap();
-        let id = lab.create(&lab.job_in("net", "job")).await;
-        let started = lab.engine.start_container(&id).await;
+        let first = subject.engine.create_network(&subject.network("net")).await.unwrap();
+        let second = subject.engine.create_network(&subject.network("net")).await.unwrap();
+        let id = subject.create(&subject.job_in("net", "job")).await;
+        let started = subject.engine.start_container(&id).await;
         let mut all = vec![
             if first == second { "same" } else { "other" }.to_owned(),
-            lab.about(&first, started),
-            lab.status(&id).await,
-            lab.details(&id).await.error.replace(&lab.name("net"), "NET"),
+            subject.about(&first, started),
+            subject.status(&id).await,
+            subject.details(&id).await.error.replace(&subject.name("net"), "NET"),
         ];
-        lab.engine.remove_network(&first).await.unwrap();
-        all.push(done(lab.engine.start_container(&id).await));
-        all.push(lab.status(&id).await);
+        subject.engine.remove_network(&first).await.unwrap();
+        all.push(done(subject.engine.start_container(&id).await));
+        all.push(subject.status(&id).await);
         all
     }
 
-    a_network_is_held_by_what_runs_in_it_alone(lab)
+    a_network_is_held_by_what_runs_in_it_alone(subject)
     sees [
         "NET [db] none", "0", "NET [db,ID] address", "1",
         "engine error 403: error while removing network: network NET id ID has active endpoints",
         "NET [db,ID] none", "0", "ok", "not found: network ID not found", "exited 143",
         "network ID not found",
     ]; {
-        let network = lab.engine.create_network(&lab.network("net")).await.unwrap();
+        let network = subject.engine.create_network(&subject.network("net")).await.unwrap();
         let within = async || {
-            lab.engine.inspect_network(&network).await.unwrap().containers.len().to_string()
+            subject.engine.inspect_network(&network).await.unwrap().containers.len().to_string()
         };
-        let id = lab.create(&lab.job_in("net", "job")).await;
-        let mut all = vec![lab.places(&id).await, within().await];
-        lab.engine.start_container(&id).await.unwrap();
-        all.extend([lab.places(&id).await, within().await]);
-        all.push(lab.about(&network, lab.engine.remove_network(&network).await));
-        lab.engine.stop_container(&id, GRACE).await.unwrap();
-        all.extend([lab.places(&id).await, within().await]);
-        all.push(done(lab.engine.remove_network(&network).await));
+        let id = subject.create(&subject.job_in("net", "job")).await;
+        let mut all = vec![subject.places(&id).await, within().await];
+        subject.engine.start_container(&id).await.unwrap();
+        all.extend([subject.places(&id).await, within().await]);
+        all.push(subject.about(&network, subject.engine.remove_network(&network).await));
+        subject.engine.stop_container(&id, GRACE).await.unwrap();
+        all.extend([subject.places(&id).await, within().await]);
+        all.push(done(subject.engine.remove_network(&network).await));
         // Also when there is another of its name.
-        lab.engine.create_network(&lab.network("net")).await.unwrap();
-        all.push(lab.about(&network, lab.engine.start_container(&id).await));
-        all.push(lab.status(&id).await);
-        all.push(lab.details(&id).await.error.replace(network.as_str(), "ID"));
+        subject.engine.create_network(&subject.network("net")).await.unwrap();
+        all.push(subject.about(&network, subject.engine.start_container(&id).await));
+        all.push(subject.status(&id).await);
+        all.push(subject.details(&id).await.error.replace(network.as_str(), "ID"));
         all
     }
 
-    a_container_whose_network_is_missing_is_created_and_not_started(lab)
+    a_container_whose_network_is_missing_is_created_and_not_started(subject)
     sees ["not found", "created 128", "exit 128 network NET not found", "nothing", "exit 128"]; {
-        let id = lab.create(&lab.job_in("net", "job")).await;
-        let mut next = lab.engine.wait_container(&id, WaitCondition::NextExit).await.unwrap();
-        let mut all = vec![done(lab.engine.start_container(&id).await), lab.status(&id).await];
-        let exit = lab.engine.wait_container(&id, WaitCondition::NotRunning).await.unwrap();
+        let id = subject.create(&subject.job_in("net", "job")).await;
+        let mut next = subject.engine.wait_container(&id, WaitCondition::NextExit).await.unwrap();
+        let mut all = vec![done(subject.engine.start_container(&id).await), subject.status(&id).await];
+        let exit = subject.engine.wait_container(&id, WaitCondition::NotRunning).await.unwrap();
         let exit = exit.await.unwrap();
-        let error = exit.error.unwrap_or_default().replace(&lab.name("net"), "NET");
+        let error = exit.error.unwrap_or_default().replace(&subject.name("net"), "NET");
         all.push(format!("exit {} {error}", exit.code));
         let early = timeout(NEVER, &mut next).await;
         all.push(if early.is_ok() { "something" } else { "nothing" }.to_owned());
-        lab.engine.remove_container(&id).await.unwrap();
+        subject.engine.remove_container(&id).await.unwrap();
         all.push(seen(next.await.map(|status| format!("exit {}", status.code))));
         all
     }
 
-    a_container_without_a_network_of_its_choice_is_in_the_engines(lab)
+    a_container_without_a_network_of_its_choice_is_in_the_engines(subject)
     sees ["bridge [] none", "bridge [] address", "none [] none", "none [] none"]; {
         let mut all = Seen::new();
         for (hint, mode) in [("default", None), ("none", Some("none"))] {
-            let mut request = lab.job(hint, Program::Sleeps);
+            let mut request = subject.job(hint, Program::Sleeps);
             request.host.network_mode = mode.map(ToOwned::to_owned);
-            let id = lab.create(&request).await;
-            all.push(lab.places(&id).await);
-            lab.engine.start_container(&id).await.unwrap();
-            all.push(lab.places(&id).await);
+            let id = subject.create(&request).await;
+            all.push(subject.places(&id).await);
+            subject.engine.start_container(&id).await.unwrap();
+            all.push(subject.places(&id).await);
         }
         all
     }

@@ -3,7 +3,7 @@
 use futures_util::{TryStreamExt as _, stream};
 use tokio::time::{Instant, sleep};
 
-use super::*;
+use crate::conformance::docker_api::prelude::*;
 
 /// An archive of files in the folder `cache`.
 fn files(names: &[&str]) -> Vec<u8> {
@@ -20,28 +20,28 @@ fn files(names: &[&str]) -> Vec<u8> {
 }
 
 behaviours! {
-    an_archive_in_pieces_is_unpacked_as_one(lab)
+    an_archive_in_pieces_is_unpacked_as_one(subject)
     sees ["ok", "one 3", "two 3", "not found"]; {
-        let mut request = lab.job("job", Program::Exits3);
-        request.mounts.push(lab.mount("cache", "/cache"));
-        let id = lab.create(&request).await;
+        let mut request = subject.job("job", Program::Exits3);
+        request.mounts.push(subject.mount("cache", "/cache"));
+        let id = subject.create(&request).await;
         let pieces: Vec<_> = files(&["one", "two"])
             .chunks(300)
             .map(|piece| Ok(Bytes::copy_from_slice(piece)))
             .collect();
         let archive = stream::iter(pieces).boxed();
-        let mut all = vec![done(lab.engine.upload_archive_stream(&id, "/", archive).await)];
+        let mut all = vec![done(subject.engine.upload_archive_stream(&id, "/", archive).await)];
         for name in ["one", "two", "three"] {
-            all.push(lab.file(&id, name).await);
+            all.push(subject.file(&id, name).await);
         }
         all
     }
 
-    of_an_archive_that_breaks_off_the_beginning_takes_effect(lab)
+    of_an_archive_that_breaks_off_the_beginning_takes_effect(subject)
     sees ["lost", "one 3", "not found"]; {
-        let mut request = lab.job("job", Program::Exits3);
-        request.mounts.push(lab.mount("cache", "/cache"));
-        let id = lab.create(&request).await;
+        let mut request = subject.job("job", Program::Exits3);
+        request.mounts.push(subject.mount("cache", "/cache"));
+        let id = subject.create(&request).await;
         // The first file, which is a block of header and one of content, and half of the next.
         let begin = Bytes::copy_from_slice(&files(&["one", "two"])[..1024 + 256]);
         let broken = ApiError::from_status(docker_api_trait::Operation::DownloadArchive, 500, "x");
@@ -50,24 +50,24 @@ behaviours! {
             Err(broken)
         };
         let archive = stream::iter([Ok(begin)]).chain(stream::once(pause)).boxed();
-        let mut all = vec![done(lab.engine.upload_archive_stream(&id, "/", archive).await)];
+        let mut all = vec![done(subject.engine.upload_archive_stream(&id, "/", archive).await)];
         // The engine notices after us. Podman puts it elsewhere.
-        lab.engine.version().await.unwrap();
-        let reaches = lab.engine.capabilities().archives_reach_volumes;
+        subject.engine.version().await.unwrap();
+        let reaches = subject.engine.capabilities().archives_reach_volumes;
         let deadline = Instant::now() + if reaches { LONG } else { NEVER };
         let one = loop {
-            let one = lab.file(&id, "one").await;
+            let one = subject.file(&id, "one").await;
             if one != "not found" || Instant::now() >= deadline {
                 break one;
             }
             sleep(Duration::from_millis(50)).await;
         };
-        all.extend([one, lab.file(&id, "two").await]);
+        all.extend([one, subject.file(&id, "two").await]);
         all
     }
 }
 
-impl Lab {
+impl Subject {
     /// A file in the folder `cache`, by its name and size.
     async fn file(&self, id: &ContainerId, name: &str) -> String {
         let pieces = match self.engine.download_archive(id, &format!("/cache/{name}")).await {

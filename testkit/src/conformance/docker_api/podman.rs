@@ -6,7 +6,7 @@
 
 /// What is seen on Podman.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Difference {
+pub(super) enum Difference {
     /// This instead.
     Sees(&'static [&'static str]),
     /// This, or the same: which of two ends first is a race.
@@ -153,12 +153,12 @@ const DIFFERENCES: &[(&str, Difference)] = &[
 ];
 
 /// What is different in a behaviour, by its path: `volume::names_of_255_bytes_are_names`.
-pub(crate) fn difference(behaviour: &str) -> Option<Difference> {
+pub(super) fn difference(behaviour: &str) -> Option<Difference> {
     DIFFERENCES.iter().find(|(name, _)| *name == behaviour).map(|(_, difference)| *difference)
 }
 
 /// Judges what was seen on Podman; `None` is a behaviour that came to an error or to no end.
-pub(crate) fn judge(behaviour: &str, docker: &[String], podman: Option<&[String]>) {
+pub(super) fn judge(behaviour: &str, docker: &[String], podman: Option<&[String]>) {
     let sorted = |seen: &[String]| {
         let mut seen = seen.to_vec();
         seen.sort();
