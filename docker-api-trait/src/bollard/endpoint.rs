@@ -232,7 +232,7 @@ impl Endpoint {
     pub fn resolve(sources: &EndpointSources) -> Result<Self, EndpointError> {
         let named = sources.host.as_deref().filter(|host| !host.is_empty());
         if named == Some(podman::HOST) {
-            return podman::endpoint(sources, Path::new(podman::SYSTEM_SOCKET));
+            return Self::of_podman(sources, Path::new(podman::SYSTEM_SOCKET));
         }
         if let Some(host) = named.or_else(|| sources.variable("DOCKER_HOST")) {
             return Self::from_host(host, sources);
@@ -241,6 +241,20 @@ impl Endpoint {
             Some(name) => Self::from_context(&name, sources),
             None => Self::from_host(DEFAULT_SOCKET, sources),
         }
+    }
+
+    /// The address in `CONTAINER_HOST`, or the first socket of Podman that is there.
+    pub(super) fn of_podman(
+        sources: &EndpointSources,
+        system: &Path,
+    ) -> Result<Self, EndpointError> {
+        if let Some(host) = sources.variable("CONTAINER_HOST") {
+            return Self::parse(host, None);
+        }
+        let runtime = sources.variable("XDG_RUNTIME_DIR").map(Path::new);
+        podman::find_socket(runtime, system)
+            .map(Self::Unix)
+            .map_err(|looked_at| EndpointError::PodmanAbsent { looked_at })
     }
 
     fn from_host(host: &str, sources: &EndpointSources) -> Result<Self, EndpointError> {

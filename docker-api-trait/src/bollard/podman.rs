@@ -9,24 +9,18 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Endpoint, EndpointError, EndpointSources};
-
 /// The word that asks for it.
 pub(super) const HOST: &str = "podman";
 /// Where root's listens.
 pub(super) const SYSTEM_SOCKET: &str = "/run/podman/podman.sock";
 const IN_RUNTIME_FOLDER: &str = "podman/podman.sock";
 
-/// The address in `CONTAINER_HOST`, or the first socket that is there.
-pub(super) fn endpoint(
-    sources: &EndpointSources,
-    system: &Path,
-) -> Result<Endpoint, EndpointError> {
-    if let Some(host) = sources.variable("CONTAINER_HOST") {
-        return Endpoint::parse(host, None);
-    }
+/// Returns the first socket that is there: the user's, in the directory `runtime`, or `system`.
+///
+/// # Errors
+/// The paths that were tried, in this order, when there is a socket at none of them.
+pub(super) fn find_socket(runtime: Option<&Path>, system: &Path) -> Result<PathBuf, Vec<PathBuf>> {
     // The user's own first: it needs no rights that a user lacks.
-    let runtime = sources.variable("XDG_RUNTIME_DIR").map(Path::new);
     let own = runtime.filter(|folder| folder.is_absolute());
     let candidates: Vec<PathBuf> = own
         .map(|folder| folder.join(IN_RUNTIME_FOLDER))
@@ -34,8 +28,8 @@ pub(super) fn endpoint(
         .chain([system.into()])
         .collect();
     match candidates.iter().find(|path| is_socket(path)) {
-        Some(path) => Ok(Endpoint::Unix(path.clone())),
-        None => Err(EndpointError::PodmanAbsent { looked_at: candidates }),
+        Some(path) => Ok(path.clone()),
+        None => Err(candidates),
     }
 }
 
@@ -53,6 +47,7 @@ mod tests {
     use std::os::unix::net::UnixListener;
 
     use super::*;
+    use crate::bollard::{Endpoint, EndpointError, EndpointSources};
 
     /// Two places for sockets, and the environment that names the first.
     struct Machine {
@@ -81,7 +76,7 @@ mod tests {
                 .chain(more)
                 .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
                 .collect();
-            endpoint(&EndpointSources { host: None, environment }, &self.system())
+            Endpoint::of_podman(&EndpointSources { host: None, environment }, &self.system())
         }
     }
 

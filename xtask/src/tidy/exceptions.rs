@@ -11,8 +11,6 @@ pub(super) const EXCEPTIONS: &[(&str, &str)] = &[
     ("cli/src/run.rs fn run", BEFORE),
     ("cli/src/sink.rs fn event", BEFORE),
     ("cli/tests/security_engine.rs fn secrets_by_every_way_there_is_show_nowhere", BEFORE),
-    ("docker-api-trait/src/bollard/request.rs fn host_config", BEFORE),
-    ("docker-api-trait: bollard::podman > bollard::endpoint", BEFORE),
     ("executor/src/redact/tests.rs fn errors", BEFORE),
     ("executor/src/run/step/stop.rs fn stop_step", BEFORE),
     ("executor/src/shell/session.rs fn run", BEFORE),
