@@ -140,38 +140,36 @@ fn trust_cannot_be_imitated_by_project_owner_or_destination_either() {
 /// Makes a volume another one under its name.
 type Squat = Box<dyn Fn(&mut Volume)>;
 
+/// Mount options that make a local volume show something else.
+const SQUATTED_OPTIONS: [&[(&str, &str)]; 22] = [
+    &[("type", "none"), ("o", "bind"), ("device", "/")],
+    &[("type", "none"), ("o", "bind"), ("device", "/etc")],
+    &[("type", "none"), ("o", "bind"), ("device", "/var/run")],
+    &[("type", "none"), ("o", "bind"), ("device", "/var/run/docker.sock")],
+    &[("type", "none"), ("o", "bind"), ("device", "/var/lib/docker")],
+    &[("type", "none"), ("o", "bind"), ("device", "/root/.ssh")],
+    &[("type", "none"), ("o", "rbind"), ("device", "/")],
+    &[("type", "none"), ("o", "bind,ro"), ("device", "/etc")],
+    &[("type", "none"), ("o", "bind"), ("device", "/proc/1/root")],
+    &[("type", "bind"), ("device", "/etc")],
+    &[("o", "bind"), ("device", "/etc")],
+    &[("device", "/etc")],
+    &[("type", "tmpfs"), ("device", "tmpfs")],
+    &[("type", "tmpfs"), ("device", "tmpfs"), ("o", "size=1")],
+    &[("type", "nfs"), ("device", ":/"), ("o", "addr=192.0.2.1")],
+    &[("type", "cifs"), ("device", "//192.0.2.1/x"), ("o", "username=a,password=b")],
+    &[("type", "overlay"), ("device", "overlay"), ("o", "lowerdir=/etc,upperdir=/u,workdir=/w")],
+    &[("type", "overlay"), ("device", "overlay"), ("o", "lowerdir=/:/etc")],
+    &[("type", "ext4"), ("device", "/dev/sda1")],
+    &[("type", "proc"), ("device", "proc")],
+    &[("size", "1")],
+    &[("", "")],
+];
+
 /// A change that a squatter makes to a volume, and what of it is noticed first.
 fn squatters() -> Vec<(VolumeField, Squat)> {
     let mut all: Vec<(VolumeField, Squat)> = Vec::new();
-    let options: [&[(&str, &str)]; 22] = [
-        &[("type", "none"), ("o", "bind"), ("device", "/")],
-        &[("type", "none"), ("o", "bind"), ("device", "/etc")],
-        &[("type", "none"), ("o", "bind"), ("device", "/var/run")],
-        &[("type", "none"), ("o", "bind"), ("device", "/var/run/docker.sock")],
-        &[("type", "none"), ("o", "bind"), ("device", "/var/lib/docker")],
-        &[("type", "none"), ("o", "bind"), ("device", "/root/.ssh")],
-        &[("type", "none"), ("o", "rbind"), ("device", "/")],
-        &[("type", "none"), ("o", "bind,ro"), ("device", "/etc")],
-        &[("type", "none"), ("o", "bind"), ("device", "/proc/1/root")],
-        &[("type", "bind"), ("device", "/etc")],
-        &[("o", "bind"), ("device", "/etc")],
-        &[("device", "/etc")],
-        &[("type", "tmpfs"), ("device", "tmpfs")],
-        &[("type", "tmpfs"), ("device", "tmpfs"), ("o", "size=1")],
-        &[("type", "nfs"), ("device", ":/"), ("o", "addr=192.0.2.1")],
-        &[("type", "cifs"), ("device", "//192.0.2.1/x"), ("o", "username=a,password=b")],
-        &[
-            ("type", "overlay"),
-            ("device", "overlay"),
-            ("o", "lowerdir=/etc,upperdir=/u,workdir=/w"),
-        ],
-        &[("type", "overlay"), ("device", "overlay"), ("o", "lowerdir=/:/etc")],
-        &[("type", "ext4"), ("device", "/dev/sda1")],
-        &[("type", "proc"), ("device", "proc")],
-        &[("size", "1")],
-        &[("", "")],
-    ];
-    for options in options {
+    for options in SQUATTED_OPTIONS {
         all.push((
             VolumeField::Options,
             Box::new(move |volume: &mut Volume| {

@@ -18,7 +18,6 @@ pub(super) const EXCEPTIONS: &[(&str, &str)] = &[
     ("executor/tests/services.rs", BEFORE),
     ("executor/tests/steady.rs", BEFORE),
     ("executor/tests/time.rs", BEFORE),
-    ("volume-manager/tests/security.rs fn squatters", BEFORE),
 ];
 
 /// The exceptions, and which of them were needed.
