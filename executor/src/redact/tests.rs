@@ -31,8 +31,13 @@ fn engine() -> ApiError {
 
 /// One of every variant, with the secret in each text of it.
 fn errors() -> Vec<RunError> {
+    let transfers = workspace_errors().map(|error| TransferError::Workspace(error).into());
+    engine_errors().into_iter().chain(job_errors()).chain(transfers).collect()
+}
+
+fn workspace_errors() -> impl Iterator<Item = WorkspaceError> {
     let path = || RelativePath::new("a").unwrap();
-    let workspace = [
+    [
         WorkspaceError::Folder { path: "a".into(), source: system() },
         WorkspaceError::Git { path: "a".into(), detail: said() },
         WorkspaceError::Read { path: path(), source: system() },
@@ -41,8 +46,20 @@ fn errors() -> Vec<RunError> {
         WorkspaceError::Transfer { source: said().into() },
         WorkspaceError::Write { path: said(), source: system() },
         WorkspaceError::Abandoned,
-    ];
-    let lost = || ApiError::Lost { operation: Operation::Info, source: said().into() };
+    ]
+    .into_iter()
+}
+
+fn lost() -> ApiError {
+    ApiError::Lost { operation: Operation::Info, source: said().into() }
+}
+
+fn name() -> String {
+    "a".to_owned()
+}
+
+/// Failures of the engine.
+fn engine_errors() -> [RunError; 11] {
     let away = ApiError::Gone {
         operation: Operation::Info,
         after: Duration::ZERO,
@@ -52,8 +69,7 @@ fn errors() -> Vec<RunError> {
             source: Box::new(system()),
         }),
     };
-    let name = || "a".to_owned();
-    let mut errors = vec![
+    [
         RunError::Prepare(PrepareError::Engine(engine())),
         RunError::Prepare(PrepareError::Engine(lost())),
         RunError::Prepare(PrepareError::Engine(away)),
@@ -65,6 +81,12 @@ fn errors() -> Vec<RunError> {
         RunError::Prepare(PrepareError::Network { source: engine() }),
         RunError::Prepare(PrepareError::Volumes(VolumeError::Closed { source: lost() })),
         RunError::Prepare(PrepareError::Volumes(VolumeError::Unadoptable { destination: said() })),
+    ]
+}
+
+/// Failures of what a job asks for.
+fn job_errors() -> [RunError; 16] {
+    [
         RunError::Image(ImageError::Pull {
             image: image(),
             fault: PullFault::Other,
@@ -97,10 +119,7 @@ fn errors() -> Vec<RunError> {
         RunError::Transfer(TransferError::BuildFolder { code: 1, words: said() }),
         RunError::Earlier { message: said() },
         RunError::Step(StepError::ContainerLost { detail: said() }),
-    ];
-    let transfers = workspace.into_iter().map(|error| TransferError::Workspace(error).into());
-    errors.extend(transfers);
-    errors
+    ]
 }
 
 #[test]
