@@ -271,27 +271,7 @@ impl Session {
             }
             let deadline = status.as_ref().map(|_| Instant::now() + DRAIN);
             let Some(stream) = output else {
-                let output_ended = Instant::now();
-                let ended = tokio::select! {
-                    biased;
-                    interrupted = &mut until => return Err(interrupted),
-                    ended = Self::without_output(exit, status) => ended,
-                    // A shell holds its outputs open as long as it lives; only a program may close its.
-                    () = sleep(DRAIN), if feed.scanners.is_some() => {
-                        return Ok(Ended::Lost(ApiError::Lost {
-                            operation: Operation::AttachContainer,
-                            source: "the output ended before the container did".into(),
-                        }));
-                    }
-                };
-                if output_ended.elapsed() >= DRAIN && matches!(ended, Ended::Container(_)) {
-                    pump.broken_off("it ended before the container did");
-                }
-                // What looked like the beginning of a mark was output.
-                for source in [LogSource::Stdout, LogSource::Stderr] {
-                    pump.deliver(source, feed.rest(source)).await;
-                }
-                return Ok(ended);
+                return Self::finish_without_output(exit, status, feed, pump, until).await;
             };
             let idle = pump.idle_at();
             tokio::select! {
@@ -403,6 +383,37 @@ impl Session {
             *greeting = None;
         }
         Ok(None)
+    }
+
+    /// Waits for the end of a run whose output has ended, and delivers what was held back of the output.
+    async fn finish_without_output<T>(
+        exit: &mut Option<ExitFuture>,
+        status: &mut Option<Result<ExitStatus, ApiError>>,
+        feed: &mut Feed,
+        pump: &mut Pump<'_>,
+        mut until: Pin<&mut impl Future<Output = T>>,
+    ) -> Result<Ended, T> {
+        let output_ended = Instant::now();
+        let ended = tokio::select! {
+            biased;
+            interrupted = &mut until => return Err(interrupted),
+            ended = Self::without_output(exit, status) => ended,
+            // A shell holds its outputs open as long as it lives; only a program may close its.
+            () = sleep(DRAIN), if feed.scanners.is_some() => {
+                return Ok(Ended::Lost(ApiError::Lost {
+                    operation: Operation::AttachContainer,
+                    source: "the output ended before the container did".into(),
+                }));
+            }
+        };
+        if output_ended.elapsed() >= DRAIN && matches!(ended, Ended::Container(_)) {
+            pump.broken_off("it ended before the container did");
+        }
+        // What looked like the beginning of a mark was output.
+        for source in [LogSource::Stdout, LogSource::Stderr] {
+            pump.deliver(source, feed.rest(source)).await;
+        }
+        Ok(ended)
     }
 
     /// The end of a container whose output has ended: the exit follows within moments, unless the

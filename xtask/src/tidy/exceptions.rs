@@ -11,8 +11,6 @@ pub(super) const EXCEPTIONS: &[(&str, &str)] = &[
     ("cli/src/run.rs fn run", BEFORE),
     ("cli/src/sink.rs fn event", BEFORE),
     ("cli/tests/security_engine.rs fn secrets_by_every_way_there_is_show_nowhere", BEFORE),
-    ("executor/src/run/step/stop.rs fn stop_step", BEFORE),
-    ("executor/src/shell/session.rs fn run", BEFORE),
 ];
 
 /// The exceptions, and which of them were needed.
