@@ -99,6 +99,16 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<u8, Failure> {
     if let Some(watch) = &mut watch {
         watch.set_left(!result.cleanup.failed.is_empty());
     }
+    conclude(&result, arguments, &cancel, report)
+}
+
+/// Reports how a job ended, on standard error and in the report's file; returns the exit code.
+fn conclude(
+    result: &JobResult,
+    arguments: &RunArguments,
+    cancel: &Cancel,
+    report: Option<ReportFile>,
+) -> Result<u8, Failure> {
     for failed in &result.cleanup.failed {
         let left = format!("the {} {} may still be there", failed.kind.as_str(), failed.name);
         say(&format!("berth: {left}: {}", failed.error));
@@ -112,7 +122,7 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<u8, Failure> {
     {
         say(&format!("berth: the log is not complete: {}", why.reason()));
     }
-    let mut code = exit_code(&result, arguments.timeout_words().as_deref());
+    let mut code = exit_code(result, arguments.timeout_words().as_deref());
     // After an interrupt, users expect a message and exit code 130, in every phase.
     if cancel.is_stopped() && code != INTERRUPTED {
         let job = if code == 0 { "; the job itself had succeeded" } else { "" };
@@ -120,7 +130,7 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<u8, Failure> {
         code = INTERRUPTED;
     }
     if let Some(report) = report {
-        report.write(&JobReport::from(&result))?;
+        report.write(&JobReport::from(result))?;
     }
     Ok(code)
 }

@@ -7,7 +7,8 @@ use docker_api_trait::{ApiError, LogChunk, LogSource};
 use executor::{
     EngineEvent, EngineObserver, Event, FailureReason, JobEvent, JobPlan, LogSink, Observer,
     describe,
-    outcome::{StepOutcome, StepResult},
+    outcome::{ServiceResult, StepOutcome, StepResult},
+    workspace::{ArtifactReport, UploadReport},
 };
 use tokio::io::{AsyncWriteExt as _, Stderr, Stdout};
 
@@ -80,36 +81,12 @@ impl Observer for Narrator {
                 let words = service.readiness.words();
                 say(&format!("berth: service {} {words} ({took} ms)", service.name));
             }
-            JobEvent::ServiceFailed { service, log } => {
-                say(&format!("berth: service {} {}", service.name, service.readiness.words()));
-                for line in log.lines() {
-                    say(&format!("berth: [{}] {}", service.name, harmless(line)));
-                }
-                if let Some(hint) = service.readiness.hint() {
-                    say(&format!("berth: hint for service {}: {hint}", service.name));
-                }
-            }
-            JobEvent::Uploaded(report) => {
-                let size = bytesize::ByteSize::b(report.bytes);
-                let (files, kept) = (report.files, report.kept);
-                say(&format!("berth: sent {files} files, {size}; {kept} were there"));
-                for skipped in &report.skipped {
-                    say(&format!("berth: left out {skipped}"));
-                }
-            }
+            JobEvent::ServiceFailed { service, log } => say_service_failed(service, log),
+            JobEvent::Uploaded(report) => say_uploaded(report),
             JobEvent::NotCollected(why) => {
                 say(&format!("berth: artifacts may be missing: {why}"));
             }
-            JobEvent::Collected(report) => {
-                let size = bytesize::ByteSize::b(report.bytes);
-                say(&format!("berth: took {} artifacts, {size}", report.files));
-                for skipped in &report.skipped {
-                    say(&format!("berth: left out {}: {}", skipped.path, skipped.reason));
-                }
-                for pattern in &report.unmatched {
-                    say(&format!("berth: no artifact matches {pattern:?}"));
-                }
-            }
+            JobEvent::Collected(report) => say_collected(report),
             JobEvent::StepStarted { step } if *step != "script" => {
                 say(&format!("berth: step {step}"));
             }
@@ -135,6 +112,36 @@ impl Observer for Narrator {
             }
             _ => {}
         }
+    }
+}
+
+fn say_service_failed(service: &ServiceResult, log: &str) {
+    say(&format!("berth: service {} {}", service.name, service.readiness.words()));
+    for line in log.lines() {
+        say(&format!("berth: [{}] {}", service.name, harmless(line)));
+    }
+    if let Some(hint) = service.readiness.hint() {
+        say(&format!("berth: hint for service {}: {hint}", service.name));
+    }
+}
+
+fn say_uploaded(report: &UploadReport) {
+    let size = bytesize::ByteSize::b(report.bytes);
+    let (files, kept) = (report.files, report.kept);
+    say(&format!("berth: sent {files} files, {size}; {kept} were there"));
+    for skipped in &report.skipped {
+        say(&format!("berth: left out {skipped}"));
+    }
+}
+
+fn say_collected(report: &ArtifactReport) {
+    let size = bytesize::ByteSize::b(report.bytes);
+    say(&format!("berth: took {} artifacts, {size}", report.files));
+    for skipped in &report.skipped {
+        say(&format!("berth: left out {}: {}", skipped.path, skipped.reason));
+    }
+    for pattern in &report.unmatched {
+        say(&format!("berth: no artifact matches {pattern:?}"));
     }
 }
 

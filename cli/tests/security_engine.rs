@@ -66,6 +66,39 @@ fn seconds() -> String {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs().to_string()
 }
 
+/// A job that prints its secrets, from files and variables, in each of its containers.
+fn job_that_prints(secrets: &[String]) -> String {
+    let variables: String = (9..13)
+        .map(|n| format!("MASKED_{n} = {{ value = {:?}, masked = true }}\n", secrets[n]))
+        .chain((13..17).map(|n| {
+            format!(
+                "MASKED_FILE_{n} = {{ value = {:?}, masked = true, file = true }}\n",
+                secrets[n]
+            )
+        }))
+        .collect();
+    let auth = serde_json::json!({
+        "auths": { "registry.invalid": { "username": "u", "password": secrets[17] } }
+    });
+    let image = variable("BERTH_E2E_IMAGE");
+    let echoes = "set; for n in 0 1 2 3 13 14 15 16; do \
+                  eval \"f=\\${FILE_$n:-\\$MASKED_FILE_$n}\"; cat \"$f\"; cat \"$f\" >&2; echo; done";
+    format!(
+        "image = {image:?}\nvolumes = [\"/cache\"]\n\
+         after_script = '''{echoes}'''\n\
+         [variables]\n{variables}\
+         DOCKER_AUTH_CONFIG = {{ value = {:?}, masked = true }}\n\
+         [[registries]]\nregistry = \"registry.invalid:5000\"\nusername = \"u\"\npassword = {:?}\n\
+         [[registries]]\nregistry = \"localhost:1\"\nusername = {:?}\npassword = {:?}\n\
+         [[steps]]\nname = \"build\"\nscript = '''{WAIT}\n{echoes}'''\n\
+         [[steps]]\nname = \"helper\"\ncontainer = \"helper\"\nscript = '''{echoes}'''\n",
+        auth.to_string(),
+        secrets[18],
+        "u",
+        secrets[19],
+    )
+}
+
 #[test]
 #[ignore = "needs Docker: cargo xtask e2e"]
 fn secrets_by_every_way_there_is_show_nowhere() {
@@ -94,35 +127,7 @@ fn secrets_by_every_way_there_is_show_nowhere() {
     project.set("RUST_LOG", "trace");
     let own_state = state.path().join("state");
     project.set("BERTH_STATE_DIR", own_state.to_str().unwrap());
-    let variables: String = (9..13)
-        .map(|n| format!("MASKED_{n} = {{ value = {:?}, masked = true }}\n", secrets[n]))
-        .chain((13..17).map(|n| {
-            format!(
-                "MASKED_FILE_{n} = {{ value = {:?}, masked = true, file = true }}\n",
-                secrets[n]
-            )
-        }))
-        .collect();
-    let auth = serde_json::json!({
-        "auths": { "registry.invalid": { "username": "u", "password": secrets[17] } }
-    });
-    let image = variable("BERTH_E2E_IMAGE");
-    let echoes = "set; for n in 0 1 2 3 13 14 15 16; do \
-                  eval \"f=\\${FILE_$n:-\\$MASKED_FILE_$n}\"; cat \"$f\"; cat \"$f\" >&2; echo; done";
-    let job = format!(
-        "image = {image:?}\nvolumes = [\"/cache\"]\n\
-         after_script = '''{echoes}'''\n\
-         [variables]\n{variables}\
-         DOCKER_AUTH_CONFIG = {{ value = {:?}, masked = true }}\n\
-         [[registries]]\nregistry = \"registry.invalid:5000\"\nusername = \"u\"\npassword = {:?}\n\
-         [[registries]]\nregistry = \"localhost:1\"\nusername = {:?}\npassword = {:?}\n\
-         [[steps]]\nname = \"build\"\nscript = '''{WAIT}\n{echoes}'''\n\
-         [[steps]]\nname = \"helper\"\ncontainer = \"helper\"\nscript = '''{echoes}'''\n",
-        auth.to_string(),
-        secrets[18],
-        "u",
-        secrets[19],
-    );
+    let job = job_that_prints(&secrets);
     let more: Vec<&str> = more.iter().map(String::as_str).collect();
     let running = project.start_with(&job, None, &more);
     let before = format!("{}\n{}", shown(&project), command_lines());
