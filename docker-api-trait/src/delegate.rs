@@ -111,6 +111,18 @@ macro_rules! __implement_roles {
             ) -> Result<(), $crate::ApiError> {
                 $crate::__forward!($mode, self, call, ImportImage, import_image(image, archive))
             }
+            async fn list_images(
+                &self,
+                labels: &[$crate::LabelFilter],
+            ) -> Result<Vec<$crate::ImageSummary>, $crate::ApiError> {
+                $crate::__forward!($mode, self, call, ListImages, list_images(labels))
+            }
+            async fn remove_image(
+                &self,
+                image: &$crate::ImageReference,
+            ) -> Result<(), $crate::ApiError> {
+                $crate::__forward!($mode, self, call, RemoveImage, remove_image(image))
+            }
         }
         #[$crate::async_trait::async_trait]
         impl<$($engine: $crate::VolumeApi + ?Sized,)? $($bounds)*> $crate::VolumeApi for $wrapper {
@@ -194,6 +206,13 @@ macro_rules! __implement_roles {
                 volume: &$crate::VolumeName,
             ) -> Result<Vec<$crate::ContainerSummary>, $crate::ApiError> {
                 $crate::__forward!($mode, self, call, ListContainers, list_containers_using(volume))
+            }
+            async fn container_logs(
+                &self,
+                id: &$crate::ContainerId,
+                options: &$crate::LogOptions,
+            ) -> Result<$crate::LogStream, $crate::ApiError> {
+                $crate::__forward!($mode, self, stream, ContainerLogs, container_logs(id, options))
             }
             async fn attach_container(
                 &self,

@@ -45,6 +45,7 @@ mod log;
 #[cfg(feature = "mock")]
 mod mock;
 pub mod model;
+mod operation;
 mod refusal;
 #[cfg(feature = "steady")]
 mod steady;
@@ -61,7 +62,7 @@ pub use api::{
 };
 #[cfg(feature = "bollard")]
 pub use bollard::{BollardDocker, Endpoint, EndpointError, EndpointSources, TlsFiles};
-pub use error::{ApiError, ConnectFailure, Operation};
+pub use error::{ApiError, ConnectFailure};
 pub use hint::Hint;
 pub use id::{
     ContainerId, ContainerName, ExecId, ImageReference, InvalidId, NetworkId, NetworkName,
@@ -75,11 +76,12 @@ pub use model::{
     ApiVersion, ArchiveOwner, Capabilities, Consistency, ContainerDetails, ContainerRequest,
     ContainerStatus, ContainerSummary, CreatedContainer, Device, DeviceRequest, EngineInfo,
     EngineProduct, EngineVersion, ExecDetails, ExecRequest, ExitStatus, Health, HealthStart,
-    HealthStatus, HostSettings, ImageDetails, Input, LabelFilter, LogDriver, Mount, MountKind,
-    MountPoint, MountSource, Network, NetworkAttachment, NetworkPlace, NetworkRequest, PathDetails,
-    PathKind, Propagation, PullProgress, PullRequest, RegistryCredential, Relabel, Signal, Ulimit,
-    Volume, VolumeRequest, VolumeUsage, WaitCondition,
+    HealthStatus, HostSettings, ImageDetails, ImageSummary, Input, LabelFilter, LogDriver,
+    LogOptions, Mount, MountKind, MountPoint, MountSource, Network, NetworkAttachment,
+    NetworkPlace, NetworkRequest, PathDetails, PathKind, Propagation, PullProgress, PullRequest,
+    RegistryCredential, Relabel, Signal, Ulimit, Volume, VolumeRequest, VolumeUsage, WaitCondition,
 };
+pub use operation::Operation;
 pub use refusal::{PlatformMismatch, RefusalCause};
 #[cfg(feature = "steady")]
 pub use steady::{EngineEvent, EngineObserver, LATE_EFFECT, RetryPolicy, SteadyDocker};

@@ -13,9 +13,9 @@ use crate::{
     id::{ContainerId, ExecId, ImageReference, NetworkId, VolumeName},
     model::{
         Capabilities, ContainerDetails, ContainerRequest, ContainerSummary, CreatedContainer,
-        EngineInfo, EngineVersion, ExecDetails, ExecRequest, ImageDetails, LabelFilter, Network,
-        NetworkRequest, PathDetails, PullRequest, Signal, Volume, VolumeRequest, VolumeUsage,
-        WaitCondition,
+        EngineInfo, EngineVersion, ExecDetails, ExecRequest, ImageDetails, ImageSummary,
+        LabelFilter, LogOptions, Network, NetworkRequest, PathDetails, PullRequest, Signal, Volume,
+        VolumeRequest, VolumeUsage, WaitCondition,
     },
 };
 
@@ -43,6 +43,8 @@ mockall::mock! {
         async fn inspect_image(&self, image: &ImageReference) -> Result<ImageDetails, ApiError>;
         async fn pull_image(&self, request: &PullRequest) -> Result<PullStream, ApiError>;
         async fn import_image(&self, image: &ImageReference, archive: Bytes) -> Result<(), ApiError>;
+        async fn list_images(&self, labels: &[LabelFilter]) -> Result<Vec<ImageSummary>, ApiError>;
+        async fn remove_image(&self, image: &ImageReference) -> Result<(), ApiError>;
     }
 
     #[async_trait]
@@ -60,6 +62,7 @@ mockall::mock! {
         async fn inspect_container(&self, id: &ContainerId) -> Result<ContainerDetails, ApiError>;
         async fn list_containers(&self, labels: &[LabelFilter]) -> Result<Vec<ContainerSummary>, ApiError>;
         async fn list_containers_using(&self, volume: &VolumeName) -> Result<Vec<ContainerSummary>, ApiError>;
+        async fn container_logs(&self, id: &ContainerId, options: &LogOptions) -> Result<LogStream, ApiError>;
         async fn attach_container(&self, id: &ContainerId) -> Result<LogStream, ApiError>;
         async fn attach_container_with_input(&self, id: &ContainerId) -> Result<Attachment, ApiError>;
         async fn wait_container(&self, id: &ContainerId, condition: WaitCondition) -> Result<ExitFuture, ApiError>;

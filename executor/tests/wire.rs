@@ -9,8 +9,8 @@ use bytes::Bytes;
 use docker_api_trait::{
     ApiError, ArchiveApi as _, BollardDocker, ConnectFailure, ContainerApi as _, ContainerId,
     ContainerRequest, DockerApi, Endpoint, ExecApi as _, ExecId, ExecRequest, ImageApi as _,
-    ImageReference, NetworkApi as _, NetworkId, NetworkRequest, Operation, PullRequest, Signal,
-    SystemApi as _, VolumeApi as _, VolumeName, VolumeRequest, WaitCondition,
+    ImageReference, LogOptions, NetworkApi as _, NetworkId, NetworkRequest, Operation, PullRequest,
+    Signal, SystemApi as _, VolumeApi as _, VolumeName, VolumeRequest, WaitCondition,
 };
 use executor::{RetryPolicy, SteadyDocker};
 use futures_util::{StreamExt as _, future::BoxFuture, stream};
@@ -91,13 +91,15 @@ const GRACE: Duration = Duration::from_secs(7);
 
 /// Every call but the up- and downloads of archives: its operation, how long it may take in seconds, and
 /// whether its reply is a body that is waited for.
-const CALLS: [(Operation, u64, bool, Tried); 30] = [
+const CALLS: [(Operation, u64, bool, Tried); 33] = [
     (Operation::Version, 30, true, tried!(version())),
     (Operation::Info, 30, true, tried!(info())),
     (Operation::DiskUsage, 300, true, tried!(disk_usage())),
     (Operation::InspectImage, 10, true, tried!(inspect_image(&image()))),
     (Operation::PullImage, 300, true, tried!(pull_image(&PullRequest::new(image())))),
     (Operation::ImportImage, 300, true, tried!(import_image(&image(), Bytes::from_static(b"x")))),
+    (Operation::ListImages, 30, true, tried!(list_images(&[]))),
+    (Operation::RemoveImage, 60, true, tried!(remove_image(&image()))),
     (Operation::CreateVolume, 30, true, tried!(create_volume(&VolumeRequest::new(volume())))),
     (Operation::InspectVolume, 10, true, tried!(inspect_volume(&volume()))),
     (Operation::ListVolumes, 30, true, tried!(list_volumes(&[]))),
@@ -110,6 +112,12 @@ const CALLS: [(Operation, u64, bool, Tried); 30] = [
     (Operation::InspectContainer, 10, true, tried!(inspect_container(&container()))),
     (Operation::ListContainers, 30, true, tried!(list_containers(&[]))),
     (Operation::ListContainers, 30, true, tried!(list_containers_using(&volume()))),
+    (
+        Operation::ContainerLogs,
+        30,
+        false,
+        tried!(container_logs(&container(), &LogOptions::default())),
+    ),
     (Operation::AttachContainer, 30, false, tried!(attach_container(&container()))),
     (Operation::AttachContainer, 30, false, tried!(attach_container_with_input(&container()))),
     (

@@ -7,8 +7,9 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use docker_api_trait::{
     ApiError, ArchiveApi as _, Attachment, ContainerApi as _, ContainerId, ContainerRequest,
-    ExecApi as _, ExecRequest, ImageApi as _, Input, NetworkApi as _, NetworkRequest, Operation,
-    PullRequest, Signal, SystemApi as _, VolumeApi as _, VolumeName, VolumeRequest, WaitCondition,
+    ExecApi as _, ExecRequest, ImageApi as _, Input, LogOptions, NetworkApi as _, NetworkRequest,
+    Operation, PullRequest, Signal, SystemApi as _, VolumeApi as _, VolumeName, VolumeRequest,
+    WaitCondition,
 };
 use futures_util::{FutureExt as _, StreamExt as _, TryStreamExt as _};
 use testkit::{FakeDocker, Fault, FaultKind, FaultyDocker, ScriptedRun, Side, Site};
@@ -39,6 +40,8 @@ async fn every_operation(docker: &FaultyDocker) {
     let _ = docker.inspect_image(&image).await;
     let _ = docker.pull_image(&PullRequest::new(image.clone())).await;
     let _ = docker.import_image(&"made".parse().unwrap(), Bytes::new()).await;
+    let _ = docker.list_images(&[]).await;
+    let _ = docker.remove_image(&"made".parse().unwrap()).await;
     let _ = docker.create_volume(&volume("cache")).await;
     let _ = docker.inspect_volume(&name).await;
     let _ = docker.list_volumes(&[]).await;
@@ -52,6 +55,7 @@ async fn every_operation(docker: &FaultyDocker) {
     let _ = docker.inspect_container(&id).await;
     let _ = docker.list_containers(&[]).await;
     let _ = docker.list_containers_using(&name).await;
+    let _ = docker.container_logs(&id, &LogOptions::default()).await;
     let _ = docker.attach_container(&id).await;
     let _ = docker.attach_container_with_input(&id).await;
     let _ = docker.wait_container(&id, WaitCondition::NextExit).await;
@@ -80,7 +84,7 @@ async fn every_operation_passes_both_sides_under_its_own_name() {
     assert_eq!(calls.iter().map(|call| call.operation).collect::<Vec<_>>(), fake.calls());
     let operations: std::collections::HashSet<_> =
         calls.iter().map(|call| call.operation).collect();
-    assert_eq!((calls.len(), operations.len()), (34, 30));
+    assert_eq!((calls.len(), operations.len()), (37, 33));
     let both: Vec<_> = calls.iter().flat_map(|call| Side::BOTH.map(|side| (*call, side))).collect();
     assert_eq!(docker.passed(), both);
     assert_eq!(docker.met(), 0);

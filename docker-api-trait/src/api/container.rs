@@ -11,7 +11,7 @@ use crate::{
     id::{ContainerId, VolumeName},
     model::{
         ContainerDetails, ContainerRequest, ContainerSummary, CreatedContainer, ExitStatus,
-        LabelFilter, Signal, WaitCondition,
+        LabelFilter, LogOptions, Signal, WaitCondition,
     },
 };
 
@@ -100,6 +100,23 @@ pub trait ContainerApi: Debug + Send + Sync {
         &self,
         volume: &VolumeName,
     ) -> Result<Vec<ContainerSummary>, ApiError>;
+
+    /// Reads the log that the engine keeps of a container: the output of all its runs so far. With
+    /// [`LogOptions::follow`], the stream continues until a running container exits.
+    ///
+    /// Unlike an attachment, a log can be read at any time, and a reader that stops does not block the
+    /// container. The engine stores whole lines: an unfinished line is not in the log yet. The order of
+    /// lines of different outputs is not promised. The container must not have a terminal.
+    ///
+    /// # Errors
+    /// Of this call: [`ApiError::NotFound`] when there is no such container; [`ApiError::Engine`], 501,
+    /// when its [log driver](ContainerRequest::log_driver) keeps nothing that can be read. In the stream:
+    /// [`ApiError::Lost`] when the connection breaks.
+    async fn container_logs(
+        &self,
+        id: &ContainerId,
+        options: &LogOptions,
+    ) -> Result<LogStream, ApiError>;
 
     /// Attaches to what the container writes from now on.
     ///

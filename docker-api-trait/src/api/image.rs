@@ -9,7 +9,7 @@ use futures_util::stream::BoxStream;
 use crate::{
     ApiError,
     id::ImageReference,
-    model::{ImageDetails, PullProgress, PullRequest},
+    model::{ImageDetails, ImageSummary, LabelFilter, PullProgress, PullRequest},
 };
 
 /// The messages of a pull, in the engine's order. The pull goes on while the stream is polled; when
@@ -37,4 +37,16 @@ pub trait ImageApi: Debug + Send + Sync {
     /// Makes an image of a root file system, given as an uncompressed tar archive, under the name
     /// `image`. An image that had the name loses it.
     async fn import_image(&self, image: &ImageReference, archive: Bytes) -> Result<(), ApiError>;
+
+    /// Returns the images that carry all of `labels`, by id; all images when `labels` is empty.
+    async fn list_images(&self, labels: &[LabelFilter]) -> Result<Vec<ImageSummary>, ApiError>;
+
+    /// Removes a name of an image, and the image itself with its last name. A reference without tag or
+    /// digest means `latest`. An id removes an image that has at most one name.
+    ///
+    /// # Errors
+    /// [`ApiError::NotFound`] when the engine has no such image; [`ApiError::Conflict`] when a container,
+    /// running or not, uses an image that would be removed, or when an image of several names is given by
+    /// its id.
+    async fn remove_image(&self, image: &ImageReference) -> Result<(), ApiError>;
 }

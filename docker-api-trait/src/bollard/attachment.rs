@@ -6,8 +6,10 @@ use async_trait::async_trait;
 use bollard::BollardRequest;
 use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt as _, stream};
+use http_body_util::BodyExt as _;
 use hyper::{
     Request,
+    body::Incoming,
     header::{CONNECTION, CONTENT_TYPE, HOST, UPGRADE},
     upgrade::Upgraded,
 };
@@ -16,7 +18,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, WriteHalf};
 
 use super::BollardDocker;
 use crate::{
-    ApiError, Attachment, ContainerInput, LogStream, Operation,
+    ApiError, Attachment, ContainerInput, LogChunk, LogStream, Operation,
     frame::{FrameError, Frames},
 };
 
@@ -58,31 +60,60 @@ fn output(operation: Operation, reader: impl AsyncRead + Send + Unpin + 'static)
     let state = (reader, BytesMut::new(), Frames::default());
     stream::try_unfold(state, move |(mut reader, mut bytes, mut frames)| async move {
         loop {
-            match frames.next(&mut bytes) {
-                Ok(Some(chunk)) => return Ok(Some((chunk, (reader, bytes, frames)))),
-                Ok(None) => {}
-                Err(FrameError::Reported(message)) => {
-                    return Err(ApiError::Reported { operation, message });
-                }
-                Err(FrameError::Unknown(first)) => {
-                    let detail = format!("a piece of output begins with {first}");
-                    return Err(ApiError::Protocol { operation, detail });
-                }
+            if let Some(chunk) = next_chunk(operation, &mut frames, &mut bytes)? {
+                return Ok(Some((chunk, (reader, bytes, frames))));
             }
             if bytes.capacity() - bytes.len() < ROOM {
                 bytes.reserve(READ);
             }
             let read = reader.read_buf(&mut bytes).await;
             if read.map_err(|error| ApiError::Lost { operation, source: error.into() })? == 0 {
-                if frames.may_end(&bytes) {
-                    return Ok(None);
-                }
-                let detail = "a piece of output is cut short".to_owned();
-                return Err(ApiError::Protocol { operation, detail });
+                return check_end(operation, &frames, &bytes).map(|()| None);
             }
         }
     })
     .boxed()
+}
+
+/// Returns the chunks of both outputs in the body of a response, until it ends.
+pub(super) fn body_output(operation: Operation, body: Incoming) -> LogStream {
+    let state = (body, BytesMut::new(), Frames::default());
+    stream::try_unfold(state, move |(mut body, mut bytes, mut frames)| async move {
+        loop {
+            if let Some(chunk) = next_chunk(operation, &mut frames, &mut bytes)? {
+                return Ok(Some((chunk, (body, bytes, frames))));
+            }
+            match body.frame().await {
+                None => return check_end(operation, &frames, &bytes).map(|()| None),
+                Some(Err(error)) => return Err(ApiError::Lost { operation, source: error.into() }),
+                Some(Ok(part)) => bytes.extend(part.into_data().ok()),
+            }
+        }
+    })
+    .boxed()
+}
+
+fn next_chunk(
+    operation: Operation,
+    frames: &mut Frames,
+    bytes: &mut BytesMut,
+) -> Result<Option<LogChunk>, ApiError> {
+    frames.next(bytes).map_err(|error| match error {
+        FrameError::Reported(message) => ApiError::Reported { operation, message },
+        FrameError::Unknown(first) => {
+            let detail = format!("a piece of output begins with {first}");
+            ApiError::Protocol { operation, detail }
+        }
+    })
+}
+
+/// Fails when the connection ended inside a frame.
+fn check_end(operation: Operation, frames: &Frames, bytes: &[u8]) -> Result<(), ApiError> {
+    if frames.may_end(bytes) {
+        return Ok(());
+    }
+    let detail = "a piece of output is cut short".to_owned();
+    Err(ApiError::Protocol { operation, detail })
 }
 
 /// The write half of an attachment.

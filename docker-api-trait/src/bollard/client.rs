@@ -164,6 +164,8 @@ pub(super) fn limit(operation: Operation) -> Duration {
         | Operation::Version
         | Operation::ListVolumes
         | Operation::ListContainers
+        | Operation::ListImages
+        | Operation::ContainerLogs
         | Operation::ListNetworks
         | Operation::KillContainer
         | Operation::CreateExec
@@ -178,6 +180,7 @@ pub(super) fn limit(operation: Operation) -> Duration {
         | Operation::RemoveNetwork
         | Operation::StopContainer
         | Operation::RemoveContainer
+        | Operation::RemoveImage
         | Operation::DownloadArchive => 60,
         Operation::StartContainer => 120,
         Operation::PullImage

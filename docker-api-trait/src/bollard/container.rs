@@ -4,6 +4,7 @@ use std::{collections::HashMap, time::Duration};
 
 use async_trait::async_trait;
 use bollard::{
+    BollardRequest,
     errors::Error,
     query_parameters::{
         CreateContainerOptions, KillContainerOptions, RemoveContainerOptions, StopContainerOptions,
@@ -15,12 +16,15 @@ use futures_util::{
     FutureExt as _, StreamExt as _,
     future::{self, Either},
 };
+use hyper::{Request, header::HOST};
 
-use super::{BollardDocker, client, convert, inspect, mount, request, transport::HeadSignal};
+use super::{
+    BollardDocker, attachment, client, convert, inspect, mount, request, transport::HeadSignal,
+};
 use crate::{
     ApiError, Attachment, ContainerApi, ContainerDetails, ContainerId, ContainerRequest,
-    ContainerSummary, CreatedContainer, EngineProduct, ExitFuture, LabelFilter, LogStream,
-    Operation, Signal, SystemApi as _, VolumeName, WaitCondition,
+    ContainerSummary, CreatedContainer, EngineProduct, ExitFuture, LabelFilter, LogOptions,
+    LogStream, Operation, Signal, SystemApi as _, VolumeName, WaitCondition,
 };
 
 #[async_trait]
@@ -74,6 +78,23 @@ impl ContainerApi for BollardDocker {
         // The engine's filter also means a place in the container.
         let using = found.into_iter().filter(|(listed, _)| inspect::uses_volume(listed, volume));
         Ok(using.map(|(_, summary)| summary).collect())
+    }
+
+    async fn container_logs(
+        &self,
+        id: &ContainerId,
+        options: &LogOptions,
+    ) -> Result<LogStream, ApiError> {
+        let operation = Operation::ContainerLogs;
+        let query = convert::log_query(options);
+        let query: Vec<_> = query.iter().map(|(key, value)| (*key, value.as_str())).collect();
+        let request: BollardRequest =
+            Request::get(self.target(&format!("/containers/{id}/logs"), &query))
+                .header(HOST, "docker")
+                .body(bollard::body_full(Bytes::new()))
+                .map_err(|error| ApiError::Protocol { operation, detail: error.to_string() })?;
+        let response = self.call(operation, self.transport().request(request)).await?;
+        Ok(attachment::body_output(operation, response.into_body()))
     }
 
     async fn attach_container(&self, id: &ContainerId) -> Result<LogStream, ApiError> {

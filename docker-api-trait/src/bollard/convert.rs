@@ -18,8 +18,9 @@ use bollard::{
 use super::{Endpoint, transport::TransportError};
 use crate::{
     ApiError, ApiVersion, ConnectFailure, ContainerId, CreatedContainer, EngineProduct,
-    EngineVersion, ExitStatus, ImageDetails, ImageReference, LabelFilter, Operation, PathDetails,
-    PathKind, PullProgress, Volume, VolumeRequest, WaitCondition, error::tells_of_unknown_user,
+    EngineVersion, ExitStatus, ImageDetails, ImageReference, LabelFilter, LogOptions, Operation,
+    PathDetails, PathKind, PullProgress, Volume, VolumeRequest, WaitCondition,
+    error::tells_of_unknown_user,
 };
 
 /// The address as the client library wants it: of a socket's path, the hexadecimal digits.
@@ -236,6 +237,21 @@ pub(super) fn created_container(
 pub(super) fn container_id(operation: Operation, id: String) -> Result<ContainerId, ApiError> {
     ContainerId::new(id)
         .map_err(|error| ApiError::Protocol { operation, detail: error.to_string() })
+}
+
+pub(super) fn log_query(options: &LogOptions) -> Vec<(&'static str, String)> {
+    let mut query = vec![
+        ("stdout", "true".to_owned()),
+        ("stderr", "true".to_owned()),
+        ("follow", options.follow.to_string()),
+        ("timestamps", options.timestamps.to_string()),
+    ];
+    query.extend(options.tail.map(|lines| ("tail", lines.to_string())));
+    query.extend(options.since.map(|moment| {
+        let since = moment.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        ("since", format!("{}.{:09}", since.as_secs(), since.subsec_nanos()))
+    }));
+    query
 }
 
 pub(super) fn wait_condition(condition: WaitCondition) -> String {

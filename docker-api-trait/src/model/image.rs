@@ -57,6 +57,27 @@ impl ImageDetails {
     }
 }
 
+/// An image in a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ImageSummary {
+    /// Its id, `sha256:…`.
+    pub id: String,
+    /// Its names, `name:tag`, in order. An image may have none.
+    pub tags: Vec<String>,
+    /// The digests under which registries know it, `name@sha256:…`, in order.
+    pub digests: Vec<String>,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+}
+
+impl ImageSummary {
+    /// An image by its id, without a name.
+    pub fn new(id: impl Into<String>) -> Self {
+        Self { id: id.into(), tags: Vec::new(), digests: Vec::new(), labels: BTreeMap::new() }
+    }
+}
+
 /// An image to pull.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]

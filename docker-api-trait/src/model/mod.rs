@@ -9,6 +9,7 @@ mod exec;
 mod host;
 mod image;
 mod label;
+mod log_options;
 mod mount;
 mod network;
 mod path;
@@ -22,8 +23,9 @@ pub use container::{
 };
 pub use exec::{ExecDetails, ExecRequest};
 pub use host::{Device, DeviceRequest, HostSettings, LogDriver, Ulimit};
-pub use image::{ImageDetails, PullProgress, PullRequest, RegistryCredential};
+pub use image::{ImageDetails, ImageSummary, PullProgress, PullRequest, RegistryCredential};
 pub use label::LabelFilter;
+pub use log_options::LogOptions;
 pub use mount::{Consistency, Mount, MountKind, MountPoint, MountSource, Propagation, Relabel};
 pub use network::{Network, NetworkAttachment, NetworkPlace, NetworkRequest};
 pub use path::{PathDetails, PathKind};

@@ -13,9 +13,9 @@ use crate::{
     ApiError, ArchiveApi, ArchiveStream, Attachment, Capabilities, ContainerApi, ContainerDetails,
     ContainerId, ContainerRequest, ContainerSummary, CreatedContainer, EngineInfo, EngineVersion,
     ExecApi, ExecDetails, ExecId, ExecRequest, ExitFuture, ImageApi, ImageDetails, ImageReference,
-    LabelFilter, LogStream, Network, NetworkApi, NetworkId, NetworkRequest, Operation, PathDetails,
-    PullRequest, PullStream, Signal, SystemApi, Volume, VolumeApi, VolumeName, VolumeRequest,
-    VolumeUsage, WaitCondition,
+    ImageSummary, LabelFilter, LogOptions, LogStream, Network, NetworkApi, NetworkId,
+    NetworkRequest, Operation, PathDetails, PullRequest, PullStream, Signal, SystemApi, Volume,
+    VolumeApi, VolumeName, VolumeRequest, VolumeUsage, WaitCondition,
 };
 
 #[async_trait]
@@ -67,6 +67,14 @@ impl ImageApi for SteadyDocker {
 
     async fn import_image(&self, image: &ImageReference, archive: Bytes) -> Result<(), ApiError> {
         self.call(Operation::ImportImage, || self.engine.import_image(image, archive.clone())).await
+    }
+
+    async fn list_images(&self, labels: &[LabelFilter]) -> Result<Vec<ImageSummary>, ApiError> {
+        self.call(Operation::ListImages, || self.engine.list_images(labels)).await
+    }
+
+    async fn remove_image(&self, image: &ImageReference) -> Result<(), ApiError> {
+        self.call(Operation::RemoveImage, || self.engine.remove_image(image)).await
     }
 }
 
@@ -145,6 +153,15 @@ impl ContainerApi for SteadyDocker {
         volume: &VolumeName,
     ) -> Result<Vec<ContainerSummary>, ApiError> {
         self.call(Operation::ListContainers, || self.engine.list_containers_using(volume)).await
+    }
+
+    async fn container_logs(
+        &self,
+        id: &ContainerId,
+        options: &LogOptions,
+    ) -> Result<LogStream, ApiError> {
+        let send = || self.engine.container_logs(id, options);
+        self.call_about(Operation::ContainerLogs, send).await
     }
 
     async fn attach_container(&self, id: &ContainerId) -> Result<LogStream, ApiError> {

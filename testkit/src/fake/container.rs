@@ -5,8 +5,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use docker_api_trait::{
     ApiError, Attachment, ContainerApi, ContainerDetails, ContainerId, ContainerRequest,
-    ContainerSummary, CreatedContainer, ExitFuture, ExitStatus, LabelFilter, LogStream, Mount,
-    MountKind, MountPoint, MountSource, Operation, Signal, VolumeName, VolumeRequest,
+    ContainerSummary, CreatedContainer, ExitFuture, ExitStatus, LabelFilter, LogOptions, LogStream,
+    Mount, MountKind, MountPoint, MountSource, Operation, Signal, VolumeName, VolumeRequest,
     WaitCondition,
 };
 use futures_util::{FutureExt as _, future};
@@ -15,6 +15,7 @@ use tokio::{sync::watch, time::Instant};
 use super::{
     FakeDocker, image,
     life::Life,
+    log,
     mount::{self, MountedVolume},
     network, start,
     state::{State, StoredContainer},
@@ -76,6 +77,17 @@ impl ContainerApi for FakeDocker {
                 .collect()
         };
         reply.deliver(Ok(users)).await
+    }
+
+    /// The log has the output of every run, except that of further programs.
+    async fn container_logs(
+        &self,
+        id: &ContainerId,
+        options: &LogOptions,
+    ) -> Result<LogStream, ApiError> {
+        let reply = self.admit(Operation::ContainerLogs).await?;
+        let outcome = log::open(&mut self.state(), id, options);
+        reply.deliver(outcome).await
     }
 
     /// Measured on Engine 20.10: a stream that is attached while the container does not run shows

@@ -1,10 +1,12 @@
 //! `ImageApi` on the fake.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use docker_api_trait::{
     ApiError, ContainerRequest, ContainerStatus, Health, HealthStatus, ImageApi, ImageDetails,
-    ImageReference, Operation, PullRequest, PullStream,
+    ImageReference, ImageSummary, LabelFilter, Operation, PullRequest, PullStream,
 };
 use tokio::time::Instant;
 
@@ -52,6 +54,21 @@ impl ImageApi for FakeDocker {
         put(&mut self.state(), canonical(image.as_str()), details);
         reply.deliver(Ok(())).await
     }
+
+    /// Images that only exist because of
+    /// [`with_any_image`](FakeDocker::with_any_image) are not listed and cannot be removed.
+    async fn list_images(&self, labels: &[LabelFilter]) -> Result<Vec<ImageSummary>, ApiError> {
+        let reply = self.admit(Operation::ListImages).await?;
+        let mut images = list(&self.state());
+        images.retain(|image| labels.iter().all(|label| label.matches(&image.labels)));
+        reply.deliver(Ok(images)).await
+    }
+
+    async fn remove_image(&self, image: &ImageReference) -> Result<(), ApiError> {
+        let reply = self.admit(Operation::RemoveImage).await?;
+        let outcome = remove(&mut self.state(), image);
+        reply.deliver(outcome).await
+    }
 }
 
 /// Gives an image a name. The one that had it stays, nameless but for its id.
@@ -60,6 +77,63 @@ pub(super) fn put(state: &mut State, name: String, image: ImageDetails) {
     if let Some(before) = state.images.insert(name, image).filter(|before| before.id != id) {
         state.images.insert(before.id.clone(), before);
     }
+}
+
+/// Whether a key of the images is a name, not the id of an image without one.
+fn is_name(key: &str) -> bool {
+    !key.starts_with("sha256:")
+}
+
+fn list(state: &State) -> Vec<ImageSummary> {
+    let mut images = BTreeMap::<&str, ImageSummary>::new();
+    for (name, details) in &state.images {
+        let image =
+            images.entry(&details.id).or_insert_with(|| ImageSummary::new(details.id.as_str()));
+        image.labels.clone_from(&details.labels);
+        image.digests.extend(details.digests.iter().cloned());
+        if is_name(name) && !name.contains('@') {
+            image.tags.push(name.clone());
+        }
+    }
+    let mut images: Vec<_> = images.into_values().collect();
+    for image in &mut images {
+        image.digests.sort();
+        image.digests.dedup();
+    }
+    images
+}
+
+/// Removes a name or an image.
+///
+/// Measured on Engine 20.10: a container does not keep a name that is not the image's last.
+fn remove(state: &mut State, image: &ImageReference) -> Result<(), ApiError> {
+    let operation = Operation::RemoveImage;
+    let key = canonical(image.as_str());
+    let by_id = || state.images.values().find(|found| found.id == key);
+    let Some(id) = state.images.get(&key).or_else(by_id).map(|found| found.id.clone()) else {
+        return Err(ApiError::NotFound { operation, message: no_such_image(image) });
+    };
+    let names = state.images.iter().filter(|(name, found)| is_name(name) && found.id == id).count();
+    if names > 1 {
+        if !is_name(&key) {
+            let message = format!(
+                "conflict: unable to delete {id} (must be forced) - image is referenced in multiple \
+                 repositories"
+            );
+            return Err(ApiError::Conflict { operation, message });
+        }
+        state.images.remove(&key);
+        return Ok(());
+    }
+    if let Some((user, _)) = state.containers.iter().find(|(_, container)| container.image == id) {
+        let message = format!(
+            "conflict: unable to remove repository reference \"{image}\" (must force) - container \
+             {user} is using its referenced image {id}"
+        );
+        return Err(ApiError::Conflict { operation, message });
+    }
+    state.images.retain(|_, found| found.id != id);
+    Ok(())
 }
 
 /// Puts an image on the engine as if it had been built there.

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use super::{
     act::{Act, End, Piece, beginnings, earlier},
+    log_line::{Lines, LogEntry},
     script::ScriptedRun,
     shell::{Garbled, Shell, Step},
 };
@@ -91,8 +92,8 @@ pub(super) enum Awaited {
 /// What an attached stream does next.
 #[derive(Debug)]
 pub(super) enum Next {
-    /// This has been written.
-    Piece(LogChunk),
+    /// This was written at that moment.
+    Piece(Instant, LogChunk),
     /// Nothing, until then or until the life changes.
     Wait(Option<Instant>),
     /// Nothing, for ever.
@@ -170,9 +171,9 @@ impl Run {
             match act.piece(cursor.piece, begun) {
                 Piece::At(at, _) if end.is_some_and(|end| end.at < at) => return rest(),
                 Piece::At(at, _) if at > now => return Next::Wait(Some(at)),
-                Piece::At(_, chunk) => {
+                Piece::At(at, chunk) => {
                     cursor.piece += 1;
-                    return Next::Piece(chunk);
+                    return Next::Piece(at, chunk);
                 }
                 Piece::Unknown => return rest(),
                 Piece::Past => *cursor = Cursor { act: cursor.act + 1, piece: 0 },
@@ -254,9 +255,29 @@ impl Life {
     pub(super) fn written(&self, now: Instant) -> Cursor {
         let mut cursor = Cursor::default();
         if let Some(run) = self.runs.last().filter(|_| self.is_running(now)) {
-            while let Next::Piece(_) = run.next(&mut cursor, now) {}
+            while let Next::Piece(..) = run.next(&mut cursor, now) {}
         }
         cursor
+    }
+
+    /// Returns the log of all runs until now, and when it can grow next without a change of the life.
+    pub(super) fn log(&self, now: Instant) -> (Vec<LogEntry>, Option<Instant>) {
+        let mut entries = Vec::new();
+        let mut wake = None;
+        for run in &self.runs {
+            let (mut cursor, mut lines) = (Cursor::default(), Lines::default());
+            wake = loop {
+                match run.next(&mut cursor, now) {
+                    Next::Piece(at, chunk) => entries.extend(lines.push(at, &chunk)),
+                    Next::Wait(until) => break until,
+                    Next::Never | Next::End => break None,
+                }
+            };
+            if let Some(end) = run.ended(now) {
+                entries.extend(lines.finish(end.at));
+            }
+        }
+        (entries, wake)
     }
 
     /// What run number `run` has at `cursor`.
@@ -450,7 +471,7 @@ impl Life {
         match act.piece(*piece, begun) {
             Piece::At(at, chunk) if at <= now && end.is_none_or(|end| at <= end) => {
                 *piece += 1;
-                Next::Piece(chunk)
+                Next::Piece(at, chunk)
             }
             _ if end.is_some_and(|end| end <= now) => Next::End,
             Piece::At(at, _) => Next::Wait(Some(end.map_or(at, |end| end.min(at)))),

@@ -10,6 +10,8 @@ mod fault;
 mod image;
 mod input;
 mod life;
+mod log;
+mod log_line;
 mod mount;
 mod network;
 mod pull;

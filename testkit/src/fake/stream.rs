@@ -48,7 +48,7 @@ fn pieces<C: Send + 'static>(
         loop {
             let step = next(&life.borrow_and_update(), &mut cursor);
             match step {
-                Next::Piece(chunk) => return Some((Ok(chunk), (life, cursor))),
+                Next::Piece(_, chunk) => return Some((Ok(chunk), (life, cursor))),
                 Next::Wait(until) => changed_before(&mut life, until).await.ok()?,
                 Next::Never => std::future::pending().await,
                 Next::End => return None,
@@ -59,7 +59,7 @@ fn pieces<C: Send + 'static>(
 }
 
 /// Waits until the life changes or the clock says `deadline`.
-async fn changed_before(
+pub(super) async fn changed_before(
     life: &mut watch::Receiver<Life>,
     deadline: Option<Instant>,
 ) -> Result<(), watch::error::RecvError> {

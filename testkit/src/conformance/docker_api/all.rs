@@ -2,7 +2,7 @@
 
 use super::{
     case::Case,
-    cases::{archive, container, exec, life, mount, network, shell, system, volume},
+    cases::{archive, container, exec, life, log, mount, network, shell, system, volume},
 };
 
 /// All cases, by area.
@@ -12,6 +12,7 @@ pub fn cases() -> Vec<Case> {
         container::all(),
         exec::all(),
         life::all(),
+        log::all(),
         mount::all(),
         network::all(),
         shell::all(),

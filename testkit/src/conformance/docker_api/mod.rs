@@ -18,5 +18,5 @@ mod suite;
 
 pub use all::cases;
 pub use case::Case;
-pub use cases::{archive, container, exec, life, mount, network, shell, system, volume};
+pub use cases::{archive, container, exec, life, log, mount, network, shell, system, volume};
 pub use subject::Subject;

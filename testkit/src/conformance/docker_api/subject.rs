@@ -221,6 +221,11 @@ impl Subject {
             let name = volume.name.parse().expect("we named it");
             self.engine.remove_volume(&name).await?;
         }
+        for image in self.engine.list_images(&[]).await? {
+            for tag in image.tags.iter().filter(|tag| tag.starts_with(&begin)) {
+                self.engine.remove_image(&tag.parse().expect("we named it")).await?;
+            }
+        }
         for network in self.engine.list_networks(&self.filter()).await? {
             self.engine.remove_network(&network.id).await?;
         }

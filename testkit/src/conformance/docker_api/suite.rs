@@ -73,6 +73,15 @@ macro_rules! docker_api_conformance {
                 a_signal_ends_what_runs_and_finds_nobody_else
                 a_container_has_the_times_of_its_last_run
             }
+            log {
+                a_log_has_both_outputs_after_the_end
+                a_log_that_is_followed_ends_with_the_container
+                a_log_is_cut_by_lines_and_by_time
+                a_line_of_a_log_begins_with_its_time_if_asked_for
+                a_container_without_a_log_has_none_to_read
+                an_image_is_listed_by_its_names_until_it_is_removed
+                an_image_that_a_container_uses_is_not_removed
+            }
             mount {
                 two_mounts_with_one_destination_are_rejected_and_the_first_volume_stays
                 a_destination_that_is_relative_or_the_root_is_rejected

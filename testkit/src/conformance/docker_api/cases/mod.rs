@@ -4,6 +4,7 @@ pub mod archive;
 pub mod container;
 pub mod exec;
 pub mod life;
+pub mod log;
 pub mod mount;
 pub mod network;
 pub mod shell;
