@@ -144,9 +144,18 @@ impl Unheard<'_> {
             !self.live_restore && !details.oom_killed && is_the_engines(details.exit_code);
         if self.was_away || with_the_engine {
             AfterLoss::Failed(self.interrupted())
+        } else if self.is_supervisor_without_input(details.exit_code) {
+            let detail = format!("{why}; its input ended with that");
+            AfterLoss::Failed(StepError::ContainerLost { detail })
         } else {
             AfterLoss::Exited(details.exit_code)
         }
+    }
+
+    /// Whether this exit code is that of a supervisor whose input ended before it had reported that it is
+    /// ready. A program that is no shell would not have ended with 0 because of that.
+    fn is_supervisor_without_input(&self, exit_code: i64) -> bool {
+        exit_code == 0 && matches!(self.progress, Progress::Unready(_))
     }
 
     fn interrupted(&self) -> StepError {
@@ -337,7 +346,10 @@ mod tests {
         let shell = shell(&image);
         let away = Unheard { was_away: true, ..shell.clone() };
         let outliving = Unheard { live_restore: true, ..shell.clone() };
+        let unready = Unheard { progress: Progress::Unready(String::new()), ..shell.clone() };
         for (step, details, expected) in [
+            (&unready, Ok(exited(0)), Ok("lost")),
+            (&unready, Ok(exited(127)), Err(127)),
             (&shell, Ok(exited(3)), Err(3)),
             (&shell, Ok(exited(137)), Ok("interrupted")),
             (&shell, Ok(exited(143)), Ok("interrupted")),
