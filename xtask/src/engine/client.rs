@@ -70,9 +70,8 @@ impl Client {
 
     /// Makes an image of the root file system in an archive.
     pub(crate) fn import_image(&self, image: &str, archive: Vec<u8>) -> Result<()> {
-        let (repository, tag) = image.rsplit_once(':').unwrap_or((image, "latest"));
-        let target =
-            format!("/images/create?fromSrc=-&repo={}&tag={}", escape(repository), escape(tag));
+        // Podman does not combine a repository and a tag that are apart.
+        let target = format!("/images/create?fromSrc=-&repo={}", escape(image));
         let import =
             Request { method: "POST", target, content_type: "application/x-tar", body: archive };
         self.create_image(import, image, REQUEST_LIMIT)
