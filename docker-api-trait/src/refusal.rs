@@ -120,7 +120,7 @@ impl RefusalCause {
         };
         let is_of_a_container = match operation {
             Operation::CreateContainer | Operation::StartContainer => true,
-            // Podman makes a container ready when somebody attaches to it. That the container itself is
+            // Podman makes a container ready when a client attaches to it. That the container itself is
             // missing is no refusal.
             Operation::AttachContainer => {
                 matches!(error, ApiError::Rejected { .. } | ApiError::Engine { .. })
@@ -229,7 +229,7 @@ impl ApiError {
     }
 
     /// Whether a container with this name exists, which is why the engine refused to create another.
-    /// The name of a volume is told apart.
+    /// A conflict about a volume's name is not one.
     pub fn is_container_name_taken(&self, name: &str) -> bool {
         matches!(
             self,

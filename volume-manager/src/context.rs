@@ -91,7 +91,7 @@ impl Clock for SystemClock {
 }
 
 /// What [`VolumeManager::prepare`](crate::VolumeManager::prepare) gets from its caller. The default is
-/// never cancelled, reports to nobody, and has the operating system's clock.
+/// never cancelled, reports nothing, and has the operating system's clock.
 #[derive(Debug, Clone, Copy)]
 pub struct PrepareContext<'a> {
     cancellation: &'a dyn Cancellation,

@@ -74,7 +74,7 @@ pub(crate) async fn is_untouched(
     }))
 }
 
-/// Whether a header says that its folder is root's.
+/// Whether a header says that root owns its directory.
 fn is_roots(header: &tar::Header, owner: ArchiveOwner) -> bool {
     if owner == ArchiveOwner::ContainerUser {
         let is_root = |name: Option<&[u8]>| name == Some(b"root");

@@ -35,7 +35,7 @@ pub trait SystemApi: Debug + Send + Sync {
     /// unreachable: then a caller need not do so. No request.
     fn is_steady(&self) -> bool;
 
-    /// What the engine does differently from others, as far as the replies to this handle have told. No
+    /// What the engine does differently from others, as far as the replies to this handle have shown. No
     /// request.
     fn capabilities(&self) -> Capabilities;
 

@@ -6,11 +6,11 @@
 pub enum ArchiveOwner {
     /// The files' own owner, as numbers.
     File,
-    /// The container's user, whoever owns the files. The names in the headers are still the owner's.
+    /// The container's user, regardless of the owner of the files. The names in the headers are still the owner's.
     ContainerUser,
 }
 
-/// What an engine does differently from others, as far as its replies have told. A handle reports it
+/// What an engine does differently from others, as far as its replies have shown. A handle reports it
 /// without a request; before the first reply, and where nothing is known, the engine counts as Docker's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]

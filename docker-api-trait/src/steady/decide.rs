@@ -9,7 +9,7 @@ pub(super) enum Repeat {
     Harmless,
     /// A second thing, or a second run. Whether the first had its effect can be looked up.
     AfterLook,
-    /// Nobody can tell: a stream was taken over, or removed what others need.
+    /// It is not known: a stream was taken over, or removed what others need.
     Harmful,
 }
 

@@ -216,7 +216,7 @@ impl SteadyDocker {
         F: Future<Output = Result<T, ApiError>>,
     {
         self.link.check(operation)?;
-        // Nobody closes it.
+        // It is never closed.
         let _place = self.in_flight.acquire().await;
         let reply = send().await;
         let answered = match &reply {
@@ -292,7 +292,7 @@ fn doubtful(doubt: Option<ApiError>, error: ApiError) -> ApiError {
     }
 }
 
-/// All of the labels, which include the run's: nobody else's object has them.
+/// All of the labels, which include the run's: no object of another run has them.
 fn filters(labels: &std::collections::BTreeMap<String, String>) -> Vec<LabelFilter> {
     labels.iter().map(|(key, value)| LabelFilter::equals(key, value)).collect()
 }

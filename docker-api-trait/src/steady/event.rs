@@ -1,4 +1,4 @@
-//! What a handle tells of its engine, for whoever wants to show it.
+//! What a handle reports about its engine, for programs that show it.
 
 use std::{fmt::Debug, time::Duration};
 
@@ -43,7 +43,7 @@ pub enum EngineEvent<'a> {
     },
 }
 
-/// Is told of the connection to the engine. Called from within requests: it must not block.
+/// Receives what happens to the connection to the engine. Called from within requests: it must not block.
 pub trait EngineObserver: Debug + Send + Sync {
     /// Something happened.
     fn engine_event(&self, event: &EngineEvent<'_>);

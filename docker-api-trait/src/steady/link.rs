@@ -27,7 +27,7 @@ struct Known {
     identity: Option<String>,
     /// Since when it is away.
     away_since: Option<Instant>,
-    /// Whether somebody was told that it is away.
+    /// Whether it was reported as unreachable.
     told: bool,
     /// It was away for longer than it may; cleared by its next answer.
     gone: bool,

@@ -205,7 +205,7 @@ impl Executor {
         Ok(job)
     }
 
-    /// Brings a project's files into the build folder of a prepared job.
+    /// Sends a project's files to the build directory of a prepared job.
     ///
     /// # Errors
     /// [`TransferError`], with what was sent so far in place: the next upload repairs it.
@@ -288,7 +288,7 @@ impl Executor {
         job.state.steps[before..].to_vec()
     }
 
-    /// Takes artifacts out of the build folder of a prepared job, into a folder of this machine.
+    /// Fetches artifacts from the build directory of a prepared job into a directory of this machine.
     ///
     /// # Errors
     /// [`TransferError`]; what came before is there.

@@ -21,7 +21,7 @@ use crate::{
     },
 };
 
-/// Once killed, nobody waits for longer for what an engine does slowly.
+/// The longest wait for a slow engine once the job was killed.
 const AFTER_KILL: Duration = Duration::from_secs(10);
 
 /// How long cleanup goes on before it asks whether the engine still answers.
@@ -232,7 +232,7 @@ async fn containers(
     report
 }
 
-/// Of the names nobody can tell whether there are containers; the first one carries the cause.
+/// Reports names of which it is not known whether containers have them; the first one has the cause.
 fn lost(report: &mut CleanupReport, names: &[Possible<'_>], error: ApiError, time: &Time<'_>) {
     let others = std::iter::repeat_with(|| time.out(Operation::ListContainers));
     let errors = std::iter::once(error).chain(others).map(CleanupError::from);

@@ -171,7 +171,7 @@ impl Inputs<'_> {
         let exit = self.docker.wait_container(id, WaitCondition::NextExit);
         let (attached, exit) = future::join(attached, exit).await;
         let gone = |error: ApiError| {
-            // Podman makes a container ready to start when somebody attaches.
+            // Podman prepares a container for its start when a client attaches.
             if error.is_unknown_user() {
                 return PrepareError::Start { source: error };
             }
@@ -187,7 +187,7 @@ impl Inputs<'_> {
         })
     }
 
-    /// Starts a container of a job; a refusal is told apart from an engine that fails.
+    /// Starts a container of a job; a refusal and a failing engine are different errors.
     pub(crate) async fn start(
         &self,
         id: &ContainerId,
@@ -200,7 +200,7 @@ impl Inputs<'_> {
             self.observer.event(&JobEvent::Started { container: plan.name.as_str() });
             return Ok(());
         };
-        // A later step begins anew.
+        // A later step starts it again.
         slot.started = false;
         slot.forget_session();
         // The container itself, or what it needs: its network, its program.
@@ -236,7 +236,7 @@ pub(super) fn not_created(
     }
 }
 
-/// A container that is not there was removed by somebody else: it was there before. One that is on its
+/// A container that is not there was removed by another program, because it was created. One that is on its
 /// way out is in conflict with everything.
 pub(crate) fn vanished(error: PrepareError, container: &ContainerName) -> PrepareError {
     match error {

@@ -10,7 +10,7 @@ use crate::{
     plan::{JobPlan, Secret},
 };
 
-/// Puts the files into [`JobPlan::FILES`], readable by whoever the image runs as. Nothing is sent when
+/// Puts the files into [`JobPlan::FILES`], readable by every user. Nothing is sent when
 /// there are none.
 pub(crate) async fn put(
     docker: &dyn DockerApi,

@@ -1,4 +1,4 @@
-//! A cache that has lost its folder on the engine's disk: removed and made anew where the configuration
+//! A cache whose directory on the engine's disk is missing: removed and created again where the configuration
 //! says so, once a job. No step has begun by then.
 
 use docker_api_trait::{ApiError, DockerApi, VolumeName};
@@ -13,7 +13,7 @@ use crate::{
 };
 
 impl Run<'_> {
-    /// Prepares the job. When a cache has lost its folder and may be rebuilt, everything that was created
+    /// Prepares the job. When a cache's directory is missing and it may be rebuilt, everything that was created
     /// is removed, then the cache, and the job is prepared again. Whatever prevents that is reported as a
     /// warning, and the failure is the first one.
     pub(crate) async fn prepare_or_rebuild(
@@ -55,7 +55,7 @@ struct Found {
     made_by: Option<String>,
 }
 
-/// The cache without a folder, if that is why a job did not get ready.
+/// Returns the cache whose directory is missing, if that is why the preparation failed.
 fn lost_cache(volumes: &PreparedVolumes, reason: &FailureReason) -> Option<Found> {
     let FailureReason::System { error } = reason else { return None };
     let RunError::Prepare(PrepareError::VolumeLost { volume, .. }) = &**error else { return None };

@@ -1,4 +1,4 @@
-//! Removing what a run made. What is gone is fine, whoever removed it; what is on its way is waited for.
+//! Removes what a run created. An object that is missing counts as removed; a removal in progress is waited for.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ const LETTING_GO: Duration = Duration::from_secs(1);
 /// Removes a container by force. One that another client is removing is waited for.
 ///
 /// # Errors
-/// What the engine says; whoever calls this limits the time.
+/// What the engine says; the caller limits the time.
 pub(crate) async fn container(
     docker: &dyn DockerApi,
     id: &ContainerId,
@@ -43,7 +43,7 @@ pub(crate) async fn container(
 /// Removes a network, once the containers are out of it.
 ///
 /// # Errors
-/// What the engine says: also of a network that somebody else's container is in, after 2 s.
+/// What the engine says: also of a network that a container of another program is in, after 2 s.
 pub(crate) async fn network(docker: &dyn DockerApi, id: &NetworkId) -> Result<(), ApiError> {
     let end = Instant::now() + LEAVING;
     loop {

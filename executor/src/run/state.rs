@@ -54,7 +54,7 @@ pub(crate) struct ServiceSlot {
     pub(crate) result: Option<ServiceResult>,
 }
 
-/// An interruption that the observer was told about: of the whole job, or of the step with this number.
+/// An interruption that was reported: of the whole job, or of the step with this number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Reported {
     pub(crate) limit: Option<TimedPart>,
@@ -81,7 +81,7 @@ pub(crate) struct RunState {
     pub(crate) steps: Vec<StepResult>,
     /// Why a step that was asked for did not begin.
     pub(crate) interrupted: Option<FailureReason>,
-    /// The interruptions that the observer was told of.
+    /// The interruptions that were reported.
     pub(crate) reported: Vec<Reported>,
     pub(crate) upload: Option<UploadReport>,
     pub(crate) artifacts: Option<ArtifactReport>,
@@ -166,7 +166,7 @@ impl RunState {
         *self = Self { begin: self.begin, reported, timings, engine: self.engine.take(), ..fresh };
     }
 
-    /// The first container that is there: all of them have the build folder.
+    /// The first container that is there: all of them have the build directory.
     pub(crate) fn container(&self) -> Option<&ContainerId> {
         self.containers.iter().find_map(|slot| slot.trace.known())
     }

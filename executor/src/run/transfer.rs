@@ -1,4 +1,4 @@
-//! A project's files on their way into a job's build folder, and artifacts on their way out.
+//! Sends a project's files to a job's build directory, and fetches artifacts from it.
 
 use std::{
     path::{Path, PathBuf},
@@ -55,7 +55,7 @@ impl Transfers {
 }
 
 impl Run<'_> {
-    /// Sends a project's files to the build folder, and reports what was sent.
+    /// Sends a project's files to the build directory, and reports what was sent.
     pub(crate) async fn upload(
         &mut self,
         workspace: &Workspace,
@@ -67,7 +67,7 @@ impl Run<'_> {
         Ok(self.state.upload.insert(report).clone())
     }
 
-    /// Fetches artifacts out of the build folder into a folder of this machine.
+    /// Fetches artifacts from the build directory into a directory of this machine.
     pub(crate) async fn collect(
         &mut self,
         artifacts: &Artifacts,
@@ -82,7 +82,7 @@ impl Run<'_> {
         Ok(self.state.artifacts.insert(report).clone())
     }
 
-    /// Sends what the build folder does not have yet.
+    /// Sends what the build directory does not have yet.
     async fn send_changes(&mut self, workspace: &Workspace) -> Result<UploadReport, TransferError> {
         let folder = self.folder()?;
         let (index, container) = self.shell()?;
@@ -168,7 +168,7 @@ impl Run<'_> {
         found.ok_or(TransferError::WithoutShell)
     }
 
-    /// Whoever runs the steps is to own the files.
+    /// Returns the user and group of the steps: they will own the files.
     async fn owner(&mut self, index: usize) -> Result<Owner, TransferError> {
         let ids = self.run_own_script(index, "id -u; id -g").await?;
         let mut numbers = ids.output.split_whitespace().map(str::parse);

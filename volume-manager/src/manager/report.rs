@@ -1,4 +1,4 @@
-//! What a volume manager is told, and what it reports.
+//! The outcome that a volume manager receives, and what it reports.
 
 use docker_api_trait::VolumeName;
 

@@ -60,7 +60,7 @@ impl ExitClassifier<'_> {
                 let what =
                     if feed.was_sent() { "the step did not begin" } else { "no shell was ready" };
                 let detail = format!("{what} within {seconds} s: {words}");
-                // What runs there instead is nobody's business any more.
+                // Whatever runs there instead is not needed.
                 let _ = self.inputs.docker.kill_container(session.id(), Signal::Kill).await;
                 session.detach();
                 session.set_ended(ExitStatus::new(137));

@@ -108,7 +108,7 @@ impl Unheard<'_> {
                 (Progress::Unready(words) | Progress::Unbegun(words), _) => container_lost(
                     format!("it ended with {exit_code} before the step began: {words}"),
                 ),
-                // Neither running nor ended: somebody's removal of it is under way.
+                // Neither running nor ended: another client is removing it.
                 (_, Ok(details)) if details.status == ContainerStatus::Other => {
                     self.vanished().into()
                 }
@@ -310,7 +310,7 @@ mod tests {
             (&unbegun, 3, going(), ("lost", 0)),
             (&unbegun, 137, out_of_memory(), ("lost", 0)),
             (&shell, 0, out_of_memory(), ("lost", 0)),
-            // The output of a program may be attached to anew; its end is its own.
+            // The output of a program may be attached to again; the exit code is still the program's.
             (
                 &Unheard { was_asked_again: true, ..program.clone() },
                 3,
